@@ -1,0 +1,1 @@
+"""Attention over a feature map: gates on its channels, places and branches."""

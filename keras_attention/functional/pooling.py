@@ -1,0 +1,60 @@
+"""Pooling: a feature map summed up over places or over channels."""
+
+from keras import ops
+
+
+def mean_pool(inputs, axes, mask=None, keepdims=False):
+    """The mean over some axes, taken in float32 whatever the input.
+
+    Half precision loses nothing: the sum of a large map overflows float16.
+
+    Args:
+        inputs: Float tensor.
+        axes: Integer or tuple of integers, the axes to sum up.
+        mask: Boolean tensor broadcastable to `inputs`, `True` is counted. A
+            mean over nothing is zero.
+        keepdims: Boolean. Whether the axes stay, with size 1.
+
+    Returns:
+        Tensor of the dtype of `inputs`.
+    """
+    values = ops.cast(inputs, "float32")
+    if mask is None:
+        mean = ops.mean(values, axis=axes, keepdims=keepdims)
+    else:
+        counted = ops.broadcast_to(mask, ops.shape(values))
+        total = ops.sum(
+            ops.where(counted, values, 0.0), axis=axes, keepdims=keepdims
+        )
+        count = ops.sum(
+            ops.cast(counted, "float32"), axis=axes, keepdims=keepdims
+        )
+        mean = total / ops.maximum(count, 1.0)
+    return ops.cast(mean, inputs.dtype)
+
+
+def max_pool(inputs, axes, mask=None, keepdims=False):
+    """The maximum over some axes.
+
+    Args:
+        inputs: Float tensor.
+        axes: Integer or tuple of integers, the axes to sum up.
+        mask: Boolean tensor broadcastable to `inputs`, `True` is counted. The
+            maximum of nothing is zero.
+        keepdims: Boolean. Whether the axes stay, with size 1.
+
+    Returns:
+        Tensor of the dtype of `inputs`.
+    """
+    if mask is None:
+        return ops.max(inputs, axis=axes, keepdims=keepdims)
+    counted = ops.broadcast_to(mask, ops.shape(inputs))
+    lowest = ops.min(inputs, axis=axes, keepdims=True)
+    highest = ops.max(
+        ops.where(counted, inputs, lowest), axis=axes, keepdims=keepdims
+    )
+    return ops.where(
+        ops.any(counted, axis=axes, keepdims=keepdims),
+        highest,
+        ops.zeros_like(highest),
+    )

@@ -1,0 +1,155 @@
+"""Softmax over what is visible, and gates, against NumPy."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_attention.functional import check_gate, gate, masked_softmax
+from tests.numbers import close, numpy, sigmoid
+
+SLACK = {"float32": 1e-6, "float16": 1e-3, "bfloat16": 1e-2}
+DTYPES = sorted(SLACK)
+
+
+def as_float32(result):
+    return numpy(ops.cast(result, "float32"))
+
+
+def softmax(scores, mask, axis=-1):
+    """Over the visible positions; zeros where there is none."""
+    mask = np.broadcast_to(mask, scores.shape)
+    highest = np.where(mask, scores, -np.inf).max(axis, keepdims=True)
+    highest = np.where(np.isfinite(highest), highest, 0)
+    shares = np.exp(np.where(mask, scores - highest, 0)) * mask
+    total = shares.sum(axis, keepdims=True)
+    return shares / np.where(total == 0, 1, total)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("axis", [-1, 1, 0])
+def test_equals_numpy_and_keeps_the_dtype(dtype, axis):
+    rng = np.random.default_rng(0)
+    held = ops.convert_to_tensor(rng.normal(0, 3, (3, 4, 5)), dtype=dtype)
+    exact = as_float32(held)
+    for mask in (None, rng.random((3, 4, 5)) < 0.6, rng.random((4, 1)) < 0.5):
+        weights = masked_softmax(held, mask, axis=axis)
+        assert keras.backend.standardize_dtype(weights.dtype) == dtype
+        expected = softmax(exact, True if mask is None else mask, axis)
+        close(as_float32(weights), expected, 0, SLACK[dtype])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_rows_sum_to_one_and_what_is_hidden_gets_nothing(dtype):
+    rng = np.random.default_rng(1)
+    scores = ops.convert_to_tensor(rng.normal(size=(5, 6)), dtype=dtype)
+    mask = rng.random((5, 6)) < 0.5
+    mask[:, 0] = True
+    weights = as_float32(masked_softmax(scores, mask))
+    close(weights.sum(-1), np.ones(5), 0, 5 * SLACK[dtype])
+    assert (weights[~mask] == 0).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_row_that_sees_nothing_is_zeros(dtype):
+    """Where Keras's layers give a mean, or NaN in half precision."""
+    scores = ops.convert_to_tensor([[1.0, 2.0], [-40.0, -90.0]], dtype=dtype)
+    mask = np.array([[True, True], [False, False]])
+    weights = as_float32(masked_softmax(scores, mask))
+    assert (weights[1] == 0).all()
+    close(weights[0].sum(), 1, 0, SLACK[dtype])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("huge", [6e4, -6e4])
+@pytest.mark.parametrize("mask", [None, [[True, True, False]]])
+def test_a_single_huge_score_takes_all_or_nothing(dtype, huge, mask):
+    scores = ops.convert_to_tensor([[0.0, huge, 1.0]], dtype=dtype)
+    mask = None if mask is None else np.array(mask)
+    weights = as_float32(masked_softmax(scores, mask))
+    assert np.isfinite(weights).all()
+    assert weights[0, 1] == (1 if huge > 0 else 0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_huge_score_that_is_hidden_is_never_read(dtype):
+    scores = ops.convert_to_tensor([[0.0, 6e4, 1.0]], dtype=dtype)
+    mask = np.array([[True, False, True]])
+    weights = as_float32(masked_softmax(scores, mask))
+    close(weights, softmax(np.array([[0.0, 0.0, 1.0]]), mask), 0, SLACK[dtype])
+
+
+@pytest.mark.parametrize("scores", [[0.0, 6e4, 1.0], [-300.0, 3.0, 6e4]])
+@pytest.mark.parametrize("mask", [[1, 0, 1], [1, 1, 0], [0, 0, 0]])
+def test_the_gradient_is_finite_and_zero_where_hidden(scores, mask):
+    step = gradient_step(scores, mask)
+    assert np.isfinite(step).all()
+    assert (step[~np.array(mask, "bool")] == 0).all()
+
+
+def test_the_gradient_is_that_of_the_softmax():
+    scores, values = np.array([0.5, -0.2, 0.9]), np.array([1.0, 2.0, 4.0])
+    mask = np.array([True, False, True])
+    shares = softmax(scores, mask)
+    slope = shares * (values - shares @ values)
+    assert np.abs(slope[mask]).min() > 0.1
+    close(gradient_step(scores, mask, values), -slope)
+
+
+@pytest.mark.parametrize("kind", ["sigmoid", "hard_sigmoid"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_gate_equals_numpy_and_keeps_the_dtype(kind, dtype):
+    held = ops.convert_to_tensor(np.linspace(-6, 6, 25), dtype=dtype)
+    exact = as_float32(held)
+    expected = {
+        "sigmoid": sigmoid(exact),
+        "hard_sigmoid": np.clip(exact / 6 + 0.5, 0, 1),
+    }[kind]
+    for identity_start, times in ((False, 1), (True, 2)):
+        shares = gate(held, kind, identity_start)
+        assert keras.backend.standardize_dtype(shares.dtype) == dtype
+        close(as_float32(shares), times * expected, 0, 2 * SLACK[dtype])
+
+
+@pytest.mark.parametrize("kind", ["sigmoid", "hard_sigmoid"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_an_identity_start_is_exactly_one_at_zero(kind, dtype):
+    zeros = ops.zeros((3,), dtype=dtype)
+    assert (as_float32(gate(zeros, kind, identity_start=True)) == 1).all()
+    assert (as_float32(gate(zeros, kind)) == 0.5).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_gate_of_huge_logits_is_open_or_shut(dtype):
+    logits = ops.convert_to_tensor([-6e4, 6e4], dtype=dtype)
+    close(as_float32(gate(logits)), [0, 1], 0, 0)
+
+
+def test_refuses_a_gate_it_does_not_know():
+    check_gate("sigmoid")
+    check_gate("hard_sigmoid")
+    with pytest.raises(ValueError, match="gate='tanh'"):
+        check_gate("tanh")
+
+
+class Shares(keras.layers.Layer):
+    """Its weights are scores; trained on any backend, they show a gradient."""
+
+    def __init__(self, scores, mask):
+        super().__init__()
+        self.scores = self.add_weight(shape=(3,), initializer="zeros")
+        self.scores.assign(scores)
+        self.visible = np.array(mask, "bool")
+
+    def call(self, values):
+        return ops.sum(masked_softmax(self.scores, self.visible) * values, -1)
+
+
+def gradient_step(scores, mask, values=(1.0, 2.0, 4.0)):
+    """What one step of rate 1 down the weighted sum of `values` changes."""
+    layer = Shares(scores, mask)
+    model = keras.Sequential([layer])
+    model.compile(keras.optimizers.SGD(1.0), lambda _, total: total)
+    before = np.array(numpy(layer.scores))
+    model.train_on_batch(np.array([values], "float32"), np.zeros((1,)))
+    return np.array(numpy(layer.scores)) - before

@@ -1,0 +1,64 @@
+"""NumPy for the tests: what the papers' equations are written with."""
+
+import keras
+import numpy as np
+
+
+def arrays(layer, *names):
+    """A layer's weights as arrays, by the ends of their paths."""
+    found = {w.path.split("/", 1)[1]: np.array(numpy(w)) for w in layer.weights}
+    return [found[name] for name in names]
+
+
+def randomize(layer, seed=0):
+    """Gives every weight a value of its own; variances stay positive."""
+    rng = np.random.default_rng(seed)
+    for weight in layer.weights:
+        value = rng.normal(0, 0.5, weight.shape)
+        if weight.path.endswith("moving_variance"):
+            value = rng.uniform(0.5, 2, weight.shape)
+        weight.assign(value.astype("float32"))
+
+
+def numpy(tensor):
+    return keras.ops.convert_to_numpy(tensor)
+
+
+def close(actual, expected, rtol=1e-4, atol=1e-5):
+    np.testing.assert_allclose(
+        numpy(actual), numpy(expected), rtol=rtol, atol=atol
+    )
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def relu(x):
+    return np.maximum(x, 0)
+
+
+def convolve(image, kernel, dilation=1, groups=1):
+    """Each place sees its surroundings, zeros beyond the edge. `(H, W, C)`."""
+    height, width, channels = image.shape
+    side, _, seen, filters = kernel.shape
+    reach = dilation * (side - 1) // 2
+    padded = np.pad(image, ((reach, reach), (reach, reach), (0, 0)))
+    output = np.zeros((height, width, filters))
+    made = filters // groups
+    for y, x in np.ndindex(height, width):
+        for i, j in np.ndindex(side, side):
+            place = padded[y + i * dilation, x + j * dilation]
+            for g in range(groups):
+                part = place[g * seen : (g + 1) * seen]
+                out = slice(g * made, (g + 1) * made)
+                output[y, x, out] += part @ kernel[i, j, :, out]
+    return output
+
+
+def normalize(x, gamma, beta, mean, variance, training=False):
+    """Batch normalisation over all axes but the last."""
+    if training:
+        axes = tuple(range(x.ndim - 1))
+        mean, variance = x.mean(axes), x.var(axes)
+    return gamma * (x - mean) / np.sqrt(variance + 1e-5) + beta

@@ -1,0 +1,259 @@
+"""The house rules as tests: imports point down, nothing new is forgotten."""
+
+import ast
+import functools
+import pathlib
+import re
+import subprocess
+import sys
+
+import keras
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+BACKENDS = {"tensorflow", "jax", "torch"}
+
+# Who may import a backend, inside functions.
+DOORS = (
+    "keras_attention/functional/gradients.py",
+    "zoo/export/",
+    "zoo/serving/",
+    "zoo/data/",
+)
+
+# From the roof down; the longest match counts. `<task>` stands for every other
+# folder of the zoo.
+FLOORS = [
+    ("zoo",),
+    ("zoo/<task>",),
+    ("zoo/export", "zoo/serving"),
+    ("zoo/task", "zoo/presets", "zoo/training"),
+    ("zoo/data", "zoo/metrics", "zoo/files"),
+    ("keras_attention",),
+    ("keras_attention/functional",),
+]
+
+# Who may ask a floor above, inside a function, when called.
+STAIRS = {
+    ("zoo/task", "zoo/export"),
+}
+
+MODULES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for package in ("keras_attention", "zoo")
+    for path in (ROOT / package).rglob("*.py")
+)
+ROOMS = [
+    module
+    for module in MODULES
+    if re.fullmatch(r"keras_attention/(?!functional/)\w+/(?!__)\w+\.py", module)
+]
+STAGES = [
+    module
+    for module in MODULES
+    if re.fullmatch(r"keras_attention/functional/(?!__)\w+\.py", module)
+]
+NETWORKS = [
+    module
+    for module in MODULES
+    if re.fullmatch(
+        r"zoo/(?!data/|export/|serving/)\w+/(?!__|recipes)\w+\.py", module
+    )
+]
+CLASSES = [
+    (module, node.name)
+    for module in ROOMS
+    for node in ast.parse((ROOT / module).read_text()).body
+    if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+]
+
+
+def floor(name):
+    """How far down a module lies: `zoo/task` for `zoo/task.py`."""
+    parts = name.split("/")
+    if (
+        parts[0] == "zoo"
+        and len(parts) > 1
+        and (ROOT / "zoo" / parts[1]).is_dir()
+    ):
+        if parts[1] not in ("data", "export", "serving"):
+            parts[1] = "<task>"
+    known = {place: i for i, row in enumerate(FLOORS) for place in row}
+    while "/".join(parts) not in known:
+        parts.pop()
+    return known["/".join(parts)]
+
+
+@functools.cache
+def imports(module):
+    """`(name, inside a function, names taken from it)` of every import."""
+    found = []
+
+    def visit(node, inside):
+        if isinstance(node, ast.Import):
+            found.extend((alias.name, inside, ()) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports relatively"
+            taken = [alias.name for alias in node.names]
+            modules = [n for n in taken if is_module(f"{node.module}.{n}")]
+            found.extend((f"{node.module}.{n}", inside, ()) for n in modules)
+            if len(modules) < len(taken):
+                found.append((node.module, inside, tuple(taken)))
+        inside = inside or isinstance(node, ast.FunctionDef | ast.Lambda)
+        for child in ast.iter_child_nodes(node):
+            visit(child, inside)
+
+    visit(ast.parse((ROOT / module).read_text()), False)
+    return found
+
+
+def is_module(name):
+    path = ROOT / name.replace(".", "/")
+    return path.with_suffix(".py").exists() or path.is_dir()
+
+
+def test_the_house_is_found():
+    assert len(ROOMS) >= 2 and len(STAGES) >= 3 and len(CLASSES) >= 4
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_down(module):
+    here = module.removesuffix(".py").removesuffix("/__init__")
+    for name, inside, _ in imports(module):
+        there = name.replace(".", "/")
+        assert name.split(".")[0] != "tests", f"{module} imports {name}"
+        if name.split(".")[0] not in ("keras_attention", "zoo"):
+            continue
+        if inside and (here, there) in STAIRS:
+            continue
+        assert floor(there) >= floor(here), f"{module} imports {name}, above it"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_doors_know_a_backend_and_only_when_called(module):
+    for name, inside, _ in imports(module):
+        if name.split(".")[0] in BACKENDS:
+            assert module.startswith(DOORS), f"{module} imports {name}"
+            assert inside, f"{module} imports {name} outside a function"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_private_parts_stay_private(module):
+    for name, _, taken in imports(module):
+        assert not name.startswith("keras.src"), f"{module} imports {name}"
+        if name.split(".")[0] in ("keras_attention", "zoo"):
+            hidden = [n for n in (*taken, *name.split(".")) if n[0] == "_"]
+            assert not hidden or hidden == ["__version__"], (
+                f"{module} imports {hidden} of {name}"
+            )
+
+
+@pytest.mark.parametrize(
+    "module", [m for m in MODULES if m.startswith("keras_attention/")]
+)
+def test_layers_need_nothing_but_keras_and_numpy(module):
+    allowed = {"keras", "numpy", "keras_attention", *sys.stdlib_module_names}
+    for name, inside, _ in imports(module):
+        assert inside or name.split(".")[0] in allowed, name
+        if module != "keras_attention/__init__.py":
+            # The package is still being read when its rooms are.
+            assert inside or name != "keras_attention", (
+                f"{module} imports the package; import the module's path"
+            )
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_file_is_named_after_nothing(module):
+    stem = pathlib.Path(module).stem
+    assert stem not in {"utils", "util", "misc", "common", "helpers", "base"}
+
+
+@pytest.mark.parametrize("package", ["keras_attention", "zoo"])
+def test_importing_brings_no_backend_that_keras_did_not(package):
+    program = (
+        "import sys, keras; before = set(sys.modules);"
+        f"import {package}; new = set(sys.modules) - before;"
+        "print(*sorted({name.split('.')[0] for name in new}))"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    brought = set(process.stdout.splitlines()[-1].split())
+    assert package in brought
+    assert not brought & BACKENDS, f"beside {keras.backend.backend()}"
+    if package == "keras_attention":
+        others = brought - set(sys.stdlib_module_names)
+        assert others == {"keras_attention"}
+
+
+@pytest.mark.parametrize("module", ROOMS)
+def test_every_layer_has_its_mirrored_test_with_the_contract(module):
+    room, name = pathlib.Path(module).parts[1:]
+    test = ROOT / "tests" / room / f"test_{name}"
+    assert test.exists(), f"{module} has no {test.relative_to(ROOT)}"
+    tree = ast.parse(test.read_text())
+    calls = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "check_layer"
+    ]
+    assert calls, f"{test.name} never calls check_layer"
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    classes = {name for where, name in CLASSES if where == module}
+    assert classes <= used, f"{test.name} tests no {classes - used}"
+
+
+@pytest.mark.parametrize("module", STAGES)
+def test_every_stage_has_its_mirrored_test(module):
+    test = ROOT / "tests/functional" / f"test_{pathlib.Path(module).name}"
+    assert test.exists(), f"{module} has no {test.relative_to(ROOT)}"
+    used = {
+        node.id if isinstance(node, ast.Name) else node.attr
+        for node in ast.walk(ast.parse(test.read_text()))
+        if isinstance(node, ast.Name | ast.Attribute)
+    }
+    functions = {
+        node.name
+        for node in ast.parse((ROOT / module).read_text()).body
+        if isinstance(node, ast.FunctionDef) and node.name[0] != "_"
+    }
+    assert functions <= used, f"{test.name} tests no {functions - used}"
+
+
+@pytest.mark.parametrize("module", NETWORKS)
+def test_every_network_has_its_mirrored_test(module):
+    task, name = pathlib.Path(module).parts[1:]
+    test = ROOT / "tests/zoo" / task / f"test_{name}"
+    assert test.exists(), f"{module} has no {test.relative_to(ROOT)}"
+
+
+@pytest.mark.parametrize("module, name", CLASSES)
+def test_every_layer_is_exported(module, name):
+    tree = ast.parse((ROOT / "keras_attention/__init__.py").read_text())
+    path = module.removesuffix(".py").replace("/", ".")
+    lines = [
+        alias.asname
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == path
+        for alias in node.names
+        if alias.name == name
+    ]
+    assert lines == [name], f"from {path} import {name} as {name}"
+
+
+@pytest.mark.parametrize("name", [name for _, name in CLASSES])
+def test_every_layer_has_a_row_in_the_readme(name):
+    rows = (ROOT / "README.md").read_text().splitlines()
+    pattern = re.compile(rf"^\|.*`{name}\b")
+    assert any(map(pattern.search, rows)), f"no row with `{name}` in a table"
+
+
+@pytest.mark.parametrize("name", [name for _, name in CLASSES])
+def test_every_layer_is_in_the_changelog(name):
+    assert re.search(rf"`{name}\b", (ROOT / "CHANGELOG.md").read_text())

@@ -1,0 +1,110 @@
+"""The wheel: built, unpacked outside the checkout, imported, and light."""
+
+import compileall
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import keras
+import pytest
+
+import keras_attention
+
+ROOT = pathlib.Path(__file__).parent.parent
+SOURCES = (
+    "LICENSE",
+    "README.md",
+    "keras_attention",
+    "pyproject.toml",
+    "setup.py",
+    "zoo",
+)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A folder with nothing but the unpacked wheel."""
+    pytest.importorskip("build")
+    source = tmp_path_factory.mktemp("source")
+    for name in SOURCES:
+        if (ROOT / name).is_dir():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / name, source / name, ignore=ignored)
+        else:
+            shutil.copy(ROOT / name, source)
+    wheels = tmp_path_factory.mktemp("wheels")
+    process = subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation"]
+        + ["--outdir", str(wheels), str(source)],
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 0, process.stdout + process.stderr
+    (wheel,) = wheels.glob("*.whl")
+    folder = tmp_path_factory.mktemp("site")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def python(program, folder, **environment):
+    """What a program prints, run in `folder` without the checkout."""
+    process = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=folder,
+        env={
+            **os.environ,
+            "KERAS_BACKEND": keras.backend.backend(),
+            "PYTHONPATH": str(folder),
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 0, process.stderr
+    return process.stdout.split()
+
+
+def test_the_wheel_holds_both_packages_and_nothing_else(site):
+    version = keras_attention.__version__
+    info = f"keras_attention_zoo-{version}.dist-info"
+    assert {path.name for path in site.iterdir()} == {
+        "keras_attention",
+        "zoo",
+        info,
+    }
+    for package in ("keras_attention", "zoo"):
+        assert (site / package / "py.typed").exists()
+        inside = {p.relative_to(site) for p in site.glob(f"{package}/**/*.py")}
+        outside = {p.relative_to(ROOT) for p in ROOT.glob(f"{package}/**/*.py")}
+        assert inside == outside
+    assert (
+        "zoo = zoo.cli:main" in (site / info / "entry_points.txt").read_text()
+    )
+    metadata = (site / info / "METADATA").read_text()
+    assert "License-Expression: Apache-2.0" in metadata
+
+
+def test_the_wheel_works_outside_the_checkout(site):
+    program = (
+        "import keras_attention, numpy, zoo;"
+        "x = keras_attention.CBAM(ratio=2)(numpy.ones((1, 4, 4, 8)));"
+        "print(keras_attention.__file__, zoo.__file__, *x.shape)"
+    )
+    library, zoo, *shape = python(program, site)[-6:]
+    assert pathlib.Path(library).is_relative_to(site)
+    assert pathlib.Path(zoo).is_relative_to(site)
+    assert shape == ["1", "4", "4", "8"]
+
+
+def test_importing_the_layers_costs_less_than_50_ms_beside_keras():
+    """Of the processor's time, so that a busy machine does not count."""
+    program = (
+        "import time, keras; start = time.process_time();"
+        "import keras_attention; print(time.process_time() - start)"
+    )
+    compileall.compile_dir(ROOT / "keras_attention", quiet=1)
+    assert float(python(program, ROOT)[-1]) < 0.05
