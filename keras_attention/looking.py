@@ -1,0 +1,319 @@
+"""Where a model looked: the weights of its attention layers, asked afterwards.
+
+Models call their attention layers plainly and pay nothing for being looked at.
+Here the same model runs once more while each attention layer notes its weights
+on the side. Nothing of that stays behind on the model.
+"""
+
+import contextlib
+import inspect
+import threading
+
+import keras
+import numpy as np
+from keras import ops
+
+# One look at a time: two that overlap would each restore what the other set.
+_LOCK = threading.RLock()
+
+
+def attention_maps(model, inputs, batch_size=32):
+    """Where a model looked: the weights of its attention layers, as arrays.
+
+    An attention layer is any whose `call` takes `return_attention_scores`:
+    those of this package, Keras's own `MultiHeadAttention`,
+    `GroupQueryAttention`, `Attention` and `AdditiveAttention`, and yours. They
+    are found in functional, Sequential and subclassed models, in the models
+    and layers inside them, and in models loaded from disk. An attention layer
+    inside another is not listed: the outer one answers for it.
+
+    The model runs in inference mode (`training=False`), plainly, not compiled.
+    Its weights, its answers and its layers are left as they were.
+
+    Args:
+        model: A `keras.Model`.
+        inputs: What the model takes, as for `model.predict`: an array, or a
+            list or dict of arrays, samples first.
+        batch_size: Positive integer. How many samples run at once.
+
+    Returns:
+        Dict from a layer's path to its weights, in the order in which the
+        layers are called. The path of a layer at the top is its name; one
+        inside a model or layer follows after a slash, `"backbone/attention"`.
+        A layer that is called again is listed again, as `"attention_2"`, and
+        so on. The weights are a float32 array, or a dict of arrays where the
+        layer returns a dict, shaped as the layer says. Weights without a
+        sample axis (of rank 1 or less) come as they are.
+
+    Raises:
+        ValueError: If the model has no attention layer, none was called,
+            `batch_size` is below 1, or `inputs` is not made of arrays with the
+            same number of samples, at least one.
+        RuntimeError: If a layer was called inside a loop or a compiled
+            function, which keep their tensors to themselves.
+
+    Example:
+
+    >>> import numpy as np
+    >>> image = keras.Input((8, 8, 3))
+    >>> query = keras.layers.Reshape((64, 3))(image)
+    >>> attention = keras.layers.MultiHeadAttention(2, 4, name="attention")
+    >>> model = keras.Model(image, attention(query, query))
+    >>> maps = attention_maps(model, np.ones((5, 8, 8, 3), "float32"))
+    >>> {name: weights.shape for name, weights in maps.items()}
+    {'attention': (5, 2, 64, 64)}
+    """
+    _check_model(model)
+    samples = _check_inputs(inputs, batch_size)
+    if not model.built:
+        model(_slice(inputs, 0, 1), training=False)
+    batches = []
+    for start in range(0, samples, batch_size):
+        batch = _slice(inputs, start, start + batch_size)
+        _, maps = _look(model, batch)
+        batches.append(keras.tree.map_structure(_array, maps))
+    return keras.tree.map_structure(
+        lambda *parts: parts[0] if parts[0].ndim < 2 else np.concatenate(parts),
+        *batches,
+    )
+
+
+def attention_model(model, return_outputs=False):
+    """A model that answers with the attention weights of another.
+
+    It takes the same inputs and shares all variables with `model`, so it
+    follows whatever is trained there. It is an ordinary functional model: it
+    can be compiled, run with `predict` and exported. Make it anew rather than
+    saving it as `.keras`.
+
+    Args:
+        model: A functional or Sequential `keras.Model`, or any other that
+            knows its inputs. See `attention_maps` for what is found in it.
+        return_outputs: Boolean. Whether to return what `model` returns too.
+
+    Returns:
+        A `keras.Model` whose output is a flat dict from path to weights, in
+        float32. The paths are those of `attention_maps`; weights that come as
+        a dict are listed one by one, `"attention/channel"` and
+        `"attention/spatial"`. With `return_outputs=True`, its output is
+        `(outputs, weights)`, from one run of the network.
+
+    Raises:
+        ValueError: If the model has no attention layer, none is called, or the
+            model does not know its inputs yet.
+
+    Example:
+
+    >>> tokens = keras.Input((6, 4), name="tokens")
+    >>> attention = keras.layers.AdditiveAttention(name="attention")
+    >>> model = keras.Model(tokens, attention([tokens, tokens]))
+    >>> maps = attention_model(model).output
+    >>> {path: weights.shape for path, weights in maps.items()}
+    {'attention': (None, 6, 6)}
+    """
+    _check_model(model)
+    inputs = _fresh_inputs(model)
+    looking = _Looking(model, return_outputs, name="looking")
+    return keras.Model(inputs, looking(inputs), name=f"{model.name}_attention")
+
+
+class _Looking(keras.layers.Layer):
+    """A whole model as one layer that returns the attention weights inside.
+
+    Being called within a layer, the model is traced and leaves no nodes in the
+    graph of its own layers, which rebuilding that graph would.
+    """
+
+    def __init__(self, model, return_outputs, **kwargs):
+        super().__init__(autocast=False, dtype="float32", **kwargs)
+        self.model = model
+        self.return_outputs = return_outputs
+        self.supports_masking = True
+
+    def call(self, inputs):
+        outputs, maps = _look(self.model, inputs)
+        flat = {}
+        for path, weights in maps.items():
+            if isinstance(weights, dict):
+                flat |= {f"{path}/{key}": w for key, w in weights.items()}
+            else:
+                flat[path] = weights
+        return (outputs, flat) if self.return_outputs else flat
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return None
+
+
+def _fresh_inputs(model):
+    """Inputs of their own, like those of the model."""
+    try:
+        if isinstance(model, keras.Sequential):
+            # One that was built by data holds that data's batch size.
+            (x,) = model.inputs
+            return keras.Input(x.shape[1:], dtype=x.dtype, name=x.name)
+        return keras.tree.map_structure(
+            lambda x: keras.Input(
+                batch_shape=x.shape, dtype=x.dtype, name=x.name
+            ),
+            model.input,
+        )
+    except (AttributeError, TypeError, ValueError):
+        raise ValueError(
+            "The model must know its inputs, as functional models do, and "
+            "Sequential ones that have seen data. For another, use "
+            "`attention_maps`, which is given the data. "
+            f"Received: model={model.name!r} of type {type(model).__name__}"
+        ) from None
+
+
+def _look(model, inputs):
+    """Runs the model; returns its outputs, and path -> float32 weights."""
+    found = _attention_layers(model)
+    if not found:
+        kinds = sorted({type(layer).__name__ for layer in model.layers})
+        raise ValueError(
+            "The model must contain an attention layer, one whose `call` takes "
+            "`return_attention_scores`: a layer of keras_attention, or Keras's "
+            "MultiHeadAttention, GroupQueryAttention, Attention or "
+            "AdditiveAttention. "
+            f"Received: model={model.name!r} with layers of type {kinds}"
+        )
+    maps = {}
+    with _noting(found, maps):
+        outputs = model(inputs, training=False)
+    if not maps:
+        raise ValueError(
+            "At least one attention layer must be called when the model is, "
+            "and outside of functions compiled before. "
+            f"Received: model={model.name!r}, which called none of "
+            f"{[path for path, _ in found]}"
+        )
+    return outputs, maps
+
+
+def _attention_layers(model):
+    """Pairs (path, layer) of the outermost attention layers, each once."""
+    found, seen = [], set()
+
+    def walk(layer, prefix):
+        for inner in _parts(layer):
+            if id(inner) in seen:
+                continue
+            seen.add(id(inner))
+            path = prefix + inner.name
+            if "return_attention_scores" in _arguments(inner):
+                found.append((path, inner))
+            else:
+                walk(inner, f"{path}/")
+
+    walk(model, "")
+    return found
+
+
+def _parts(layer):
+    if isinstance(layer, keras.Model):
+        return layer.layers
+    return layer._flatten_layers(include_self=False, recursive=False)
+
+
+def _arguments(layer):
+    return inspect.signature(type(layer).call).parameters
+
+
+@contextlib.contextmanager
+def _noting(found, maps):
+    """Inside, every call of a found layer from this thread is noted in `maps`.
+
+    For that time the layers carry a `call` of their own in front of their
+    class's. Other threads may go on calling them: they get what they ask for.
+    """
+    thread = threading.get_ident()
+    reserved = {path for path, _ in found}
+
+    def noted(path, call):
+        def call_and_note(*args, **kwargs):
+            if threading.get_ident() != thread:
+                return call(*args, **kwargs)
+            asked = kwargs.pop("return_attention_scores", False)
+            result = call(*args, **kwargs, return_attention_scores=True)
+            *outputs, weights = result
+            maps[_free(path, maps, reserved)] = keras.tree.map_structure(
+                _float32, weights
+            )
+            if asked:
+                return result
+            return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+        return call_and_note
+
+    with _LOCK:
+        # Straight into the instance's dict: `setattr` would have Keras track
+        # it, and PyTorch too.
+        own = [vars(layer).get("call") for _, layer in found]
+        try:
+            for path, layer in found:
+                vars(layer)["call"] = noted(path, layer.call)
+            yield
+        finally:
+            for (_, layer), call in zip(found, own):
+                if call is None:
+                    vars(layer).pop("call", None)
+                else:
+                    vars(layer)["call"] = call
+
+
+def _free(path, maps, reserved):
+    """The path, or the first of `path_2`, `path_3`, ... that names nothing."""
+    name, count = path, 1
+    while name in maps or (count > 1 and name in reserved):
+        count += 1
+        name = f"{path}_{count}"
+    return name
+
+
+def _float32(weights):
+    kind = keras.backend.standardize_dtype(weights.dtype)
+    return ops.cast(weights, "float32") if "float" in kind else weights
+
+
+def _array(weights):
+    try:
+        return np.array(ops.convert_to_numpy(weights))
+    except Exception as error:
+        raise RuntimeError(
+            "Every attention layer must be called plainly: this one was called "
+            "inside a loop (`while_loop`, `scan`, an RNN) or a compiled "
+            "function, which keep their tensors to themselves. "
+            f"Received: weights={weights}"
+        ) from error
+
+
+def _slice(inputs, start, stop):
+    return keras.tree.map_structure(lambda array: array[start:stop], inputs)
+
+
+def _check_model(model):
+    if not isinstance(model, keras.Model):
+        raise ValueError(
+            "`model` must be a `keras.Model`; a layer alone is asked by its "
+            "own `return_attention_scores=True`. "
+            f"Received: model={model!r} of type {type(model).__name__}"
+        )
+
+
+def _check_inputs(inputs, batch_size):
+    """Returns the number of samples."""
+    if batch_size < 1:
+        raise ValueError(
+            "`batch_size` must be a positive integer, how many samples run at "
+            f"once. Received: batch_size={batch_size}"
+        )
+    shapes = [getattr(x, "shape", None) for x in keras.tree.flatten(inputs)]
+    counts = {shape[0] if shape else None for shape in shapes}
+    if len(counts) != 1 or not counts.isdisjoint({0, None}):
+        raise ValueError(
+            "`inputs` must be an array, or a list or dict of arrays, all with "
+            "the same number of samples, at least one, on the first axis. "
+            f"Received: inputs={type(inputs).__name__} of shapes {shapes}"
+        )
+    return counts.pop()
