@@ -71,7 +71,8 @@ def test_what_is_hidden_is_never_read(pool, hidden):
 @pytest.mark.parametrize("keepdims", [False, True])
 def test_of_nothing_is_zero(pool, keepdims):
     nothing = np.zeros((2, 3, 1), "bool")
-    result = pool(np.full((2, 3, 4), -5.0), 1, nothing, keepdims=keepdims)
+    inputs = np.full((2, 3, 4), -5.0, "float32")
+    result = pool(inputs, 1, nothing, keepdims=keepdims)
     shape = (2, 1, 4) if keepdims else (2, 4)
     close(result, np.zeros(shape), 0, 0)
 

@@ -1,0 +1,79 @@
+"""Every saved model loads, answers as it did, and its card tells the truth."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", reason="saved models need the extra `zoo`")
+
+import zoo  # noqa: E402
+from zoo import presets  # noqa: E402
+
+NAMES = presets._folders(presets.CHECKOUT)
+
+
+def test_there_are_saved_models():
+    assert NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_answers_as_it_did_when_it_was_saved(name):
+    task = zoo.load(name)
+    golden = np.load(presets.CHECKOUT / name / "golden.npz")
+    outputs = task.model(golden["input_0"], training=False)
+    np.testing.assert_allclose(
+        np.asarray(outputs), golden["output_0"], rtol=1e-3, atol=1e-3
+    )
+    assert np.ptp(golden["output_0"], axis=0).max() > 0.1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_card_is_whole(name):
+    card = zoo.card(name)
+    assert set(card) >= {
+        "format_version",
+        "name",
+        "task",
+        "builder",
+        "builder_args",
+        "preprocessing",
+        "data",
+        "recipe",
+        "metrics",
+        "parameters",
+        "versions",
+        "assets",
+        "sha256",
+    }
+    assert card["name"] == name
+    assert card["recipe"]["command"].startswith(f"zoo train {name}")
+    model = zoo.load(name).model
+    total = sum(int(np.prod(weight.shape)) for weight in model.weights)
+    assert card["parameters"]["total"] == total
+
+
+def test_the_manifest_fits_the_cards():
+    written = json.loads((presets.CHECKOUT / "manifest.json").read_text())
+    assert sorted(written) == NAMES
+    for name, entry in written.items():
+        for file, digest in entry["sha256"].items():
+            presets._check(presets.CHECKOUT / name / file, digest)
+
+
+def test_all_saved_models_are_small():
+    sizes = [p.stat().st_size for p in presets.CHECKOUT.rglob("*")]
+    assert sum(sizes) < 40 * 2**20
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    "TFDS_DATA_DIR" not in os.environ,
+    reason="needs TFDS_DATA_DIR, a folder with the prepared data sets",
+)
+@pytest.mark.parametrize("name", NAMES)
+def test_reaches_what_its_card_says(name):
+    task = zoo.load(name)
+    expected = task.card["metrics"]["accuracy"]["value"]
+    assert task.evaluate()["accuracy"] == pytest.approx(expected, abs=1e-3)

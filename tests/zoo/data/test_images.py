@@ -1,0 +1,228 @@
+"""Images by class: what is found, how it is brought to a network's size."""
+
+import os
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.zoo.tiny import tiny_data
+from zoo.data.images import (
+    AUGMENTATION,
+    Batches,
+    ImageData,
+    fit_pixels,
+    load_images,
+    prepare_images,
+    read_image,
+)
+
+
+def test_digits_are_cut_in_two_without_overlap():
+    train, test = load_images("digits", "train"), load_images("digits", "test")
+    assert (len(train), len(test)) == (1437, 360)
+    assert train.images.shape == (1437, 8, 8, 1)
+    assert train.images.max() == 255
+    counts = np.bincount(test.labels)
+    assert counts.min() >= 34 and counts.max() <= 38
+    assert train.sha256() == load_images("digits", "train").sha256()
+    assert train.sha256() != test.sha256()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    generator = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for index in range(5):
+            pixels = generator.integers(0, 255, (6 + index, 9, 3), "uint8")
+            Image.fromarray(pixels).save(tmp_path / name / f"{index}.png")
+    return tmp_path
+
+
+def test_reads_a_folder_of_classes(folder):
+    train, test = load_images(folder, "train"), load_images(folder, "test")
+    assert train.label_names == ["cat", "dog"]
+    assert (len(train), len(test)) == (8, 2)
+    assert not set(train.images) & set(test.images)
+    batch, labels = Batches(train, (4, 4), 3, batch_size=5)[1]
+    assert batch.shape == (3, 4, 4, 3) and labels.shape == (3,)
+    path, label = train.images[0], train.label_names[train.labels[0]]
+    assert path.parent.name == label
+
+
+def test_reads_a_folder_that_is_cut_already(folder, tmp_path_factory):
+    whole = tmp_path_factory.mktemp("cut")
+    os.symlink(folder, whole / "train")
+    with pytest.raises(ValueError, match="validation"):
+        load_images(whole, "test")
+    os.symlink(folder, whole / "validation")
+    assert len(load_images(whole, "train")) == 10
+    assert len(load_images(whole, "test")) == 10
+
+
+def test_refuses_a_folder_with_one_class(folder):
+    for path in (folder / "dog").iterdir():
+        path.unlink()
+    with pytest.raises(ValueError, match="none in .*dog"):
+        load_images(folder)
+    (folder / "dog").rmdir()
+    with pytest.raises(ValueError, match=r"two classes.*\['cat'\]"):
+        load_images(folder)
+
+
+def test_takes_arrays_and_names_their_classes():
+    images = np.zeros((3, 4, 4, 1), "uint8")
+    data = load_images((images, np.array([[7], [2], [7]])))
+    assert data.label_names == ["2", "7"]
+    assert data.labels.tolist() == [1, 0, 1]
+    with pytest.raises(ValueError, match="3 images, labels of shape"):
+        load_images((images, np.array([1, 2])))
+
+
+@pytest.mark.parametrize("batch", [None, 2])
+def test_takes_a_tf_dataset(batch):
+    tf = pytest.importorskip("tensorflow")
+    data = tiny_data(5)
+    dataset = tf.data.Dataset.from_tensor_slices((data.images, data.labels))
+    read = load_images(dataset.batch(batch) if batch else dataset)
+    np.testing.assert_array_equal(read.images, data.images)
+    np.testing.assert_array_equal(read.labels, data.labels)
+
+
+@pytest.mark.skipif(
+    "TFDS_DATA_DIR" not in os.environ,
+    reason="needs TFDS_DATA_DIR, a folder with the prepared data sets",
+)
+def test_reads_a_public_set_by_its_official_name():
+    pytest.importorskip("tensorflow_datasets")
+    data = load_images("fashion_mnist", "test")
+    assert data.images.shape == (10_000, 28, 28, 1)
+    assert np.bincount(data.labels).tolist() == [1000] * 10
+    assert data.label_names[9] == "Ankle boot"
+    flowers = load_images("tf_flowers", "train")
+    assert len(flowers.label_names) == 5 and flowers.split == "train[:80%]"
+
+
+def test_refuses_a_name_that_nobody_knows():
+    pytest.importorskip("tensorflow_datasets")
+    with pytest.raises(ValueError, match="data='no_such_images'"):
+        load_images("no_such_images")
+    with pytest.raises(ValueError, match="split='dev'"):
+        load_images("digits", "dev")
+
+
+def test_reads_every_form_of_an_image(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (5, 4, 3), "uint8")
+    path = tmp_path / "image.png"
+    Image.fromarray(pixels).save(path)
+    forms = [
+        path,
+        str(path),
+        path.read_bytes(),
+        Image.fromarray(pixels),
+        pixels,
+        np.dstack([pixels, np.full((5, 4), 7, "uint8")]),  # transparency
+    ]
+    for form in forms:
+        np.testing.assert_array_equal(read_image(form), pixels)
+    assert read_image(pixels[..., 0]).shape == (5, 4, 1)
+    assert read_image(Image.fromarray(pixels).convert("L")).shape == (5, 4, 1)
+
+
+def test_refuses_what_is_no_image(tmp_path):
+    path = tmp_path / "image.png"
+    path.write_text("not an image")
+    with pytest.raises(ValueError, match="image.png"):
+        read_image(path)
+    Image.new("RGB", (64, 64), "red").save(path)
+    whole = path.read_bytes()
+    with pytest.raises(ValueError, match="bytes"):
+        read_image(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"shape=\(4, 4, 2\)"):
+        read_image(np.zeros((4, 4, 2)))
+    with pytest.raises(FileNotFoundError):
+        read_image(tmp_path / "nowhere.png")
+
+
+def test_colour_becomes_gray_and_gray_becomes_colour():
+    colour = np.array([[[[100.0, 50.0, 200.0]]]])
+    gray = 0.299 * 100 + 0.587 * 50 + 0.114 * 200
+    np.testing.assert_allclose(fit_pixels(colour, (1, 1), 1), [[[[gray]]]])
+    np.testing.assert_array_equal(
+        fit_pixels(np.array([[[[7.0]]]]), (1, 1), 3), [[[[7.0] * 3]]]
+    )
+
+
+def test_stretches_by_the_mean_of_what_a_place_covers():
+    image = np.arange(16.0).reshape(1, 4, 4, 1)
+    small = np.asarray(fit_pixels(image, (2, 2), 1))[0, :, :, 0]
+    # Antialiased: triangles of twice the width, [1, 3, 3, 1] cut at the edge.
+    rows = np.array([[3, 3, 1, 0], [0, 1, 3, 3]]) / 7
+    expected = rows @ image[0, :, :, 0] @ rows.T
+    np.testing.assert_allclose(small, expected, rtol=1e-5)
+
+
+def test_mixed_sizes_become_one_batch():
+    images = [np.full((5, 4, 3), 9, "uint8"), np.full((8, 8), 3, "uint8")]
+    batch = prepare_images(images, (4, 4), 3)
+    np.testing.assert_allclose(batch[0], 9, rtol=1e-6)
+    np.testing.assert_allclose(batch[1], 3, rtol=1e-6)
+
+
+def test_a_batch_depends_on_seed_epoch_and_place_alone():
+    data = tiny_data(10)
+    make = lambda seed=1: Batches(  # noqa: E731
+        data, (16, 16), 3, 4, list(AUGMENTATION), shuffle=True, seed=seed
+    )
+    one, other = make(), make()
+    for _ in range(3):  # draws that came before must not matter
+        one[0]
+    np.testing.assert_array_equal(one[2][0], other[2][0])
+    np.testing.assert_array_equal(one[1][1], other[1][1])
+    one.epoch = 1
+    assert (one[0][1] != other[0][1]).any()
+    assert (make(2)[0][1] != other[0][1]).any()
+
+
+def test_an_epoch_sees_every_example_once():
+    data = tiny_data(10)
+    data.labels = np.arange(10)
+    batches = Batches(data, (16, 16), 3, 4, shuffle=True)
+    batches.epoch = 5
+    assert len(batches) == 3
+    seen = np.concatenate([batches[place][1] for place in range(3)])
+    assert sorted(seen) == list(range(10)) and seen.tolist() != sorted(seen)
+
+
+def test_flips_and_shifts_and_leaves_the_labels():
+    image = np.zeros((64, 16, 16, 1), "uint8")
+    image[:, 8, 3] = 255
+    data = ImageData(image, np.arange(64) % 2, ["a", "b"])
+    flipped = Batches(data, (16, 16), 1, 64, ["flip"])[0][0]
+    places = set(map(tuple, np.argwhere(flipped[..., 0] == 255)[:, 1:]))
+    assert places == {(8, 3), (8, 12)}
+    shifted = Batches(data, (16, 16), 1, 64, ["shift"])[0][0]
+    places = np.argwhere(shifted[..., 0] == 255)[:, 1:] - (8, 3)
+    assert np.abs(places).max() == 2 and len(set(map(tuple, places))) > 9
+
+
+def test_refuses_an_unknown_augmentation():
+    with pytest.raises(ValueError, match="mixup"):
+        Batches(tiny_data(), (16, 16), 3, augment=["mixup"])
+
+
+def test_divides_classes_in_proportion():
+    data = tiny_data(30)
+    first, second = data.divide(0.2, seed=3)
+    assert np.bincount(second.labels).tolist() == [2, 2, 2]
+    assert len(first) == 24
+    assert len(data.sample(12)) == 12
+    with pytest.raises(ValueError, match="fraction=1.5"):
+        data.divide(1.5)
+
+
+def test_keras_augments_as_named():
+    for make in AUGMENTATION.values():
+        assert isinstance(make(), keras.layers.Layer)

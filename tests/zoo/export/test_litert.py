@@ -1,0 +1,118 @@
+"""LiteRT: one file, built-in operators only, any batch."""
+
+import importlib.util
+import pathlib
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import zoo.export
+from tests.zoo.export.exported import some_images, stirred_task
+from tests.zoo.tiny import LABELS
+from zoo.export import litert
+from zoo.image_classification.attention_resnet import ATTENTION
+
+pytest.importorskip("tensorflow")
+interpreter = pytest.importorskip("ai_edge_litert.interpreter")
+
+IMAGES = some_images(3).astype("float32")
+
+
+@pytest.fixture(scope="module")
+def task():
+    keras.utils.set_random_seed(0)
+    return stirred_task()
+
+
+@pytest.fixture(scope="module")
+def report(task, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("export")
+    return zoo.export.export(task, folder, ["litert"])["litert"]
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_answers_a_batch_of_any_size_as_the_model_does(task, report, batch):
+    run = runner(report["path"])
+    outputs = run(image=IMAGES[:batch])
+    logits = task.model(IMAGES[:batch])
+    assert set(outputs) == {"logits", "probabilities"}
+    close(outputs["logits"], logits, 1e-4)
+    close(outputs["probabilities"], keras.ops.softmax(logits), 1e-5)
+
+
+def test_has_one_signature_and_names_its_inputs(report):
+    lite = interpreter.Interpreter(report["path"])
+    assert lite.get_signature_list() == {
+        "from_tensors": {
+            "inputs": ["image"],
+            "outputs": ["logits", "probabilities"],
+        }
+    }
+    (image,) = lite.get_input_details()
+    assert image["shape_signature"].tolist() == [-1, 16, 16, 3]
+    assert image["dtype"] == np.float32
+
+
+def test_lies_beside_its_labels(report):
+    folder = pathlib.Path(report["path"]).parent
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "labels.txt",
+        "model.tflite",
+    ]
+    assert (folder / "labels.txt").read_text().splitlines() == LABELS
+    assert report["bytes"] == (folder / "model.tflite").stat().st_size
+
+
+@pytest.mark.parametrize("attention", [None, *ATTENTION])
+def test_every_attention_of_the_table_converts(attention, tmp_path):
+    task = stirred_task(attention)
+    litert.write(task, tmp_path / "model.tflite")
+    outputs = runner(tmp_path / "model.tflite")(image=IMAGES)
+    close(outputs["logits"], task.model(IMAGES), 1e-4)
+
+
+def test_a_model_of_other_operators_fails_and_leaves_nothing(task, tmp_path):
+    image = keras.Input((16, 16, 3), name="image")
+    curved = keras.layers.Resizing(16, 16, interpolation="bicubic")
+    resized = keras.layers.Resizing(8, 8, interpolation="bicubic")
+    model = keras.Model(image, task.model(curved(resized(image))))
+    other = type(task)(model, task.card, task.assets)
+    with pytest.raises(Exception, match="(?i)ResizeBicubic|op"):
+        zoo.export.export(other, tmp_path / "new", ["litert"])
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    "module, extra", [("ai_edge_litert", "export"), ("tensorflow", "zoo")]
+)
+def test_a_missing_tool_is_named_with_its_extra(
+    task, tmp_path, monkeypatch, module, extra
+):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: None if name == module else find(name),
+    )
+    with pytest.raises(
+        ImportError, match=rf"{module}.*pip install .*{extra}\]"
+    ):
+        zoo.export.export(task, tmp_path / "new", ["litert"])
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_terminal_stays_quiet(task, tmp_path, capfd):
+    litert.write(task, tmp_path / "model.tflite")
+    assert capfd.readouterr() == ("", "")
+    print("still here", file=sys.stderr)
+    assert capfd.readouterr() == ("", "still here\n")
+
+
+def runner(path):
+    return interpreter.Interpreter(str(path)).get_signature_runner()
+
+
+def close(actual, expected, atol):
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=atol)

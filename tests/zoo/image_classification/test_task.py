@@ -1,0 +1,256 @@
+"""ImageClassification: learns, answers, looks, is tuned, kept and loaded."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import zoo
+from keras_attention import attention_maps
+from tests.zoo.tiny import LABELS, tiny_data, tiny_task
+from zoo.data.images import ImageData
+from zoo.image_classification.task import SmoothedCrossentropy
+
+PLAN = {
+    "epochs": 6,
+    "batch_size": 8,
+    "optimizer": "adamw",
+    "learning_rate": 0.02,
+    "schedule": "one_cycle",
+    "weight_decay": 0.0,
+    "seed": 0,
+}
+
+
+@pytest.fixture(scope="module")
+def trained():
+    task = tiny_task("cbam")
+    task.fit(tiny_data(48), {"training": PLAN}, verbose=0)
+    return task
+
+
+def test_learns_a_toy_set(trained):
+    results = trained.evaluate(tiny_data(30, seed=9))
+    assert list(results) == ["accuracy", "loss"]
+    assert results["accuracy"] >= 0.9
+    assert tiny_task("cbam").evaluate(tiny_data(30, seed=9))["accuracy"] < 0.9
+    assert len(trained.card["recipe"]["log"]) == 6
+
+
+def test_accuracy_is_the_share_of_right_labels(trained):
+    data = tiny_data(30, seed=4)
+    data.labels[:10] = (data.labels[:10] + 1) % 3  # so that some are wrong
+    answers = trained.predict(data.images)
+    right = [
+        answer["label"] == LABELS[label]
+        for answer, label in zip(answers, data.labels, strict=True)
+    ]
+    assert 0 < np.mean(right) < 1
+    assert trained.evaluate(data)["accuracy"] == pytest.approx(np.mean(right))
+
+
+def test_answers_one_with_a_dict_and_several_with_a_list(trained, tmp_path):
+    pixels = tiny_data(3).images
+    path = tmp_path / "image.png"
+    Image.fromarray(pixels[1]).save(path)
+    one = trained.predict(path)
+    assert list(one) == ["label", "probability", "probabilities"]
+    assert one["probability"] == one["probabilities"][one["label"]]
+    assert sum(one["probabilities"].values()) == pytest.approx(1, abs=1e-6)
+    shares = list(one["probabilities"].values())
+    assert shares == sorted(shares, reverse=True)
+    for raws in ([path], pixels[1:2], [Image.fromarray(pixels[1])]):
+        (same,) = trained.predict(raws)
+        assert same["label"] == one["label"]
+        assert same["probability"] == pytest.approx(one["probability"])
+    assert trained.predict([]) == []
+
+
+def test_probabilities_are_the_softmax_of_the_models_logits(trained):
+    pixels = tiny_data(2).images
+    logits = np.asarray(trained.model(pixels.astype("float32")))
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    expected = exponentials / exponentials.sum(axis=1, keepdims=True)
+    for answer, shares in zip(trained.predict(pixels), expected, strict=True):
+        np.testing.assert_allclose(
+            [answer["probabilities"][label] for label in LABELS],
+            shares,
+            rtol=1e-4,
+        )
+
+
+def test_says_where_it_looked(trained):
+    images = tiny_data(2).images
+    answer = trained.look(images[0])
+    assert answer["label"] == trained.predict(images[0])["label"]
+    maps = answer["attention"]
+    assert maps["stage_2_block_1_attention/channel"].shape == (1, 1, 16)
+    assert maps["stage_2_block_1_attention/spatial"].shape == (8, 8, 1)
+    expected = attention_maps(trained.model, images.astype("float32"))
+    for index, several in enumerate(trained.look(images)):
+        gates = expected["stage_1_block_1_attention"]
+        np.testing.assert_allclose(
+            several["attention"]["stage_1_block_1_attention/spatial"],
+            gates["spatial"][index],
+            rtol=1e-4,
+        )
+    with pytest.raises(ValueError, match="attention"):
+        tiny_task(None).look(tiny_data(1).images[0])
+
+
+def test_is_kept_and_loaded_and_answers_alike(trained, tmp_path):
+    folder = trained.save(tmp_path / "mine")
+    again = zoo.load(folder)
+    pixels = tiny_data(3).images
+    for one, other in zip(
+        trained.predict(pixels), again.predict(pixels), strict=True
+    ):
+        assert one["label"] == other["label"]
+        assert one["probability"] == pytest.approx(other["probability"])
+    card = json.loads((folder / "card.json").read_text())
+    assert card["name"] == "mine" and card["builder"] == "attention_resnet"
+    assert card["parameters"]["trainable"] == sum(
+        int(np.prod(v.shape)) for v in trained.model.trainable_variables
+    )
+    assert card == again.card == zoo.card(folder)
+
+
+def test_finetunes_a_copy_and_stays_as_it_was(trained):
+    before = [w.copy() for w in trained.model.get_weights()]
+    generator = np.random.default_rng(0)
+    bright = np.arange(20) % 2
+    images = generator.integers(0, 60, (20, 9, 9, 1)) + 150 * bright[
+        :, None, None, None
+    ]
+    data = ImageData(images.astype("uint8"), bright, ["night", "day"])
+    copy = trained.finetune(
+        data, epochs=6, batch_size=5, learning_rate=0.01, verbose=0
+    )
+    assert copy.assets["labels"] == ["night", "day"]
+    assert copy.evaluate(data)["accuracy"] == 1.0
+    assert copy.predict(images[1])["label"] == "day"
+    assert copy.card["builder_args"]["num_classes"] == 2
+    for old, now in zip(before, trained.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, now)
+
+
+def stem_and_head(task):
+    return (
+        task.model.get_layer("stem_conv").get_weights()[0],
+        task.model.get_layer("logits").get_weights()[0],
+    )
+
+
+def test_keeps_the_head_for_the_same_classes_only(trained):
+    stem, head = stem_and_head(trained)
+    same = trained.rebuilt(LABELS)
+    np.testing.assert_array_equal(stem_and_head(same)[0], stem)
+    np.testing.assert_array_equal(stem_and_head(same)[1], head)
+    other = trained.rebuilt(["a", "b", "c"])
+    np.testing.assert_array_equal(stem_and_head(other)[0], stem)
+    assert (stem_and_head(other)[1] != head).all()
+
+
+def tuned(task, **options):
+    options = {"epochs": 1, "batch_size": 8, "verbose": 0, **options}
+    return task.finetune(tiny_data(), **options)
+
+
+@pytest.mark.parametrize(
+    "freeze, still", [("backbone", True), (["stem"], True), (None, False)]
+)
+def test_freezes_what_is_named(trained, freeze, still):
+    stem, head = stem_and_head(trained)
+    after = stem_and_head(tuned(trained, freeze=freeze))
+    assert (after[0] == stem).all() == still
+    assert (after[1] != head).any()
+    if freeze == "backbone":  # its normalisations stand still too
+        norm = trained.model.get_layer("stem_norm").get_weights()
+        copy = tuned(trained, freeze=freeze)
+        for old, new in zip(
+            norm, copy.model.get_layer("stem_norm").get_weights(), strict=True
+        ):
+            np.testing.assert_array_equal(old, new)
+
+
+def test_lower_layers_learn_more_slowly(trained):
+    steps = {}
+    for decay in (1.0, 0.1):
+        copy = tuned(
+            trained,
+            layer_decay=decay,
+            batch_size=24,
+            schedule="constant",
+            weight_decay=0.0,
+            learning_rate=0.01,
+        )
+        stem, head = stem_and_head(trained)
+        steps[decay] = [
+            np.abs(new - old).max()
+            for new, old in zip(stem_and_head(copy), (stem, head), strict=True)
+        ]
+    # One step of Adam is the rate; stem, two stages, head: three below.
+    np.testing.assert_allclose(steps[1.0], [0.01, 0.01], rtol=0.05)
+    np.testing.assert_allclose(steps[0.1], [0.01 * 0.1**3, 0.01], rtol=0.05)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"freeze": "stme"}, "freeze='stme'"),
+        ({"freeze": ["st", "logits"]}, "freeze="),
+        ({"layer_decay": 0.0}, "layer_decay=0.0"),
+        ({"num_classes": 2}, "num_classes=2"),
+        ({"validation": 1.5}, "fraction=1.5"),
+    ],
+)
+def test_refuses_a_tuning_that_cannot_be(trained, options, message):
+    with pytest.raises(ValueError, match=message):
+        tuned(trained, **options)
+
+
+def test_sets_examples_aside_and_weighs_classes(trained):
+    copy = tuned(
+        trained,
+        validation=0.25,
+        class_weight="balanced",
+        label_smoothing=0.1,
+        num_classes=5,
+        augment=["flip"],
+    )
+    log = copy.card["recipe"]["log"]
+    assert "val_accuracy" in log[0]
+    assert copy.assets["labels"] == [*LABELS, "3", "4"]
+
+
+def test_labels_are_told_by_name(trained):
+    data = tiny_data(12)
+    order = ["blue", "red", "green"]
+    places = np.array([order.index(name) for name in LABELS])
+    renamed = ImageData(data.images, places[data.labels], order)
+    assert trained.evaluate(renamed) == trained.evaluate(data)
+    arrays = (data.images, data.labels)
+    assert trained.evaluate(arrays) == trained.evaluate(data)
+    alien = ImageData(data.images, data.labels, ["red", "green", "blu"])
+    with pytest.raises(ValueError, match="'blu'; near: .*blue"):
+        trained.evaluate(alien)
+
+
+def test_smooths_integer_labels():
+    logits = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
+    labels = np.array([0, 2, 1, 1])
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    target = 0.9 * np.eye(3)[labels] + 0.1 / 3
+    expected = -(target * np.log(shares)).sum(axis=1).mean()
+    loss = SmoothedCrossentropy(0.1)
+    np.testing.assert_allclose(float(loss(labels, logits)), expected, rtol=1e-5)
+    again = keras.losses.deserialize(keras.losses.serialize(loss))
+    assert again.label_smoothing == 0.1
+
+
+def test_the_users_own_compile_stays(trained):
+    trained.model.compile("sgd", "mse")
+    trained.evaluate(tiny_data(3))
+    assert trained.model.loss == "mse"

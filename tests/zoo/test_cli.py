@@ -1,0 +1,373 @@
+"""The command `zoo`, on tiny models."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import zoo
+from tests.zoo.tiny import LABELS, tiny_task
+from zoo import presets, recipes
+from zoo.cli import app
+from zoo.data.images import load_images
+from zoo.image_classification.attention_resnet import PRESETS
+from zoo.image_classification.task import ImageClassification
+from zoo.task import Task
+
+DIGITS = {
+    "task": "image_classification",
+    "builder": "attention_resnet",
+    "builder_args": {
+        "input_shape": [16, 16, 1],
+        "attention": "se",
+        "filters": list(PRESETS["tiny"]["filters"]),
+        "blocks": 1,
+    },
+    "data": "digits",
+    "training": {
+        "epochs": 2,
+        "batch_size": 128,
+        "optimizer": "sgd",
+        "learning_rate": 0.1,
+        "schedule": "one_cycle",
+        "weight_decay": 5e-3,
+        "seed": 0,
+    },
+}
+
+
+def saved(folder, attention, metrics=None):
+    task = tiny_task(attention)
+    task.card["metrics"] = metrics or {}
+    task.save(folder)
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory):
+    """Models of three kinds: two that look, and a plain one."""
+    home = tmp_path_factory.mktemp("home")
+    accuracy = {"value": 0.5, "seeds": [0], "std": None, "n": 24}
+    saved(home / "cbam_tiny", "cbam", {"accuracy": accuracy})
+    saved(home / "sk_tiny", "sk")
+    saved(home / "plain_tiny", None)
+
+    test = load_images("digits", "test")
+    task = ImageClassification.untrained(DIGITS, test.label_names)
+    task.card["data"] = {"name": "digits", "test_sha256": test.sha256()}
+    found = task.evaluate(test)
+    task.card["metrics"] = {
+        name: {**accuracy, "value": value} for name, value in found.items()
+    }
+    task.save(home / "se_digits")
+    return home
+
+
+@pytest.fixture(autouse=True)
+def home(shelf, tmp_path, monkeypatch):
+    """Only the shelf is at hand; what a command writes goes to a new folder."""
+    monkeypatch.setenv("KERAS_ATTENTION_ZOO_HOME", str(shelf))
+    monkeypatch.delenv("KERAS_ATTENTION_ZOO_URL", raising=False)
+    monkeypatch.setattr(presets, "CHECKOUT", tmp_path / "none")
+    monkeypatch.chdir(tmp_path)
+    return shelf
+
+
+@pytest.fixture
+def red(tmp_path):
+    pixels = np.zeros((20, 30, 3), "uint8")
+    pixels[..., 0] = 200
+    path = tmp_path / "red.png"
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def run(*words):
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def fails(*words):
+    """The message on stderr, which is no traceback."""
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exit_code == 1, result.output
+    assert result.stderr.startswith("error: ")
+    assert "Traceback" not in result.output
+    return result.stderr
+
+
+@pytest.mark.parametrize("words", [["--help"], ["finetune", "--help"]])
+def test_help_answers_without_keras(words):
+    program = (
+        "import sys; from zoo.cli import app;"
+        f"app({words}, standalone_mode=False);"
+        "assert not {'keras', 'numpy', 'tensorflow'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_help_names_every_command():
+    text = run("--help")
+    for name in (
+        "demo list show predict look train evaluate finetune export"
+    ).split():
+        assert f"\n│ {name} " in text
+
+
+def test_version_is_the_package_s_own():
+    from keras_attention import __version__
+
+    assert run("--version") == f"{__version__}\n"
+
+
+def test_list_shows_what_is_at_hand():
+    text = run("list")
+    (row,) = [line for line in text.splitlines() if "cbam_tiny" in line]
+    parameters = zoo.card("cbam_tiny")["parameters"]["total"]
+    for shown in ("image_classification", "0.5000", f"{parameters:,}"):
+        assert shown in row
+    assert "sk_tiny" in text and "plain_tiny" in text
+
+
+def test_list_takes_a_pattern():
+    text = run("list", "--filter", "*_tiny")
+    assert "cbam_tiny" in text and "se_digits" not in text
+
+
+def test_list_says_when_nothing_fits():
+    assert "No trained model" in run("list", "--filter", "transformer")
+
+
+def test_list_refuses_an_unknown_task():
+    assert "image_classification" in fails("list", "--task", "cooking")
+
+
+def test_show_shows_the_card():
+    text = run("show", "cbam_tiny")
+    card = zoo.card("cbam_tiny")
+    for shown in ("accuracy", "0.5000", "attention cbam", "model.keras"):
+        assert shown in text
+    assert f"trainable {card['parameters']['trainable']}" in text
+
+
+def test_show_prints_the_card_itself_as_json():
+    text = run("show", "cbam_tiny", "--json")
+    assert json.loads(text) == zoo.card("cbam_tiny")
+
+
+def test_predict_answers_with_a_label_and_the_next_two(red):
+    answer = zoo.load("cbam_tiny").predict(red)
+    (row,) = [
+        line
+        for line in run("predict", "cbam_tiny", red).splitlines()
+        if "red.png" in line
+    ]
+    words = row.split("red.png")[1]
+    places = [words.index(label) for label in answer["probabilities"]]
+    assert places == sorted(places) and len(places) == 3
+    for share in answer["probabilities"].values():
+        assert f"{100 * share:.1f} %" in words
+
+
+def test_predict_gives_all_as_json(red):
+    text = run("predict", "cbam_tiny", red, red, "--json")
+    answer = zoo.load("cbam_tiny").predict(red)
+    found = json.loads(text)
+    assert len(found) == 2
+    assert found[1]["image"] == str(red)
+    assert found[1]["label"] == answer["label"]
+    assert set(found[1]["probabilities"]) == set(LABELS)
+
+
+def test_a_model_may_be_a_folder(shelf, red):
+    by_name = run("predict", "sk_tiny", red, "--json")
+    assert run("predict", shelf / "sk_tiny", red, "--json") == by_name
+
+
+@pytest.mark.parametrize("name", ["cbam_tiny", "sk_tiny", "se_digits"])
+def test_look_draws_a_picture_that_opens(name, red, tmp_path):
+    text = run("look", name, red, red, "--out", "seen.png")
+    assert "picture: seen.png" in text and "red.png" in text
+    with Image.open(tmp_path / "seen.png") as picture:
+        assert len(picture.convert("L").getcolors(100000)) > 50
+
+
+def test_look_refuses_a_model_that_has_no_attention(red, tmp_path):
+    assert "attention layer" in fails("look", "plain_tiny", red)
+    assert not (tmp_path / "looked.png").exists()
+
+
+def test_evaluate_agrees_with_the_card_on_the_same_data():
+    text = run("evaluate", "se_digits")
+    card = zoo.card("se_digits")
+    value = f"{card['metrics']['accuracy']['value']:.4f}"
+    (row,) = [line for line in text.splitlines() if "accuracy" in line]
+    assert row.split() == ["accuracy", value, value, "agrees"]
+    assert "same SHA-256" in text and "360 images" in text
+
+
+def test_evaluate_fails_where_the_card_is_not_reached(home, tmp_path):
+    task = zoo.load("se_digits")
+    task.card["metrics"]["accuracy"]["value"] += 0.01
+    task.save(tmp_path / "vain")
+    result = CliRunner().invoke(app, ["evaluate", str(tmp_path / "vain")])
+    assert result.exit_code == 1
+    assert "differs" in result.stdout
+
+
+def test_evaluate_says_when_the_data_are_others(tmp_path):
+    task = zoo.load("se_digits")
+    task.card["data"]["test_sha256"] = "0" * 64
+    task.card["metrics"]["accuracy"]["value"] += 0.01
+    task.save(tmp_path / "other")
+    text = run("evaluate", tmp_path / "other")
+    assert "another SHA-256" in text
+    assert "agrees" not in text and "differs" not in text
+
+
+def test_finetune_learns_a_folder_of_images_by_class(tmp_path, images):
+    out = tmp_path / "tuned"
+    text = run(
+        *("finetune", "cbam_tiny", "--data", images, "--out", out),
+        *("--epochs", 1, "--augment", "flip, shift", "--batch-size", 8),
+        *("--validation", 0.25, "--freeze", "stem", "--seed", 3),
+        *("--class-weight", "balanced", "--dtype", "mixed_bfloat16"),
+    )
+    tuned = zoo.load(out)
+    assert tuned.assets["labels"] == ["dark", "light"]
+    plan = tuned.card["recipe"]["training"]
+    assert plan["augment"] == ["flip", "shift"]
+    assert plan["freeze"] == ["stem"]
+    assert plan["class_weight"] == "balanced"
+    assert (plan["epochs"], plan["batch_size"], plan["seed"]) == (1, 8, 3)
+    assert "val_loss" in tuned.card["recipe"]["log"][0]
+    assert tuned.model.get_layer("stem_conv").dtype_policy.name == (
+        "mixed_bfloat16"
+    )
+    test = load_images(images, "test")
+    accuracy = tuned.card["metrics"]["accuracy"]
+    assert accuracy["n"] == len(test)
+    assert accuracy["value"] == tuned.evaluate(test)["accuracy"]
+    assert f"accuracy {accuracy['value']:.4f}" in text
+    assert "agrees" in run("evaluate", out, "--data", images)
+
+
+def test_finetune_never_replaces_what_is_no_model(tmp_path, images):
+    (tmp_path / "letters").mkdir()
+    letter = tmp_path / "letters" / "dear.txt"
+    letter.write_text("Dear")
+    message = fails(
+        *("finetune", "cbam_tiny", "--data", images),
+        *("--out", letter.parent, "--epochs", 1),
+    )
+    assert "letters" in message
+    assert letter.read_text() == "Dear"
+
+
+def test_finetune_refuses_a_folder_of_one_class(tmp_path):
+    (tmp_path / "few" / "cat").mkdir(parents=True)
+    message = fails(
+        "finetune", "cbam_tiny", "--data", tmp_path / "few", "--out", "new"
+    )
+    assert "two classes" in message and "cat" in message
+    assert not (tmp_path / "new").exists()
+
+
+def test_train_makes_a_preset_by_its_recipe(tmp_path, monkeypatch):
+    monkeypatch.setitem(recipes.RECIPES, "se_digits_again", DIGITS)
+    text = run(
+        *("train", "se_digits_again", "--folder", "shelf", "--runs", "logs"),
+        *("--epochs", 1, "--seed", 2, "--data-note", "a copy"),
+    )
+    card = zoo.card(tmp_path / "shelf" / "se_digits_again")
+    assert card["recipe"]["training"]["epochs"] == 1
+    assert card["recipe"]["training"]["seed"] == 2
+    assert card["data"]["note"] == "a copy"
+    assert f"accuracy {card['metrics']['accuracy']['value']:.4f}" in text
+    assert (tmp_path / "logs" / "se_digits_again" / "log.json").exists()
+
+
+def test_train_names_the_recipes_that_are_near():
+    message = fails("train", "cbam_resnet20_cifar")
+    assert "cbam_resnet20_cifar10" in message
+
+
+def test_export_says_what_it_wrote_and_measured(monkeypatch):
+    asked = []
+
+    def export(self, folder, formats=None):
+        asked.append((str(folder), formats))
+        return {
+            "litert": {
+                "path": "there/model.tflite",
+                "bytes": 1_234_567,
+                "largest_difference": 2.5e-7,
+                "tolerance": 1e-5,
+            }
+        }
+
+    monkeypatch.setattr(Task, "export", export)
+    text = run("export", "cbam_tiny", "--out", "there", "--format", "litert")
+    assert asked == [("there", ["litert"])]
+    for shown in ("litert", "1.23 MB", "2.5e-07", "1e-05", "model.tflite"):
+        assert shown in text
+
+
+def test_export_names_the_formats_that_are_near(tmp_path):
+    message = fails(
+        "export", "cbam_tiny", "--out", "there", "--format", "saved-model"
+    )
+    assert "saved_model" in message and "'saved-model'" in message
+    assert not (tmp_path / "there").exists()
+
+
+@pytest.mark.parametrize("words", [["show"], ["predict", "red.png"]])
+def test_an_unknown_model_lists_the_near_ones(words, red):
+    command, *images = words
+    message = fails(command, "cbam_tini", *images)
+    assert "cbam_tini" in message and "cbam_tiny" in message
+
+
+def test_a_file_that_is_no_image_is_named(red, tmp_path):
+    text = tmp_path / "notes.png"
+    text.write_text("no image")
+    message = fails("predict", "cbam_tiny", red, text)
+    assert "notes.png" in message and "Pillow" in message
+    message = fails("predict", "cbam_tiny", tmp_path / "lost.png")
+    assert "lost.png" in message
+
+
+def test_debug_shows_where_an_error_was_raised(monkeypatch):
+    for words in (["--debug", "show", "nothing"], ["show", "nothing"]):
+        result = CliRunner().invoke(app, words)
+        assert isinstance(result.exception, zoo.PresetError)
+        monkeypatch.setenv("KERAS_ATTENTION_ZOO_DEBUG", "1")
+
+
+def test_a_fault_of_ours_is_told_from_a_wrong_input(monkeypatch):
+    def broken(self, raw):
+        raise KeyError("somewhere")
+
+    monkeypatch.setattr(Task, "predict", broken)
+    message = fails("predict", "cbam_tiny", "any.png")
+    assert "KeyError" in message and "--debug" in message
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Two classes, ten images each, of several sizes."""
+    generator = np.random.default_rng(0)
+    for place, name in enumerate(("dark", "light")):
+        folder = tmp_path / "images" / name
+        folder.mkdir(parents=True)
+        for index in range(10):
+            shape = (16 + index, 20, 3)
+            pixels = generator.integers(0, 90, shape) + 150 * place
+            Image.fromarray(pixels.astype("uint8")).save(
+                folder / f"{index}.png"
+            )
+    return tmp_path / "images"

@@ -1,0 +1,79 @@
+"""Recipes: a preset is trained, measured, written, and goes on after a kill."""
+
+import pytest
+
+import zoo
+from tests.zoo.tiny import tiny_data
+from zoo import recipes
+from zoo.image_classification.task import ImageClassification
+
+TINY = {
+    "task": "image_classification",
+    "builder": "attention_resnet",
+    "builder_args": {
+        "input_shape": [16, 16, 3],
+        "num_classes": 3,
+        "attention": "se",
+        "attention_args": {},
+        "filters": [8, 16],
+        "blocks": 1,
+    },
+    "data": "tiny",
+    "training": {
+        "epochs": 2,
+        "batch_size": 8,
+        "optimizer": "sgd",
+        "learning_rate": 0.05,
+        "schedule": "cosine",
+        "weight_decay": 1e-3,
+        "seed": 0,
+    },
+}
+
+
+def test_a_recipe_becomes_a_preset_that_reprints_its_card(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setitem(recipes.RECIPES, "se_tiny", TINY)
+    read = ImageClassification.read
+
+    def read_tiny(data, split="test"):
+        if data == "tiny":
+            return tiny_data(24 if split == "train" else 12, split == "test")
+        return read(data, split)
+
+    monkeypatch.setattr(ImageClassification, "read", staticmethod(read_tiny))
+    zoo.train(
+        "se_tiny",
+        tmp_path / "saved",
+        tmp_path / "runs",
+        data_note="made here",
+        seed=4,
+        verbose=0,
+    )
+    card = zoo.card(tmp_path / "saved/se_tiny")
+    task = zoo.load(tmp_path / "saved/se_tiny")
+    accuracy = card["metrics"]["accuracy"]
+    assert task.evaluate()["accuracy"] == pytest.approx(accuracy["value"])
+    assert accuracy["n"] == 12 and accuracy["seeds"] == [4]
+    assert card["data"]["note"] == "made here"
+    assert card["data"]["test_sha256"] == tiny_data(12, 1).sha256()
+    command = 'zoo train se_tiny --seed 4 --data-note "made here"'
+    assert card["recipe"]["command"] == command
+    assert len(card["recipe"]["log"]) == 2
+    assert recipes.RECIPES["se_tiny"]["training"]["seed"] == 0
+
+
+def test_an_unknown_recipe_lists_the_near_ones():
+    with pytest.raises(zoo.PresetError, match="near: .*cbam_resnet20_cifar10"):
+        zoo.train("cbam_resnet20_cifar")
+
+
+def test_presets_of_one_table_differ_in_attention_only():
+    names = ["resnet20_cifar10", "se_resnet20_cifar10", "cbam_resnet20_cifar10"]
+    plans = []
+    for name in names:
+        plan = {**recipes.find(name)}
+        plan["builder_args"] = {**plan["builder_args"], "attention": None}
+        plans.append(plan)
+    assert plans[0] == plans[1] == plans[2]

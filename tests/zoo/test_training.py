@@ -1,0 +1,250 @@
+"""The training loop: resume, schedule, decay, rates by layer, stopping."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from tests.zoo.tiny import tiny_data, tiny_task
+from zoo import training
+from zoo.data.images import Batches
+
+LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def small_model():
+    """Dropout, whose seed is a state, and a normalisation with averages."""
+    keras.utils.set_random_seed(3)
+    return keras.Sequential(
+        [
+            keras.Input((16, 16, 3)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Conv2D(4, 3, strides=4, name="conv"),
+            keras.layers.BatchNormalization(momentum=0.8, name="norm"),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dropout(0.3, seed=1),
+            keras.layers.Dense(3, name="head"),
+        ],
+        name="small",
+    )
+
+
+def train(model, folder=None, epochs=4, **options):
+    batches = Batches(
+        tiny_data(), (16, 16), 3, 8, ["shift", "flip"], shuffle=True, seed=2
+    )
+    options = {"learning_rate": 0.05, "verbose": 0, **options}
+    return training.fit(
+        model, batches, loss=LOSS, epochs=epochs, folder=folder, **options
+    )
+
+
+class Killed(Exception):
+    pass
+
+
+def kill_after(monkeypatch, epochs):
+    """The process dies once the checkpoint of that epoch is written."""
+    write = training._Run.save
+
+    def save(self, model):
+        write(self, model)
+        if len(self.log) == epochs:
+            raise Killed
+
+    monkeypatch.setattr(training._Run, "save", save)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_goes_on_after_a_kill_as_if_there_had_been_none(
+    tmp_path, monkeypatch, optimizer
+):
+    whole = small_model()
+    log = train(whole, optimizer=optimizer)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill_after(patch, 2)
+        train(small_model(), tmp_path, optimizer=optimizer)
+    resumed = small_model()
+    resumed.set_weights([w + 1 for w in resumed.get_weights()])  # forgotten
+    resumed_log = train(resumed, tmp_path, optimizer=optimizer)
+
+    for one, other in zip(
+        whole.get_weights(), resumed.get_weights(), strict=True
+    ):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)
+    assert [e["epoch"] for e in resumed_log] == [1, 2, 3, 4]
+    np.testing.assert_allclose(
+        [e["loss"] for e in resumed_log], [e["loss"] for e in log], atol=1e-6
+    )
+
+
+def test_logs_every_epoch_and_does_nothing_twice(tmp_path):
+    log = train(small_model(), tmp_path, epochs=2)
+    assert json.loads((tmp_path / "log.json").read_text()) == log
+    assert set(log[0]) == {"epoch", "seconds", "learning_rate", "loss"}
+    finished = small_model()
+    assert train(finished, tmp_path, epochs=2) == log
+    assert not list(tmp_path.glob(".*.part"))
+
+
+def test_refuses_the_checkpoint_of_another_recipe_or_model(tmp_path):
+    train(small_model(), tmp_path, epochs=1, recipe={"data": "a"})
+    with pytest.raises(ValueError, match="'data': 'a'"):
+        train(small_model(), tmp_path, epochs=1, recipe={"data": "b"})
+    other = keras.Sequential(
+        [keras.Input((16, 16, 3)), keras.layers.Flatten()]
+        + [keras.layers.Dense(4) for _ in range(6)]
+    )
+    with pytest.raises((ValueError, KeyError), match="shapes|variable"):
+        train(other, tmp_path, epochs=1, recipe={"data": "a"})
+    train(other, tmp_path, epochs=1, recipe={"data": "b"}, resume=False)
+
+
+def rates(name, steps=100):
+    schedule = training.learning_rate_schedule(name, 0.5, steps)
+    return np.array([float(schedule(step)) for step in range(steps + 1)])
+
+
+def test_one_cycle_climbs_over_30_percent_and_falls_to_nothing():
+    rate = rates("one_cycle")
+    assert rate.argmax() == 30
+    np.testing.assert_allclose(rate[[0, 30]], [0.02, 0.5], rtol=1e-6)
+    np.testing.assert_allclose(rate[65], (0.5 + 0.5e-4) / 2, rtol=1e-5)
+    np.testing.assert_allclose(rate[100], 0.5e-4, rtol=1e-3)
+
+
+def test_cosine_climbs_over_5_percent():
+    rate = rates("cosine")
+    assert rate.argmax() == 5 and rate[0] == 0
+    np.testing.assert_allclose(rate[100], 0, atol=1e-7)
+    assert training.learning_rate_schedule("constant", 0.5, 9) == 0.5
+    with pytest.raises(ValueError, match="schedule='linear'"):
+        training.learning_rate_schedule("linear", 0.5, 9)
+
+
+def decayed(**options):
+    """Trains on a loss without gradient, so that only the decay moves."""
+    model = small_model()
+    before = {v.path: np.array(v) for v in model.trainable_variables}
+    training.fit(
+        model,
+        Batches(tiny_data(), (16, 16), 3, 24),
+        loss=lambda y_true, y_pred: 0.0 * keras.ops.sum(y_pred, axis=-1),
+        epochs=1,
+        learning_rate=0.1,
+        schedule="constant",
+        weight_decay=0.5,
+        verbose=0,
+        **options,
+    )
+    return {
+        v.path.split("/", 1)[-1]: np.mean(np.array(v) / before[v.path])
+        for v in model.trainable_variables
+        if before[v.path].all()
+    }
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_decays_kernels_and_spares_norms(optimizer):
+    moved = decayed(optimizer=optimizer)
+    np.testing.assert_allclose(moved["conv/kernel"], 0.95, rtol=1e-5)
+    np.testing.assert_allclose(moved["norm/gamma"], 1.0, rtol=0)
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() == "torch", reason="no step of one variable there"
+)
+def test_scales_rate_and_decay_by_layer():
+    path = "small/conv/kernel"
+    moved = decayed(optimizer="adamw", multipliers={path: 0.1})
+    np.testing.assert_allclose(moved["conv/kernel"], 0.995, rtol=1e-5)
+    np.testing.assert_allclose(moved["head/kernel"], 0.95, rtol=1e-5)
+
+    # Adam's first step is the rate, whatever the gradient.
+    model = small_model()
+    before = [np.array(v) for v in model.trainable_variables]
+    model.compile(training.LayerwiseAdamW({path: 0.1}, 0.01, 0.0), LOSS)
+    data = tiny_data()
+    model.train_on_batch(data.images.astype("float32"), data.labels)
+    for variable, old in zip(model.trainable_variables, before, strict=True):
+        step = np.abs(np.array(variable) - old).max()
+        wanted = 0.001 if variable.path == path else 0.01
+        if "conv/bias" not in variable.path:  # a norm follows: no gradient
+            np.testing.assert_allclose(step, wanted, rtol=0.02)
+    with pytest.raises(ValueError, match="no/such"):
+        decayed(optimizer="adamw", multipliers={"no/such": 0.1})
+    config = model.optimizer.get_config()
+    again = training.LayerwiseAdamW.from_config(config)
+    assert again.get_config() == config
+
+
+def test_refuses_rates_by_layer_without_adamw():
+    with pytest.raises(ValueError, match="optimizer='sgd'"):
+        train(small_model(), multipliers={"conv/kernel": 0.5})
+    with pytest.raises(ValueError, match="optimizer='lion'"):
+        train(small_model(), optimizer="lion")
+
+
+def test_stops_early_with_the_best_weights_also_after_a_kill(
+    tmp_path, monkeypatch
+):
+    options = {
+        "learning_rate": 3.0,  # too high: the loss climbs at once
+        "schedule": "constant",
+        "early_stopping": 2,
+        "epochs": 12,
+        "validation": Batches(tiny_data(9, seed=1), (16, 16), 3, 9),
+    }
+    whole = small_model()
+    log = train(whole, **options)
+    assert 3 <= len(log) < 12
+    best = min(entry["val_loss"] for entry in log)
+    assert best < log[-1]["val_loss"]
+    whole.compile(loss=LOSS)
+    batch, labels = options["validation"][0]
+    found = whole.evaluate(batch, labels, verbose=0)
+    np.testing.assert_allclose(found, best, rtol=1e-4)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill_after(patch, len(log) - 1)
+        train(small_model(), tmp_path, **options)
+    resumed = small_model()
+    assert len(train(resumed, tmp_path, **options)) == len(log)
+    finished = small_model()
+    train(finished, tmp_path, **options)
+    for one, two, three in zip(
+        whole.get_weights(),
+        resumed.get_weights(),
+        finished.get_weights(),
+        strict=True,
+    ):
+        np.testing.assert_allclose(one, two, atol=1e-6)
+        np.testing.assert_allclose(one, three, atol=1e-6)
+
+
+def test_balanced_weights_count_classes_alike():
+    weights = training.balanced_class_weight(np.array([0, 0, 0, 1]))
+    assert weights == {0: pytest.approx(2 / 3), 1: 2.0}
+
+
+def test_a_dtype_policy_ends_with_its_block():
+    with training.dtype_policy("mixed_bfloat16"):
+        inside = tiny_task().model.get_layer("stem_conv")
+    assert inside.compute_dtype == "bfloat16"
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_trains_in_mixed_precision():
+    task = tiny_task(dtype="mixed_float16")
+    before = task.model.get_layer("logits").get_weights()[0]
+    log = training.fit(
+        task.model,
+        task.batches(tiny_data(), 8, shuffle=True),
+        loss=LOSS,
+        epochs=2,
+        verbose=0,
+    )
+    assert np.isfinite(log[-1]["loss"])
+    assert (task.model.get_layer("logits").get_weights()[0] != before).any()

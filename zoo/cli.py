@@ -1,0 +1,597 @@
+"""The command `zoo`: everything the package does, from a shell.
+
+Keras takes seconds to import, so each command imports what it needs when it
+runs, and `zoo --help` answers at once.
+"""
+
+import contextlib
+import functools
+import importlib.metadata
+import json
+import logging
+import os
+import pathlib
+import sys
+import tempfile
+from typing import Annotated
+
+try:
+    import typer
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+except ModuleNotFoundError as error:
+    raise SystemExit(
+        f"error: the command `zoo` needs {error.name}, which is not installed: "
+        'pip install "keras-attention-zoo[tensorflow,zoo]"'
+    ) from None
+
+AGREES = 1e-3  # a metric measured again may differ from its card by this much
+
+app = typer.Typer(
+    name="zoo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+# In a pipe, a table is as wide as it needs.
+_WIDTH = None if sys.stdout.isatty() else 200
+console = Console(markup=False, highlight=False, width=_WIDTH)
+messages = Console(markup=False, highlight=False, stderr=True)
+settings = {"debug": False}
+
+Name = Annotated[
+    str,
+    typer.Argument(help="A model of `zoo list`, or a folder that holds one."),
+]
+Images = Annotated[
+    list[pathlib.Path], typer.Argument(help="Image files: PNG, JPEG, ...")
+]
+Data = Annotated[
+    str,
+    typer.Option(
+        help=(
+            "digits; a set of tensorflow-datasets, such as cifar10; or a "
+            "folder with a folder of images for each class."
+        )
+    ),
+]
+Dtype = Annotated[
+    str | None,
+    typer.Option(help="float32, mixed_bfloat16 or mixed_float16."),
+]
+
+
+def main():
+    """Runs the command line."""
+    app()
+
+
+def _version(asked):
+    if not asked:
+        return
+    try:
+        version = importlib.metadata.version("keras-attention-zoo")
+    except importlib.metadata.PackageNotFoundError:  # run from a checkout
+        _import_keras()
+        from keras_attention import __version__ as version
+    console.print(version)
+    raise typer.Exit
+
+
+@app.callback()
+def start(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_version,
+            is_eager=True,
+            help="Print the version and stop.",
+        ),
+    ] = False,
+    debug: Annotated[
+        bool,
+        typer.Option(
+            "--debug",
+            envvar="KERAS_ATTENTION_ZOO_DEBUG",
+            help="Show tracebacks, and what TensorFlow says at its start.",
+        ),
+    ] = False,
+):
+    """Trained attention models: look, fine-tune, export.
+
+    Start with `zoo demo`.
+    """
+    settings["debug"] = debug
+
+
+def command(name=None):
+    """Makes a function a command, whose errors are shown as one message."""
+
+    def decorate(function):
+        @app.command(name)
+        @functools.wraps(function)
+        def run(*args, **kwargs):
+            try:
+                _import_keras()
+                return function(*args, **kwargs)
+            except (typer.Exit, typer.Abort, BrokenPipeError):
+                raise
+            except Exception as error:
+                if settings["debug"]:
+                    raise
+                _show_error(error)
+                raise typer.Exit(1) from error
+
+        return run
+
+    return decorate
+
+
+@command()
+def demo(
+    out: Annotated[
+        pathlib.Path, typer.Option(help="Folder of what it makes.")
+    ] = pathlib.Path("zoo_demo"),
+    epochs: Annotated[
+        int, typer.Option(min=1, help="Epochs of fine-tuning.")
+    ] = 2,
+):
+    """See it work, offline: fine-tune, compare, look, export.
+
+    A network with attention and its plain twin learn scikit-learn's digits;
+    about two minutes on two cores.
+    """
+    from zoo import demo
+
+    demo.run(out, epochs=epochs, console=console)
+
+
+@command("list")
+def list_(
+    task: Annotated[
+        str | None, typer.Option(help="Only models of this task.")
+    ] = None,
+    filter: Annotated[
+        str | None, typer.Option(help="Part of a name, or a pattern: 'se_*'.")
+    ] = None,
+):
+    """List the trained models."""
+    import zoo
+    from zoo import presets
+
+    names = zoo.list_models(task, filter)
+    if not names:
+        console.print("No trained model of that kind is at hand.")
+        return
+    table = Table("name", "task", "data", "metric", box=box.SIMPLE)
+    table.add_column("parameters", justify="right")
+    for name in names:
+        folders = [presets.CHECKOUT / name, presets.cache() / name]
+        if not any(folder.is_dir() for folder in folders):
+            table.add_row(name, "(not fetched yet: zoo show fetches it)")
+            continue
+        card = zoo.card(name)
+        table.add_row(
+            name,
+            card["task"],
+            card["data"]["name"],
+            _metrics(card),
+            f"{card['parameters']['total']:,}",
+        )
+    console.print(table)
+
+
+@command()
+def show(
+    name: Name,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The card itself.")
+    ] = False,
+):
+    """Show a model's card: what it is, and what it reached."""
+    import zoo
+
+    card = zoo.card(name)
+    if as_json:
+        _print_json(card)
+        return
+    recipe = dict(card.get("recipe", {}))
+    log = recipe.pop("log", [])
+    plan = recipe.pop("training", {})
+    table = Table(box=box.SIMPLE, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("name", card["name"])
+    table.add_row("task", card["task"])
+    for metric, found in card["metrics"].items():
+        table.add_row(metric, _metric(found))
+    table.add_row("parameters", _pairs(card["parameters"]))
+    table.add_row("network", card["builder"])
+    table.add_row("", _pairs(card["builder_args"]))
+    table.add_row("reads", _pairs(card["preprocessing"]))
+    table.add_row("data", _pairs(card["data"]))
+    if plan:
+        table.add_row("training", _pairs(plan))
+    if log:
+        seconds = sum(epoch["seconds"] for epoch in log)
+        table.add_row("", f"{len(log)} epochs in {seconds:,.0f} s")
+    if "command" in recipe:
+        table.add_row("made by", recipe["command"])
+    table.add_row("versions", _pairs(card["versions"]))
+    table.add_row("files", ", ".join(card["sha256"]))
+    console.print(table)
+
+
+@command()
+def predict(
+    name: Name,
+    images: Images,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="All probabilities, as JSON.")
+    ] = False,
+):
+    """Say what is on images."""
+    task = _load(name)
+    answers = task.predict(images)
+    if as_json:
+        _print_json(
+            [
+                {"image": str(image), **answer}
+                for image, answer in zip(images, answers)
+            ]
+        )
+        return
+    _print_answers(images, answers)
+
+
+@command()
+def look(
+    name: Name,
+    images: Images,
+    out: Annotated[
+        pathlib.Path, typer.Option(help="Where the picture goes.")
+    ] = pathlib.Path("looked.png"),
+):
+    """Say what is on images, and draw where the model looked."""
+    from keras_attention import pictures
+    from zoo.image_classification.picture import where_it_looked
+
+    task = _load(name)
+    answers = task.look(images)
+    figure = where_it_looked(task.preprocess(images), answers)
+    path = pictures.save_figure(figure, out)
+    _print_answers(images, answers)
+    console.print(f"picture: {path}", soft_wrap=True)
+
+
+@command()
+def train(
+    name: Annotated[str, typer.Argument(help="The name of a recipe.")],
+    folder: Annotated[
+        pathlib.Path, typer.Option(help="The model goes to FOLDER/NAME.")
+    ] = pathlib.Path("saved_models"),
+    runs: Annotated[
+        pathlib.Path, typer.Option(help="Checkpoint and log go to RUNS/NAME.")
+    ] = pathlib.Path("runs"),
+    seed: Annotated[
+        int | None, typer.Option(help="In place of the recipe's.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="In place of the recipe's.")
+    ] = None,
+    dtype: Dtype = None,
+    resume: Annotated[
+        bool, typer.Option(help="Go on from the checkpoint, if there is one.")
+    ] = True,
+    data_note: Annotated[
+        str | None,
+        typer.Option(help="For the card, where data are no official copy."),
+    ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write events for it.")
+    ] = False,
+):
+    """Train a model by its recipe; killed and called again, it goes on."""
+    import zoo
+
+    task = zoo.train(
+        name,
+        folder,
+        runs,
+        resume=resume,
+        data_note=data_note,
+        seed=seed,
+        epochs=epochs,
+        dtype=dtype,
+        tensorboard=tensorboard,
+    )
+    console.print(_metrics(task.card))
+    console.print(f"model: {folder / name}", soft_wrap=True)
+
+
+@command()
+def evaluate(
+    name: Name,
+    data: Annotated[
+        str | None,
+        typer.Option(help="As in `finetune`; by default the card's own."),
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1)] = 250,
+):
+    """Measure a model again, beside what its card says."""
+    task = _load(name)
+    card = task.card
+    test = task.read(card["data"]["name"] if data is None else data)
+    results = task.evaluate(test, batch_size, verbose=_verbose())
+
+    same_data = test.sha256() == card["data"].get("test_sha256")
+    if same_data:
+        note = "The test data are those of the card (same SHA-256)."
+    else:
+        note = (
+            "The test data are not those of the card (another SHA-256): the "
+            "two numbers need not agree."
+        )
+    table = Table("metric", "measured", "card", "", box=box.SIMPLE)
+    differs = False
+    for metric, value in results.items():
+        stated = card["metrics"].get(metric)
+        verdict = ""
+        if stated is not None and same_data:
+            agrees = abs(value - stated["value"]) <= AGREES
+            differs = differs or (not agrees and metric != "loss")
+            verdict = "agrees" if agrees else "differs"
+        table.add_row(
+            metric,
+            f"{value:.4f}",
+            "" if stated is None else f"{stated['value']:.4f}",
+            verdict,
+        )
+    console.print(f"{test.name}, {test.split}: {len(test):,} images")
+    console.print(table)
+    if card["metrics"]:
+        console.print(note, soft_wrap=True)
+    if differs:
+        raise typer.Exit(1)
+
+
+@command()
+def finetune(
+    name: Name,
+    data: Data,
+    out: Annotated[pathlib.Path, typer.Option(help="Folder of the new model.")],
+    epochs: Annotated[int, typer.Option(min=1)] = 5,
+    freeze: Annotated[
+        str | None,
+        typer.Option(
+            help=(
+                "backbone, or beginnings of layers' names with commas: "
+                "stem,stage_1."
+            )
+        ),
+    ] = None,
+    layer_decay: Annotated[
+        float,
+        typer.Option(help="Share of the rate that the group below gets."),
+    ] = 1.0,
+    learning_rate: Annotated[float, typer.Option()] = 1e-3,
+    augment: Annotated[
+        str,
+        typer.Option(
+            help=(
+                "With commas: flip, shift, rotate, zoom, contrast, brightness."
+            )
+        ),
+    ] = "",
+    validation: Annotated[
+        float | None,
+        typer.Option(help="Share of the training data to validate on."),
+    ] = None,
+    early_stopping: Annotated[
+        int | None,
+        typer.Option(min=1, help="Epochs without a better loss to wait."),
+    ] = None,
+    class_weight: Annotated[
+        str | None, typer.Option(help="balanced: rare classes count more.")
+    ] = None,
+    label_smoothing: Annotated[float, typer.Option(min=0, max=1)] = 0.0,
+    batch_size: Annotated[int, typer.Option(min=1)] = 32,
+    seed: Annotated[int, typer.Option()] = 0,
+    dtype: Dtype = None,
+):
+    """Train a copy of a model on your images, measure it and save it."""
+    from zoo import training
+
+    _check_replaceable(out)
+    task = _load(name)
+    test = task.read(data, "test")  # before training: there must be some
+    names = _words(freeze)
+    with training.dtype_policy(dtype):
+        tuned = task.finetune(
+            data,
+            freeze="backbone" if names == ["backbone"] else names or None,
+            layer_decay=layer_decay,
+            validation=validation,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            augment=_words(augment),
+            label_smoothing=label_smoothing,
+            class_weight=class_weight,
+            early_stopping=early_stopping,
+            seed=seed,
+        )
+    results = tuned.evaluate(test)
+    tuned.card["data"].update(test_split=test.split, test_sha256=test.sha256())
+    tuned.card["metrics"] = {
+        metric: {"value": value, "seeds": [seed], "std": None, "n": len(test)}
+        for metric, value in results.items()
+    }
+    tuned.save(out)
+    console.print(f"{test.name}, {test.split}: {_metrics(tuned.card)}")
+    console.print(f"model: {out}", soft_wrap=True)
+    console.print(f"try: zoo look {out} IMAGE...", soft_wrap=True)
+
+
+@command()
+def export(
+    name: Name,
+    out: Annotated[pathlib.Path, typer.Option(help="Folder of the exports.")],
+    format: Annotated[
+        list[str] | None,
+        typer.Option(help="saved_model or litert; may be repeated; both."),
+    ] = None,
+):
+    """Write a model for serving, and prove that it answers alike."""
+    task = _load(name)
+    with console.status("exporting, and asking each export in a new process"):
+        found = task.export(out, format)
+    console.print(exports_table(found))
+
+
+def exports_table(found):
+    """What `Task.export` returned, as a table."""
+    table = Table("format", box=box.SIMPLE)
+    table.add_column("size", justify="right")
+    table.add_column("largest difference", justify="right")
+    table.add_column("allowed", justify="right")
+    table.add_column("path", overflow="fold")
+    for format, facts in found.items():
+        table.add_row(
+            format,
+            f"{facts['bytes'] / 1e6:.2f} MB",
+            f"{facts['largest_difference']:.1e}",
+            f"{facts['tolerance']:.0e}",
+            str(facts["path"]),
+        )
+    return table
+
+
+def _import_keras():
+    """Imports Keras and holds back what its backend chats at its start."""
+    if "keras" in sys.modules or settings["debug"]:
+        return
+    # A level of 3 keeps errors of TensorFlow that end it.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        with console.status("importing Keras"), _held_back():
+            importlib.import_module("keras")
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"Keras needs a backend: {error.name} is not installed. "
+            'pip install "keras-attention-zoo[tensorflow,zoo]", or set '
+            "KERAS_BACKEND to one that is: tensorflow, jax or torch"
+        ) from error
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def _held_back():
+    """Inside, stderr goes to a file, C++'s too; it is shown if it matters.
+
+    TensorFlow greets before its log level counts; no setting stops that.
+    """
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(stderr, held.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+def _load(name):
+    import zoo
+
+    with console.status(f"loading {name}"):
+        return zoo.load(name)
+
+
+def _show_error(error):
+    expected = (ValueError, OSError, ImportError, RuntimeError)
+    text = str(error)
+    if not isinstance(error, expected) or not text:
+        text = f"{type(error).__name__}: {text} (zoo --debug shows where)"
+    messages.print(Text.assemble(("error: ", "bold red"), text), soft_wrap=True)
+
+
+def _check_replaceable(folder):
+    """Saving replaces the folder: it must be one of ours, or none."""
+    if not folder.exists() or (folder / "card.json").is_file():
+        return
+    if not folder.is_dir() or any(folder.iterdir()):
+        raise ValueError(
+            "--out must be a new folder, or one that holds a saved model, "
+            f"which is replaced. Received: {folder}"
+        )
+
+
+def _words(text):
+    return [word.strip() for word in (text or "").split(",") if word.strip()]
+
+
+def _verbose():
+    return "auto" if sys.stdout.isatty() else 0
+
+
+def _print_json(value):
+    console.print(
+        json.dumps(value, indent=1, ensure_ascii=False), soft_wrap=True
+    )
+
+
+def _print_answers(images, answers):
+    table = Table(box=box.SIMPLE)
+    table.add_column("image", overflow="fold")
+    table.add_column("answer", style="bold")
+    table.add_column("", justify="right")
+    table.add_column("then")
+    for image, answer in zip(images, answers):
+        others = list(answer["probabilities"].items())[1:3]
+        table.add_row(
+            str(image),
+            answer["label"],
+            _percent(answer["probability"]),
+            ", ".join(f"{label} {_percent(share)}" for label, share in others),
+        )
+    console.print(table)
+
+
+def _percent(share):
+    return f"{100 * share:.1f} %"
+
+
+def _metrics(card):
+    """The metrics of a card on one line, the loss left out."""
+    return ", ".join(
+        f"{metric} {found['value']:.4f}"
+        for metric, found in card["metrics"].items()
+        if metric != "loss"
+    )
+
+
+def _metric(found):
+    seeds = found.get("seeds") or []
+    text = f"{found['value']:.4f}"
+    if found.get("std") is not None:
+        text += f" ± {found['std']:.4f}"
+    return f"{text} ({found['n']:,} examples, seeds {seeds})"
+
+
+def _pairs(values):
+    return ", ".join(
+        f"{key} {value}"
+        for key, value in values.items()
+        if value is not None and value != [] and value != {}
+    )

@@ -1,0 +1,1 @@
+"""Data: one file per task, public sets by name and a small one made here."""

@@ -1,0 +1,302 @@
+"""Parity: the proof that an exported file answers as the model does.
+
+`python -m zoo.export.parity MODEL FOLDER` proves an export again: a preset or a
+task's folder, and the folder that `Task.export` wrote.
+"""
+
+import argparse
+import contextlib
+import io
+import pathlib
+import pickle
+import sys
+import tempfile
+
+import keras
+import numpy as np
+
+from zoo import presets
+from zoo.export import PLACES, in_float32, run_python
+from zoo.export.saved_model import has_attention, quiet, safe_names
+
+# The largest difference allowed. Logits are of any size; all else is a share.
+TOLERANCE = {"logits": 1e-4}
+SHARES = 1e-5
+
+
+class ParityError(RuntimeError):
+    """An export that answers otherwise than its model."""
+
+
+def compare(expected, actual, tolerance=None):
+    """Compares the outputs of a model and of its export.
+
+    Args:
+        expected: Dict from output to array, of numbers or of text.
+        actual: The same, of the export.
+        tolerance: Float, the largest difference allowed in any output; by
+            default 1e-4 in `logits` and 1e-5 in shares. Text must be equal.
+
+    Returns:
+        Dict: `largest_difference`, the `output` it is in (the one nearest to
+        its tolerance), and that output's `tolerance`.
+
+    Raises:
+        ParityError: If an output differs by more, has another shape, holds
+            what is no number, is missing or is not expected.
+    """
+    if set(expected) != set(actual):
+        raise ParityError(
+            f"The export must have the outputs {sorted(expected)}. "
+            f"Received: {sorted(actual)}"
+        )
+    reports = [
+        {
+            "largest_difference": _difference(name, value, actual[name]),
+            "output": name,
+            "tolerance": TOLERANCE.get(name, SHARES)
+            if tolerance is None
+            else tolerance,
+        }
+        for name, value in expected.items()
+    ]
+    return _worst(reports)
+
+
+def check_saved_model(task, path, inputs=None, tolerance=None):
+    """Proves a SavedModel, run in a process that has only TensorFlow.
+
+    Every signature is run: on arrays in a batch of one and a batch of all,
+    and on the same as PNG files, one of them in another size.
+
+    Args:
+        task: The `zoo.task.Task` that it was made of.
+        path: Path of the SavedModel.
+        inputs: Array that the model reads; by default seeded images.
+        tolerance: As in `compare`.
+
+    Returns:
+        As `compare`.
+
+    Raises:
+        ParityError: As `compare`.
+        RuntimeError: If it cannot be loaded or run.
+    """
+    task, inputs = in_float32(task), _inputs(task, inputs)
+    (name,) = task.signatures()["tensors"]
+    requests, expected = [], []
+
+    def ask(signature, asked, outputs):
+        requests.append((signature, asked))
+        expected.append(outputs)
+
+    outputs = _outputs(task, inputs)
+    ask("from_tensors", {name: inputs}, outputs)
+    ask("from_tensors", {name: inputs[:1]}, _first(outputs))
+    if has_attention(task.model):
+        ask("attention", {name: inputs}, _outputs(task, inputs, True))
+    raws = [_png(image) for image in inputs]
+    raws.append(_png(inputs[0].repeat(2, axis=0).repeat(2, axis=1)))
+    ask(
+        "serving_default",
+        {task.signatures()["raw"]: raws},
+        _predictions(task, raws),
+    )
+    return _prove("saved_model", path, requests, expected, tolerance)
+
+
+def check_litert(task, path, inputs=None, tolerance=None):
+    """Proves a LiteRT file, run in a process without TensorFlow.
+
+    It is run on a batch of one and a batch of all.
+
+    Args:
+        task: The `zoo.task.Task` that it was made of.
+        path: Path of the file.
+        inputs: Array that the model reads; by default seeded images.
+        tolerance: As in `compare`.
+
+    Returns:
+        As `compare`.
+
+    Raises:
+        ParityError: As `compare`.
+        RuntimeError: If it cannot be loaded or run.
+    """
+    task, inputs = in_float32(task), _inputs(task, inputs)
+    (name,) = task.signatures()["tensors"]
+    outputs = _outputs(task, inputs)
+    requests = [
+        ("from_tensors", {name: inputs}),
+        ("from_tensors", {name: inputs[:1]}),
+    ]
+    expected = [outputs, _first(outputs)]
+    return _prove("litert", path, requests, expected, tolerance)
+
+
+CHECKS = {"saved_model": check_saved_model, "litert": check_litert}
+
+
+def _prove(kind, path, requests, expected, tolerance):
+    reports = []
+    actual = _answers(kind, path, requests)
+    for (signature, _), theirs, ours in zip(requests, expected, actual):
+        try:
+            reports.append(compare(theirs, ours, tolerance))
+        except ParityError as error:
+            raise ParityError(f"{kind}, {signature}: {error}") from error
+    return _worst(reports)
+
+
+def _answers(kind, path, requests):
+    """What the export answers, in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        asked = pathlib.Path(folder, "requests.pickle")
+        answers = pathlib.Path(folder, "answers.pickle")
+        asked.write_bytes(pickle.dumps(requests))
+        fresh = pathlib.Path(__file__).with_name("fresh.py")
+        run_python(
+            ["-P", *map(str, (fresh, kind, path, asked, answers))],
+            f"Running {path}",
+        )
+        return pickle.loads(answers.read_bytes())
+
+
+def _difference(name, expected, actual):
+    expected, actual = np.asarray(expected), np.asarray(actual)
+    if expected.shape != actual.shape:
+        raise ParityError(
+            f"{name!r} must have the shape {expected.shape}. "
+            f"Received: {actual.shape}"
+        )
+    if expected.dtype.kind not in "biuf":
+        return 0.0 if (expected == _text(actual)).all() else float("inf")
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(expected.astype("float64") - actual)
+    return float(np.where(np.isnan(apart), np.inf, apart).max())
+
+
+def _text(array):
+    return [x.decode() if isinstance(x, bytes) else x for x in array.tolist()]
+
+
+def _worst(reports):
+    def share(report):
+        return report["largest_difference"] / max(report["tolerance"], 1e-30)
+
+    worst = max(reports, key=share)
+    if worst["largest_difference"] > worst["tolerance"]:
+        raise ParityError(
+            f"{worst['output']!r} must be within {worst['tolerance']} of the "
+            "model's own answer. Received: a largest difference of "
+            f"{worst['largest_difference']:.3g}"
+        )
+    return worst
+
+
+def _inputs(task, inputs):
+    if inputs is None:
+        blobs = presets.golden_inputs(task.model)
+        inputs = np.concatenate([blobs, blobs[:1, :, ::-1]])
+    return task.preprocess(list(inputs))
+
+
+def _outputs(task, inputs, attention=False):
+    symbolic = keras.Input(inputs.shape[1:], dtype=inputs.dtype)
+    model = keras.Model(symbolic, task.graph(symbolic, attention))
+    with _full_precision(), quiet():
+        return safe_names(model.predict_on_batch(inputs))
+
+
+def _first(outputs):
+    return {name: value[:1] for name, value in outputs.items()}
+
+
+def _predictions(task, raws):
+    with _full_precision(), quiet():
+        answers = task.predict(raws)
+    labels = task.assets["labels"]
+    return {
+        "label": [answer["label"] for answer in answers],
+        "probability": [answer["probability"] for answer in answers],
+        "probabilities": [
+            [answer["probabilities"][label] for label in labels]
+            for answer in answers
+        ],
+    }
+
+
+def _png(image):
+    from PIL import Image
+
+    pixels = np.clip(np.round(image), 0, 255).astype("uint8")
+    encoded = io.BytesIO()
+    Image.fromarray(
+        pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels
+    ).save(encoded, "png")
+    return encoded.getvalue()
+
+
+@contextlib.contextmanager
+def _full_precision():
+    """Keeps GPUs from shortening float32, which the export does not."""
+    backend = keras.backend.backend()
+    with contextlib.ExitStack() as after:
+        if backend == "tensorflow":
+            from tensorflow.config import experimental
+
+            before = experimental.tensor_float_32_execution_enabled()
+            after.callback(
+                experimental.enable_tensor_float_32_execution, before
+            )
+            experimental.enable_tensor_float_32_execution(False)
+        elif backend == "jax":
+            import jax
+
+            after.enter_context(jax.default_matmul_precision("highest"))
+        yield
+
+
+def main(arguments=None):
+    """Proves an export again; returns the exit status.
+
+    Args:
+        arguments: List of strings; those of the command line by default.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m zoo.export.parity",
+        description="Proves that an export answers as its model does.",
+    )
+    parser.add_argument("model", help="a preset, or the folder of a saved task")
+    parser.add_argument(
+        "folder", help="what `zoo export` wrote", type=pathlib.Path
+    )
+    arguments = parser.parse_args(arguments)
+    found = {
+        name: arguments.folder / place
+        for name, place in PLACES.items()
+        if (arguments.folder / place).exists()
+    }
+    if not found:
+        parser.error(
+            f"no {' and no '.join(PLACES.values())} in {arguments.folder}"
+        )
+    task = presets.load(arguments.model)
+    status = 0
+    for name, path in found.items():
+        try:
+            report = CHECKS[name](task, path)
+        except ParityError as error:
+            print(error)
+            status = 1
+        else:
+            print(
+                f"{name}: largest difference "
+                f"{report['largest_difference']:.2g} in {report['output']}, "
+                f"tolerance {report['tolerance']:g}"
+            )
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

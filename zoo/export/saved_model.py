@@ -1,0 +1,162 @@
+"""SavedModel: raw input in, a label out, with nothing but TensorFlow."""
+
+import contextlib
+import logging
+import os
+import pathlib
+import re
+import tempfile
+
+from keras_attention.looking import attention_model
+from zoo.data.images import fit_pixels
+
+
+def write(task, path, signatures=None):
+    """Writes a SavedModel, unproved. Keras must run on TensorFlow.
+
+    Its signatures, all with a free batch:
+
+    - `serving_default`: `image_bytes`, encoded PNG or JPEG, `(B,)` ->
+      `label` `(B,)`, `probability` `(B,)`, `probabilities` `(B, classes)`;
+    - `from_tensors`: `image`, float32 0 to 255, `(B, H, W, C)` -> `logits`,
+      `probabilities`;
+    - `attention`: as `from_tensors`, and an output for each attention map;
+      only where the model has attention layers.
+
+    Args:
+        task: A `zoo.task.Task` in float32.
+        path: Path of the folder to make.
+        signatures: Names of those to write; `None` is all.
+    """
+    import tensorflow as tf
+
+    with tempfile.TemporaryDirectory() as folder, quiet():
+        # The root of what is saved: whatever a signature reads hangs here.
+        root = tf.Module()
+        root.weights = [variable.value for variable in task.model.variables]
+        root.labels = _label_table(task.assets["labels"], folder)
+        functions = _signatures(task, root.labels)
+        chosen = {
+            name: function
+            for name, function in functions.items()
+            if signatures is None or name in signatures
+        }
+        tf.saved_model.save(root, str(path), signatures=chosen)
+
+
+def has_attention(model):
+    """Whether there is an attention layer to look at."""
+    try:
+        attention_model(model)
+    except ValueError:
+        return False
+    return True
+
+
+def safe_names(outputs):
+    """Outputs by names that every serving stack takes.
+
+    Args:
+        outputs: Dict from name to anything.
+
+    Returns:
+        Dict in the same order; whatever is no letter, digit or underscore is
+        an underscore now, and a name that was taken gets a number.
+    """
+    safe = {}
+    for name, value in outputs.items():
+        plain = unique = re.sub(r"\W", "_", name, flags=re.ASCII)
+        count = 1
+        while unique in safe:
+            count += 1
+            unique = f"{plain}_{count}"
+        safe[unique] = value
+    return safe
+
+
+@contextlib.contextmanager
+def quiet():
+    """Keeps off the terminal what TensorFlow prints below Python."""
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
+    terminal = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    logger.setLevel(logging.ERROR)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        os.close(nowhere)
+        logger.setLevel(level)
+
+
+def _label_table(labels, folder):
+    """Place -> label, read from a file that becomes the model's asset."""
+    import tensorflow as tf
+
+    file = pathlib.Path(folder) / "labels.txt"
+    file.write_text("".join(f"{label}\n" for label in labels), "utf-8")
+    lines = tf.lookup.TextFileInitializer(
+        str(file),
+        key_dtype=tf.int64,
+        key_index=tf.lookup.TextFileIndex.LINE_NUMBER,
+        value_dtype=tf.string,
+        value_index=tf.lookup.TextFileIndex.WHOLE_LINE,
+    )
+    return tf.lookup.StaticHashTable(lines, default_value="")
+
+
+def _signatures(task, labels):
+    import tensorflow as tf
+
+    wanted = task.signatures()
+    ((name, (shape, dtype)),) = wanted["tensors"].items()
+    tensors = tf.TensorSpec((None, *shape), dtype, name=name)
+    raw = tf.TensorSpec((None,), tf.string, name=wanted["raw"])
+    prepare = {"image_bytes": _prepare_images}[wanted["raw"]]
+
+    def serve(**inputs):
+        outputs = task.graph(prepare(inputs[wanted["raw"]], shape))
+        probabilities = outputs["probabilities"]
+        return {
+            "label": labels.lookup(tf.argmax(probabilities, axis=-1)),
+            "probability": tf.reduce_max(probabilities, axis=-1),
+            "probabilities": probabilities,
+        }
+
+    def from_tensors(**inputs):
+        return safe_names(task.graph(inputs[name]))
+
+    def attention(**inputs):
+        return safe_names(task.graph(inputs[name], attention=True))
+
+    def concrete(function, spec):
+        return tf.function(function).get_concrete_function(**{spec.name: spec})
+
+    functions = {
+        "serving_default": concrete(serve, raw),
+        "from_tensors": concrete(from_tensors, tensors),
+    }
+    if has_attention(task.model):
+        functions["attention"] = concrete(attention, tensors)
+    return functions
+
+
+def _prepare_images(encoded, shape):
+    """Decodes as prediction does, and brings to size with its own function."""
+    import tensorflow as tf
+
+    *size, channels = shape
+
+    def prepare(image_bytes):
+        # Decodes PNG too. The exact transform is the one that Pillow takes.
+        pixels = tf.io.decode_jpeg(
+            image_bytes, channels=3, dct_method="INTEGER_ACCURATE"
+        )
+        return fit_pixels(pixels[None], tuple(size), channels)[0]
+
+    return tf.map_fn(
+        prepare, encoded, fn_output_signature=tf.TensorSpec(shape, tf.float32)
+    )

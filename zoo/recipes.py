@@ -1,0 +1,117 @@
+"""Recipes: how presets are made, so that `zoo train NAME` makes them again."""
+
+import copy
+import difflib
+import pathlib
+
+import keras
+
+from zoo import presets
+from zoo.image_classification.recipes import RECIPES as IMAGE_CLASSIFICATION
+
+RECIPES = {
+    name: {"task": "image_classification", **recipe}
+    for name, recipe in IMAGE_CLASSIFICATION.items()
+}
+
+
+def train(
+    name,
+    folder="saved_models",
+    runs="runs",
+    resume=True,
+    data_note=None,
+    seed=None,
+    epochs=None,
+    dtype=None,
+    tensorboard=False,
+    verbose=None,
+):
+    """Trains a preset by its recipe, measures it and writes its folder.
+
+    Args:
+        name: A name in `zoo.recipes.RECIPES`.
+        folder: Path. The preset goes to `<folder>/<name>`, and the folder's
+            manifest is written anew.
+        runs: Path. The checkpoint and the log go to `<runs>/<name>`; called
+            again after a kill, the training goes on from there.
+        resume: Boolean. Whether to go on from that checkpoint.
+        data_note: String for the card, where the data at hand are not the
+            official copy.
+        seed: Integer, in place of the recipe's.
+        epochs: Positive integer, in place of the recipe's.
+        dtype: Name of a dtype policy, `None` for Keras's global one.
+        tensorboard: Boolean. Whether to write events for TensorBoard.
+        verbose: As in `zoo.training.fit`.
+
+    Returns:
+        The trained `Task`, whose card holds what it reached.
+
+    Raises:
+        PresetError: If there is no such recipe.
+    """
+    recipe = copy.deepcopy(find(name))
+    command = [f"zoo train {name}"]
+    for option, value in (("seed", seed), ("epochs", epochs)):
+        if value is not None:
+            recipe["training"][option] = value
+            command.append(f"--{option} {value}")
+    if dtype is not None:
+        recipe["training"]["dtype"] = dtype
+        command.append(f"--dtype {dtype}")
+    if data_note is not None:
+        command.append(f'--data-note "{data_note}"')
+
+    kind = presets.task_class(recipe.pop("task"))
+    data = kind.read(recipe["data"], "train")
+    test = kind.read(recipe["data"], "test")
+    plan = recipe["training"]
+    keras.utils.set_random_seed(plan["seed"])
+    task = kind.untrained(recipe, data.label_names, dtype)
+    task.fit(
+        data,
+        recipe,
+        folder=pathlib.Path(runs) / name,
+        resume=resume,
+        tensorboard=tensorboard,
+        verbose=verbose,
+    )
+    results = task.evaluate(test)
+    task.card["recipe"]["command"] = " ".join(command)
+    task.card["data"].update(
+        note=data_note, test_split=test.split, test_sha256=test.sha256()
+    )
+    task.card["metrics"] = {
+        metric: {
+            "value": value,
+            "seeds": [plan["seed"]],
+            "std": None,
+            "n": len(test),
+        }
+        for metric, value in results.items()
+    }
+    task.save(pathlib.Path(folder) / name)
+    presets.write_manifest(folder)
+    return task
+
+
+def find(name):
+    """The recipe of a preset.
+
+    Args:
+        name: A name in `RECIPES`.
+
+    Returns:
+        Dict.
+
+    Raises:
+        PresetError: If there is none of that name; near ones are listed.
+    """
+    if name not in RECIPES:
+        near = difflib.get_close_matches(name, RECIPES, n=3, cutoff=0.3)
+        raise presets.PresetError(
+            "A preset is trained by the name of its recipe. Received: "
+            f"name={name!r}; {'near' if near else 'known'}: "
+            f"{near or sorted(RECIPES)}"
+        )
+    return RECIPES[name]

@@ -1,0 +1,512 @@
+"""Task: raw in, answer out. What every kind of trained model can do."""
+
+import platform
+from importlib import metadata
+
+import keras
+import numpy as np
+from keras import ops
+
+import keras_attention
+from keras_attention.looking import attention_model
+from zoo import presets, training
+
+BUILDERS = {}  # name -> function, filled in by each task's module
+
+
+class Task:
+    """A trained model with all that it needs to answer.
+
+    A kind of task fills in the hooks: `preprocess` (raw to arrays), `answer`
+    (arrays to what a person wants), `loss`, `metrics`, `read` and `batches`
+    (data), `signatures` (export), and may replace `graph` (the model's output
+    to final tensors, written once for prediction, looking and export).
+
+    Args:
+        model: `keras.Model`, logits out.
+        card: Dict, the model's card (`saved_models/README.md` has its keys).
+        assets: Dict from role to what the answer needs, `"labels"` a list of
+            strings.
+    """
+
+    name = None
+    formats = ("saved_model", "litert")
+
+    def __init__(self, model, card, assets):
+        self.model = model
+        self.card = card
+        self.assets = assets
+        self._graphs = {}
+
+    @classmethod
+    def untrained(cls, recipe, labels, dtype=None):
+        """Builds the model of a recipe, its weights drawn at random.
+
+        Args:
+            recipe: Dict with `builder`, a name, and `builder_args`.
+            labels: List of strings, the classes.
+            dtype: Name of a dtype policy, `None` for Keras's global one.
+
+        Returns:
+            A task.
+        """
+        builder_args = {**recipe["builder_args"], "num_classes": len(labels)}
+        card = {
+            "task": cls.name,
+            "builder": recipe["builder"],
+            "builder_args": builder_args,
+            "preprocessing": cls.preprocessing(builder_args),
+        }
+        with training.dtype_policy(dtype):
+            model = BUILDERS[recipe["builder"]](**builder_args)
+        return cls(model, card, {"labels": list(labels)})
+
+    # Raw in, answer out.
+
+    def predict(self, raw, batch_size=32):
+        """Answers.
+
+        Args:
+            raw: One raw input, or a list or batch of them.
+            batch_size: Positive integer. How many are computed at once.
+
+        Returns:
+            A dict for one, a list of dicts for several.
+        """
+        several, raws = self.several(raw)
+        if not raws:
+            return []
+        answers = self.answer(self._run(raws, False, batch_size))
+        return answers if several else answers[0]
+
+    def look(self, raw, batch_size=32):
+        """Answers, and says where the model looked.
+
+        Args:
+            raw: One raw input, or a list or batch of them.
+            batch_size: Positive integer. How many are computed at once.
+
+        Returns:
+            As `predict`, each dict with `"attention"` as well: a dict from
+            `"layer"`, or `"layer/part"`, to the weights for this input, as
+            `keras_attention.attention_maps` gives them.
+
+        Raises:
+            ValueError: If the model has no attention layer.
+        """
+        several, raws = self.several(raw)
+        if not raws:
+            return []
+        outputs = self._run(raws, True, batch_size)
+        answers = self.answer(outputs)
+        for index, answer in enumerate(answers):
+            answer["attention"] = {
+                name: maps[index]
+                for name, maps in outputs.items()
+                if name not in ("logits", "probabilities")
+            }
+        return answers if several else answers[0]
+
+    def graph(self, inputs, attention=False):
+        """The model's outputs as final tensors, in `keras.ops`.
+
+        Args:
+            inputs: What the model reads.
+            attention: Boolean. Whether to give the attention maps too.
+
+        Returns:
+            Dict from name to tensor: `"logits"`, `"probabilities"`, and the
+            maps by their layers' names.
+        """
+        if attention:
+            looking = attention_model(self.model, return_outputs=True)
+            logits, maps = looking(inputs)
+        else:
+            logits, maps = self.model(inputs), {}
+        return {
+            "logits": logits,
+            "probabilities": ops.softmax(logits),
+            **maps,
+        }
+
+    def _run(self, raws, attention, batch_size):
+        if attention not in self._graphs:
+            inputs = self.model.inputs[0]
+            self._graphs[attention] = keras.Model(
+                inputs, self.graph(inputs, attention)
+            )
+        return self._graphs[attention].predict(
+            self.preprocess(raws), batch_size=batch_size, verbose=0
+        )
+
+    # Learning and measuring.
+
+    def evaluate(self, data=None, batch_size=250, verbose=0):
+        """Measures the model.
+
+        Args:
+            data: What `read` takes; `None` is the test part of the data that
+                the model was trained on, by the card.
+            batch_size: Positive integer.
+            verbose: As in `keras.Model.evaluate`.
+
+        Returns:
+            Dict from metric to float, the card's first.
+        """
+        data = self.read(self.card["data"]["name"] if data is None else data)
+        # Compiled apart, so that the user's own `compile` stays as it is.
+        scorer = keras.Model(self.model.inputs, self.model.outputs)
+        scorer.compile(
+            loss=self.loss(), metrics=self.metrics(), jit_compile=False
+        )
+        batches = self.batches(data, batch_size)
+        results = scorer.evaluate(batches, verbose=verbose, return_dict=True)
+        loss = results.pop("loss")
+        return {name: float(value) for name, value in results.items()} | {
+            "loss": float(loss)
+        }
+
+    def finetune(
+        self,
+        data,
+        num_classes=None,
+        freeze=None,
+        layer_decay=1.0,
+        validation=None,
+        epochs=5,
+        batch_size=32,
+        optimizer="adamw",
+        learning_rate=1e-3,
+        schedule="one_cycle",
+        weight_decay=5e-3,
+        augment=(),
+        label_smoothing=0.0,
+        class_weight=None,
+        early_stopping=None,
+        folder=None,
+        resume=True,
+        tensorboard=False,
+        seed=0,
+        verbose=None,
+    ):
+        """Trains a copy on other data.
+
+        Args:
+            data: What `read` takes.
+            num_classes: Positive integer. The classes of the copy; by default
+                those of the data.
+            freeze: What keeps its weights: `None` nothing; `"backbone"` all
+                but the head; or a list of beginnings of layers' names, such as
+                `["stem", "stage_1"]`.
+            layer_decay: Float in (0, 1]. Each group of layers (stem, stages,
+                head) learns at this share of the rate of the group above it.
+            validation: What `read` takes; or a float, the share of `data` that
+                is set aside; or `None`.
+            epochs: Positive integer.
+            batch_size: Positive integer.
+            optimizer: As in `zoo.training.fit`; `"adamw"` where `layer_decay`
+                is below one.
+            learning_rate: Positive float, the highest of the schedule.
+            schedule: As in `zoo.training.fit`.
+            weight_decay: As there.
+            augment: Names in `zoo.data.images.AUGMENTATION`.
+            label_smoothing: Float in [0, 1).
+            class_weight: Dict from class to weight, `"balanced"`, or `None`.
+            early_stopping: As in `zoo.training.fit`.
+            folder: Where checkpoints go; `None` keeps none.
+            resume: Boolean. Whether to go on from the folder's checkpoint.
+            tensorboard: Boolean. Whether to write events for TensorBoard.
+            seed: Integer. Of the new head, the order and the augmentation.
+            verbose: As in `zoo.training.fit`.
+
+        Returns:
+            A new task; this one stays as it was.
+
+        Raises:
+            ValueError: If `freeze` leaves nothing to learn or names no layer,
+                `layer_decay` is not in (0, 1], or the classes do not fit.
+        """
+        if not 0 < layer_decay <= 1:
+            raise ValueError(
+                "`layer_decay` must be in (0, 1], the share of the rate that "
+                "the group below gets. "
+                f"Received: layer_decay={layer_decay}"
+            )
+        keras.utils.set_random_seed(seed)
+        data = self.read(data, "train")
+        if isinstance(validation, float):
+            data, validation = data.divide(validation, seed)
+        elif validation is not None:
+            validation = self.read(validation, "test")
+
+        copy = self.rebuilt(self.new_labels(data, num_classes))
+        copy._freeze(freeze)
+        recipe = {
+            "data": data.name,
+            "from": self.card.get("name"),
+            "training": {
+                "epochs": epochs,
+                "batch_size": batch_size,
+                "optimizer": optimizer,
+                "learning_rate": learning_rate,
+                "schedule": schedule,
+                "weight_decay": weight_decay,
+                "augment": list(augment),
+                "label_smoothing": label_smoothing,
+                "class_weight": _plain(class_weight),
+                "early_stopping": early_stopping,
+                "freeze": freeze,
+                "layer_decay": layer_decay,
+                "seed": seed,
+            },
+        }
+        copy.fit(
+            data,
+            recipe,
+            validation,
+            folder=folder,
+            resume=resume,
+            tensorboard=tensorboard,
+            verbose=verbose,
+        )
+        return copy
+
+    def fit(self, data, recipe, validation=None, **options):
+        """Trains the model itself by a recipe, and notes it on the card.
+
+        Args:
+            data: What `batches` takes.
+            recipe: Dict with `"training"`, a dict of the arguments of
+                `finetune` from `epochs` on.
+            validation: What `batches` takes, or `None`.
+            **options: `folder`, `resume`, `tensorboard`, `verbose`, as in
+                `zoo.training.fit`.
+
+        Returns:
+            The log, as `zoo.training.fit` gives it.
+        """
+        plan = recipe["training"]
+        class_weight = plan.get("class_weight")
+        if class_weight == "balanced":
+            class_weight = training.balanced_class_weight(data.labels)
+        log = training.fit(
+            self.model,
+            self.batches(
+                data,
+                plan["batch_size"],
+                plan.get("augment", ()),
+                shuffle=True,
+                seed=plan["seed"],
+            ),
+            None
+            if validation is None
+            else self.batches(validation, plan["batch_size"]),
+            loss=self.loss(plan.get("label_smoothing", 0.0)),
+            metrics=self.metrics(),
+            epochs=plan["epochs"],
+            optimizer=plan["optimizer"],
+            learning_rate=plan["learning_rate"],
+            schedule=plan["schedule"],
+            weight_decay=plan["weight_decay"],
+            multipliers=self._multipliers(plan.get("layer_decay", 1.0)),
+            class_weight=class_weight,
+            early_stopping=plan.get("early_stopping"),
+            jit_compile=plan.get("jit_compile", "auto"),
+            recipe=recipe,
+            **options,
+        )
+        self.card["recipe"] = {**recipe, "log": log}
+        self.card["data"] = self.describe(data)
+        self.card["metrics"] = {}
+        return log
+
+    def rebuilt(self, labels, dtype=None):
+        """A copy for other classes: the same weights, a new head if need be.
+
+        Args:
+            labels: List of strings, the classes.
+            dtype: Name of a dtype policy, `None` for Keras's global one.
+
+        Returns:
+            A task of the same kind, with no weight in common.
+        """
+        builder_args = {
+            **self.card["builder_args"],
+            "num_classes": len(labels),
+        }
+        with training.dtype_policy(dtype):
+            model = BUILDERS[self.card["builder"]](**builder_args)
+        keep_head = labels == self.assets["labels"]
+        for layer, old in zip(model.layers, self.model.layers, strict=True):
+            if keep_head or layer is not model.layers[-1]:
+                layer.set_weights(old.get_weights())
+        card = {
+            key: value
+            for key, value in self.card.items()
+            if key not in ("name", "metrics", "sha256", "exports")
+        }
+        card["builder_args"] = builder_args
+        return type(self)(model, card, {**self.assets, "labels": list(labels)})
+
+    def _freeze(self, freeze):
+        if freeze is None:
+            return
+        layers = self.model.layers
+        if freeze == "backbone":
+            chosen = layers[:-1]
+        else:
+            beginnings = (freeze,) if isinstance(freeze, str) else tuple(freeze)
+            chosen = [la for la in layers if la.name.startswith(beginnings)]
+        for layer in chosen:
+            layer.trainable = False
+        if not chosen or not self.model.trainable_variables:
+            names = sorted({_group(layer.name) for layer in layers})
+            raise ValueError(
+                '`freeze` must be None, "backbone", or beginnings of layers\' '
+                "names that leave something to learn; the groups are "
+                f"{names}. Received: freeze={freeze!r}"
+            )
+
+    def _multipliers(self, layer_decay):
+        if layer_decay == 1:
+            return {}
+        groups = {}
+        for layer in self.model.layers:
+            if layer.weights:
+                groups.setdefault(_group(layer.name), []).append(layer)
+        top = len(groups) - 1
+        return {
+            variable.path: layer_decay ** (top - depth)
+            for depth, layers in enumerate(groups.values())
+            for layer in layers
+            for variable in layer.trainable_variables
+        }
+
+    # Kept and served.
+
+    def save(self, folder):
+        """Writes the model, its assets and its card.
+
+        Args:
+            folder: Path. What is there is replaced, at once, at the end.
+
+        Returns:
+            The `pathlib.Path` of the folder; `zoo.load` takes it.
+        """
+        return presets.save(self, folder)
+
+    def export(self, folder, formats=None):
+        """Writes the model for serving, and proves that it answers alike.
+
+        Args:
+            folder: Path. Each format gets its place in it.
+            formats: Names among `"saved_model"` and `"litert"`; both if None.
+
+        Returns:
+            Dict from format to what was written and measured.
+
+        Raises:
+            ValueError: If a format is unknown.
+            ImportError: If the tools of a format are not installed.
+        """
+        from zoo import export
+
+        return export.export(self, folder, formats or self.formats)
+
+    # Hooks.
+
+    def preprocess(self, raws):
+        """Raw inputs to the array that the model reads."""
+        raise NotImplementedError
+
+    def answer(self, outputs):
+        """The arrays of `graph` to a list of dicts."""
+        raise NotImplementedError
+
+    def loss(self, label_smoothing=0.0):
+        """The Keras loss that training lowers."""
+        raise NotImplementedError
+
+    def metrics(self):
+        """List of Keras metrics, the card's first."""
+        raise NotImplementedError
+
+    def several(self, raw):
+        """Whether `raw` is several inputs, and the list or batch of them."""
+        several = isinstance(raw, (list, tuple))
+        return several, raw if several else [raw]
+
+    @classmethod
+    def preprocessing(cls, builder_args):
+        """What the card says of `preprocess`, for a model built so."""
+        raise NotImplementedError
+
+    @classmethod
+    def read(cls, data, split="test"):
+        """Finds data by what a user calls it."""
+        raise NotImplementedError
+
+    def new_labels(self, data, num_classes=None):
+        """The classes of a copy that learns from `data`."""
+        raise NotImplementedError
+
+    def batches(self, data, batch_size, augment=(), shuffle=False, seed=0):
+        """What `keras.Model.fit` reads."""
+        raise NotImplementedError
+
+    def describe(self, data):
+        """What the card says of the data that was learned from."""
+        raise NotImplementedError
+
+    def signatures(self):
+        """What an export answers: see `zoo.export`."""
+        raise NotImplementedError
+
+
+def flat_maps(maps):
+    """Attention maps by one name each: `"layer"`, or `"layer/part"`."""
+    flat = {}
+    for name, weights in maps.items():
+        if isinstance(weights, dict):
+            parts = {f"{name}/{part}": w for part, w in weights.items()}
+            flat.update(parts)
+        else:
+            flat[name] = weights
+    return flat
+
+
+def count_parameters(model):
+    """Numbers of the model, learned and in all, for its card."""
+
+    def count(variables):
+        return int(sum(np.prod(variable.shape) for variable in variables))
+
+    return {
+        "trainable": count(model.trainable_variables),
+        "total": count(model.weights),
+    }
+
+
+def versions():
+    """What a card says of the software that made it."""
+    return {
+        "python": platform.python_version(),
+        "keras": keras.__version__,
+        "backend": keras.backend.backend(),
+        "keras_attention": keras_attention.__version__,
+        "numpy": metadata.version("numpy"),
+    }
+
+
+def _group(layer_name):
+    """`stage_1_block_2_conv` is of `stage_1`; `stem_conv` of `stem`."""
+    words = layer_name.split("_")
+    long = len(words) > 1 and words[1].isdigit()
+    return "_".join(words[: 2 if long else 1])
+
+
+def _plain(value):
+    """As JSON gives it back: keys of dicts are strings there."""
+    if isinstance(value, dict):
+        return {str(key): item for key, item in value.items()}
+    return value

@@ -1,0 +1,429 @@
+"""One training loop for every task: schedule, resume, log.
+
+Nothing in here knows a backend. Whatever draws at random is a function of the
+seed, the epoch and the place, or a state that the checkpoint holds: a training
+that was killed goes on as if it had not been.
+"""
+
+import contextlib
+import json
+import pathlib
+import sys
+import time
+
+import keras
+import numpy as np
+
+from zoo.files import replacing
+
+OPTIMIZERS = ("adamw", "sgd")
+SCHEDULES = ("constant", "cosine", "one_cycle")
+
+
+def fit(
+    model,
+    batches,
+    validation=None,
+    *,
+    loss,
+    metrics=(),
+    epochs=10,
+    optimizer="sgd",
+    learning_rate=0.1,
+    schedule="one_cycle",
+    weight_decay=5e-3,
+    multipliers=None,
+    class_weight=None,
+    early_stopping=None,
+    folder=None,
+    resume=True,
+    tensorboard=False,
+    jit_compile="auto",
+    recipe=None,
+    verbose=None,
+):
+    """Trains a model, from the start or from where it was killed.
+
+    Args:
+        model: `keras.Model`, logits out.
+        batches: What is learned from: a `keras.utils.PyDataset` that may have
+            an attribute `epoch`, set at the start of each; or anything else
+            that `keras.Model.fit` takes, with a known length.
+        validation: The same, to measure on after each epoch, or `None`.
+        loss: A Keras loss.
+        metrics: Keras metrics.
+        epochs: Positive integer.
+        optimizer: `"sgd"`, with Nesterov momentum of 0.9, or `"adamw"`.
+        learning_rate: Positive float, the highest of the schedule.
+        schedule: `"one_cycle"`, up over 30 % of the steps and down to nearly
+            nothing by a cosine; `"cosine"`, up over 5 %; or `"constant"`.
+        weight_decay: Float. Share of a weight lost in a step, times the
+            learning rate. Biases and normalisations are spared.
+        multipliers: Dict from path of a variable to the factor of its learning
+            rate and decay; `"adamw"` only.
+        class_weight: Dict from class to weight in the loss, or `None`.
+        early_stopping: Epochs without a better validation loss (training
+            loss, without `validation`) before training stops and the best
+            weights come back; `None` never stops.
+        folder: Where the checkpoint, the log and TensorBoard's events go;
+            `None` writes nothing.
+        resume: Boolean. Whether to go on from the folder's checkpoint.
+        tensorboard: Boolean. Whether to write events for TensorBoard.
+        jit_compile: As in `keras.Model.compile`.
+        recipe: Dict, JSON values. A checkpoint goes on under the recipe that
+            it began with only.
+        verbose: As in `keras.Model.fit`; `None` is a progress bar on a
+            terminal, a line each epoch elsewhere.
+
+    Returns:
+        List of a dict for each epoch: `epoch`, `seconds`, `learning_rate`, the
+        loss and the metrics.
+
+    Raises:
+        ValueError: If a name is unknown, or the checkpoint is another model's
+            or another recipe's.
+    """
+    multipliers = multipliers or {}
+    model.compile(
+        optimizer=_optimizer(
+            model,
+            optimizer,
+            learning_rate_schedule(
+                schedule, learning_rate, epochs * len(batches)
+            ),
+            weight_decay,
+            multipliers,
+        ),
+        loss=loss,
+        metrics=list(metrics),
+        jit_compile=jit_compile,
+    )
+    model.optimizer.build(model.trainable_variables)
+
+    run = _Run(batches, recipe or {})
+    callbacks = [run]
+    if early_stopping is not None:
+        run.stopper = _EarlyStopping(
+            monitor="loss" if validation is None else "val_loss",
+            patience=early_stopping,
+            mode="min",
+            restore_best_weights=True,
+        )
+        callbacks.insert(0, run.stopper)
+    if folder is not None:
+        run.folder = pathlib.Path(folder)
+        run.folder.mkdir(parents=True, exist_ok=True)
+        if resume and run.checkpoint.exists():
+            run.restore(model)
+        if tensorboard:
+            callbacks.append(keras.callbacks.TensorBoard(run.folder / "events"))
+
+    if verbose is None:
+        verbose = 1 if sys.stdout.isatty() else 2
+    if not run.stopped and len(run.log) < epochs:
+        model.fit(
+            batches,
+            validation_data=validation,
+            epochs=epochs,
+            initial_epoch=len(run.log),
+            callbacks=callbacks,
+            class_weight=class_weight,
+            # Keras would shuffle the batches by Python's own generator, which
+            # no checkpoint holds.
+            shuffle=False,
+            verbose=verbose,
+        )
+    elif run.stopper is not None:
+        run.stopper.bring_back(model)
+    return run.log
+
+
+def learning_rate_schedule(name, peak, steps):
+    """The learning rate over a training.
+
+    Args:
+        name: `"one_cycle"`, `"cosine"` or `"constant"`.
+        peak: Positive float, the highest rate.
+        steps: Positive integer, all steps of the training.
+
+    Returns:
+        A float, or a `keras.optimizers.schedules.LearningRateSchedule`.
+
+    Raises:
+        ValueError: If the name is unknown.
+    """
+    if name not in SCHEDULES:
+        raise ValueError(
+            f"`schedule` must be one of {SCHEDULES}. "
+            f"Received: schedule={name!r}"
+        )
+    if name == "constant":
+        return peak
+    start, warmup, end = (
+        (peak / 25, 0.3, 1e-4) if name == "one_cycle" else (0.0, 0.05, 0.0)
+    )
+    warmup_steps = max(1, round(warmup * steps))
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=start,
+        decay_steps=max(1, steps - warmup_steps),
+        alpha=end,
+        warmup_target=peak,
+        warmup_steps=warmup_steps,
+    )
+
+
+@contextlib.contextmanager
+def dtype_policy(name):
+    """Makes models inside the block compute in a dtype policy, or not if None.
+
+    Args:
+        name: `"float32"`, `"mixed_bfloat16"`, `"mixed_float16"` or `None`.
+
+    Yields:
+        Nothing.
+    """
+    before = keras.config.dtype_policy()
+    try:
+        if name is not None:
+            keras.config.set_dtype_policy(name)
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def balanced_class_weight(labels):
+    """Weights under which every class counts alike.
+
+    Args:
+        labels: Integers from 0, every class present.
+
+    Returns:
+        Dict from class to weight, whose mean over the examples is one.
+    """
+    counts = np.bincount(labels)
+    return {
+        label: len(labels) / (len(counts) * count)
+        for label, count in enumerate(counts.tolist())
+    }
+
+
+@keras.saving.register_keras_serializable(package="keras_attention_zoo")
+class LayerwiseAdamW(keras.optimizers.AdamW):
+    """AdamW with a factor on the learning rate of each variable.
+
+    The factor scales the step itself, and the decay alike. Scaling a gradient
+    would do nothing: Adam divides its size away.
+
+    Args:
+        multipliers: Dict from path of a variable to its factor; 1 elsewhere.
+        learning_rate: As in `keras.optimizers.AdamW`.
+        weight_decay: As there.
+        **kwargs: As there.
+
+    Raises:
+        NotImplementedError: On PyTorch, where Keras updates all variables at
+            once and asks for no step of one.
+    """
+
+    def __init__(
+        self,
+        multipliers=None,
+        learning_rate=1e-3,
+        weight_decay=4e-3,
+        **kwargs,
+    ):
+        if keras.backend.backend() == "torch":
+            raise NotImplementedError(
+                "Learning rates by layer need a step for each variable, which "
+                "Keras does not take on PyTorch. Use TensorFlow or JAX. "
+                f"Received: backend={keras.backend.backend()}"
+            )
+        # Keras decays all variables at one rate: the decay is done in the step.
+        super().__init__(
+            learning_rate=learning_rate, weight_decay=0.0, **kwargs
+        )
+        self.multipliers = dict(multipliers or {})
+        self.decay = weight_decay
+        self.spared = set()
+
+    def exclude_from_weight_decay(self, var_list=None, var_names=None):
+        super().exclude_from_weight_decay(var_list, var_names)
+        self.spared |= {variable.path for variable in var_list or ()}
+
+    def build(self, variables):
+        unknown = set(self.multipliers) - {v.path for v in variables}
+        if unknown:
+            raise ValueError(
+                "`multipliers` must name variables that are trained. "
+                f"Received: {sorted(unknown)}"
+            )
+        super().build(variables)
+
+    def update_step(self, gradient, variable, learning_rate):
+        # TensorFlow hands over its own variable, named after the path.
+        path = getattr(variable, "path", variable.name.split(":")[0])
+        rate = learning_rate * self.multipliers.get(path, 1.0)
+        if self.decay and path not in self.spared:
+            share = keras.ops.cast(rate * self.decay, variable.dtype)
+            self.assign_sub(variable, variable * share)
+        super().update_step(gradient, variable, rate)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "multipliers": self.multipliers,
+            "weight_decay": self.decay,
+        }
+
+
+def _optimizer(model, name, learning_rate, weight_decay, multipliers):
+    if name not in OPTIMIZERS:
+        raise ValueError(
+            f"`optimizer` must be one of {OPTIMIZERS}. "
+            f"Received: optimizer={name!r}"
+        )
+    if multipliers and name != "adamw":
+        raise ValueError(
+            'Learning rates by layer need `optimizer="adamw"`. '
+            f"Received: optimizer={name!r}"
+        )
+    if multipliers:
+        optimizer = LayerwiseAdamW(multipliers, learning_rate, weight_decay)
+    elif name == "adamw":
+        optimizer = keras.optimizers.AdamW(
+            learning_rate, weight_decay=weight_decay
+        )
+    else:
+        optimizer = keras.optimizers.SGD(
+            learning_rate,
+            momentum=0.9,
+            nesterov=True,
+            weight_decay=weight_decay,
+        )
+    optimizer.exclude_from_weight_decay(
+        [v for v in model.trainable_variables if len(v.shape) < 2]
+    )
+    return optimizer
+
+
+class _EarlyStopping(keras.callbacks.EarlyStopping):
+    """Keras's, whose memory outlives a kill."""
+
+    restored = None
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        for name, value in (self.restored or {}).items():
+            setattr(self, name, value)
+
+    def bring_back(self, model):
+        weights = (self.restored or {}).get("best_weights")
+        if weights is not None:
+            model.set_weights(weights)
+
+
+class _Run(keras.callbacks.Callback):
+    """What one training remembers: its log, and its checkpoint on disk."""
+
+    def __init__(self, batches, recipe):
+        super().__init__()
+        self.batches = batches
+        self.recipe = recipe
+        self.folder = None
+        self.stopper = None
+        self.stopped = False
+        self.log = []
+
+    @property
+    def checkpoint(self):
+        return self.folder / "checkpoint.npz"
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.started = time.perf_counter()
+        if hasattr(self.batches, "epoch"):
+            self.batches.epoch = epoch
+
+    def on_epoch_end(self, epoch, logs=None):
+        model = self.model  # on JAX, asking for it brings the weights home
+        rate = model.optimizer.learning_rate
+        self.log.append(
+            {
+                "epoch": epoch + 1,
+                "seconds": round(time.perf_counter() - self.started, 1),
+                "learning_rate": float(keras.ops.convert_to_numpy(rate)),
+                **{name: float(value) for name, value in (logs or {}).items()},
+            }
+        )
+        self.stopped = bool(model.stop_training)
+        if self.folder is not None:
+            self.save(model)
+
+    def save(self, model):
+        arrays = {
+            f"variable_{index}": _array(variable)
+            for index, variable in enumerate(_state(model))
+        }
+        memory = {}
+        if self.stopper is not None:
+            memory = {
+                name: getattr(self.stopper, name)
+                for name in ("wait", "stopped_epoch", "best_epoch")
+            }
+            best = self.stopper.best
+            memory["best"] = None if best is None else float(best)
+            for index, array in enumerate(self.stopper.best_weights or ()):
+                arrays[f"best_{index}"] = array
+        arrays["facts"] = json.dumps(
+            {
+                "paths": [variable.path for variable in _state(model)],
+                "recipe": self.recipe,
+                "log": self.log,
+                "stopped": self.stopped,
+                "early_stopping": memory,
+            }
+        )
+        with replacing(self.checkpoint) as path, open(path, "wb") as file:
+            np.savez(file, **arrays)
+        with replacing(self.folder / "log.json") as path:
+            path.write_text(json.dumps(self.log, indent=1) + "\n")
+
+    def restore(self, model):
+        with np.load(self.checkpoint) as arrays:
+            facts = json.loads(str(arrays["facts"]))
+            if facts["recipe"] != self.recipe:
+                raise ValueError(
+                    "A training goes on under the recipe that it began with; "
+                    "give another folder, or `resume=False` to begin anew. "
+                    f"Received: recipe={self.recipe}, while {self.checkpoint} "
+                    f"holds {facts['recipe']}"
+                )
+            state = _state(model)
+            shapes = [arrays[f"variable_{i}"].shape for i in range(len(state))]
+            if shapes != [tuple(variable.shape) for variable in state]:
+                raise ValueError(
+                    "The checkpoint must be of the same model and optimizer. "
+                    f"Received: {self.checkpoint}, whose shapes differ from "
+                    f"those of {model.name}"
+                )
+            for index, variable in enumerate(state):
+                variable.assign(arrays[f"variable_{index}"])
+            best = [name for name in arrays if name.startswith("best_")]
+            weights = [arrays[f"best_{index}"] for index in range(len(best))]
+        self.log = facts["log"]
+        self.stopped = facts["stopped"]
+        if self.stopper is not None and facts["early_stopping"]:
+            self.stopper.restored = {
+                **facts["early_stopping"],
+                "best_weights": weights or None,
+            }
+
+
+def _state(model):
+    """All that a step reads or changes: weights, seeds, optimizer."""
+    return [*model.variables, *model.optimizer.variables]
+
+
+def _array(variable):
+    array = keras.ops.convert_to_numpy(variable.value)
+    known = array.dtype.kind in "biuf"  # NumPy's files know no bfloat16
+    return array if known else array.astype("float32")
