@@ -405,33 +405,28 @@ def finetune(
     dtype: Dtype = None,
 ):
     """Train a copy of a model on your images, measure it and save it."""
-    from zoo import training
+    from zoo import presets
 
-    _check_replaceable(out)
+    presets.check_replaceable(out)
     task = _load(name)
     test = task.read(data, "test")  # before training: there must be some
     names = _words(freeze)
-    with training.dtype_policy(dtype):
-        tuned = task.finetune(
-            data,
-            freeze="backbone" if names == ["backbone"] else names or None,
-            layer_decay=layer_decay,
-            validation=validation,
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            augment=_words(augment),
-            label_smoothing=label_smoothing,
-            class_weight=class_weight,
-            early_stopping=early_stopping,
-            seed=seed,
-        )
-    results = tuned.evaluate(test)
-    tuned.card["data"].update(test_split=test.split, test_sha256=test.sha256())
-    tuned.card["metrics"] = {
-        metric: {"value": value, "seeds": [seed], "std": None, "n": len(test)}
-        for metric, value in results.items()
-    }
+    tuned = task.finetune(
+        data,
+        freeze="backbone" if names == ["backbone"] else names or None,
+        layer_decay=layer_decay,
+        validation=validation,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        augment=_words(augment),
+        label_smoothing=label_smoothing,
+        class_weight=class_weight,
+        early_stopping=early_stopping,
+        seed=seed,
+        dtype=dtype,
+    )
+    tuned.measure(test)
     tuned.save(out)
     console.print(f"{test.name}, {test.split}: {_metrics(tuned.card)}")
     console.print(f"model: {out}", soft_wrap=True)
@@ -524,17 +519,6 @@ def _show_error(error):
     if not isinstance(error, expected) or not text:
         text = f"{type(error).__name__}: {text} (zoo --debug shows where)"
     messages.print(Text.assemble(("error: ", "bold red"), text), soft_wrap=True)
-
-
-def _check_replaceable(folder):
-    """Saving replaces the folder: it must be one of ours, or none."""
-    if not folder.exists() or (folder / "card.json").is_file():
-        return
-    if not folder.is_dir() or any(folder.iterdir()):
-        raise ValueError(
-            "--out must be a new folder, or one that holds a saved model, "
-            f"which is replaced. Received: {folder}"
-        )
 
 
 def _words(text):

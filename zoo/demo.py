@@ -96,16 +96,7 @@ def run(
         shown = _first_of_each(test, SHOWN)
         picture, image = _picture(looking, shown, folder)
     with _step(console, "saved the new model"):
-        measured = {
-            "value": models[WITH_ATTENTION]["accuracy"],
-            "seeds": [seed],
-            "std": None,
-            "n": len(test),
-        }
-        looking.card["metrics"] = {"accuracy": measured}
-        looking.card["data"].update(
-            test_split=test.split, test_sha256=test.sha256()
-        )
+        looking.measure(test)
         model = looking.save(folder / "cbam_resnet20_digits")
     with _step(console, "exported it; each export answered in a new process"):
         exports = looking.export(folder / "exported")

@@ -154,17 +154,25 @@ def save(task, folder):
 
     Args:
         task: A `Task`.
-        folder: Path. What is there is replaced, at once, at the end.
+        folder: Path. A model that is there is replaced, at once, at the end.
 
     Returns:
         The `pathlib.Path` of the folder.
+
+    Raises:
+        PresetError: If the folder holds anything but a model.
     """
     from zoo.task import count_parameters, versions
 
-    folder = pathlib.Path(folder)
+    folder = pathlib.Path(folder).absolute()
+    check_replaceable(folder)
     with replacing(folder) as part:
         part.mkdir()
-        task.model.save(part / "model.keras")
+        # Without the optimizer's state, which is as large as the weights.
+        model = keras.Model(
+            task.model.input, task.model.output, name=task.model.name
+        )
+        model.save(part / "model.keras")
         files = {role: f"{role}.json" for role in task.assets}
         for role, asset in task.assets.items():
             text = json.dumps(asset, indent=1, ensure_ascii=False)
@@ -188,6 +196,24 @@ def save(task, folder):
         (part / "card.json").write_text(json.dumps(sealed, indent=1) + "\n")
     task.card = sealed
     return folder
+
+
+def check_replaceable(folder):
+    """Refuses to write a model over anything but a model.
+
+    Args:
+        folder: Path.
+
+    Raises:
+        PresetError: If it is a file, or a folder with other things in it.
+    """
+    folder = pathlib.Path(folder)
+    free = not folder.exists() or (folder / "card.json").is_file()
+    if not free and (folder.is_file() or any(folder.iterdir())):
+        raise PresetError(
+            "A model is written to a new or empty folder, or over another "
+            f"model: what is there is replaced. Received: {folder}"
+        )
 
 
 def write_manifest(folder=CHECKOUT):

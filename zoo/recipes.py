@@ -76,20 +76,9 @@ def train(
         tensorboard=tensorboard,
         verbose=verbose,
     )
-    results = task.evaluate(test)
+    task.measure(test)
     task.card["recipe"]["command"] = " ".join(command)
-    task.card["data"].update(
-        note=data_note, test_split=test.split, test_sha256=test.sha256()
-    )
-    task.card["metrics"] = {
-        metric: {
-            "value": value,
-            "seeds": [plan["seed"]],
-            "std": None,
-            "n": len(test),
-        }
-        for metric, value in results.items()
-    }
+    task.card["data"]["note"] = data_note
     task.save(pathlib.Path(folder) / name)
     presets.write_manifest(folder)
     return task

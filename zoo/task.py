@@ -155,7 +155,7 @@ class Task:
         """
         data = self.read(self.card["data"]["name"] if data is None else data)
         # Compiled apart, so that the user's own `compile` stays as it is.
-        scorer = keras.Model(self.model.inputs, self.model.outputs)
+        scorer = keras.Model(self.model.input, self.model.output)
         scorer.compile(
             loss=self.loss(), metrics=self.metrics(), jit_compile=False
         )
@@ -165,6 +165,30 @@ class Task:
         return {name: float(value) for name, value in results.items()} | {
             "loss": float(loss)
         }
+
+    def measure(self, test):
+        """Evaluates, and notes on the card what was reached on which data.
+
+        Args:
+            test: Data as `read` gives them.
+
+        Returns:
+            As `evaluate`.
+        """
+        results = self.evaluate(test)
+        self.card["data"].update(
+            test_split=test.split, test_sha256=test.sha256()
+        )
+        self.card["metrics"] = {
+            metric: {
+                "value": value,
+                "seeds": [self.card["recipe"]["training"]["seed"]],
+                "std": None,
+                "n": len(test),
+            }
+            for metric, value in results.items()
+        }
+        return results
 
     def finetune(
         self,
@@ -187,6 +211,7 @@ class Task:
         resume=True,
         tensorboard=False,
         seed=0,
+        dtype=None,
         verbose=None,
     ):
         """Trains a copy on other data.
@@ -217,6 +242,8 @@ class Task:
             resume: Boolean. Whether to go on from the folder's checkpoint.
             tensorboard: Boolean. Whether to write events for TensorBoard.
             seed: Integer. Of the new head, the order and the augmentation.
+            dtype: Name of a dtype policy, such as `"mixed_bfloat16"`; `None`
+                for Keras's global one.
             verbose: As in `zoo.training.fit`.
 
         Returns:
@@ -239,7 +266,7 @@ class Task:
         elif validation is not None:
             validation = self.read(validation, "test")
 
-        copy = self.rebuilt(self.new_labels(data, num_classes))
+        copy = self.rebuilt(self.new_labels(data, num_classes), dtype)
         copy._freeze(freeze)
         recipe = {
             "data": data.name,
@@ -388,10 +415,14 @@ class Task:
         """Writes the model, its assets and its card.
 
         Args:
-            folder: Path. What is there is replaced, at once, at the end.
+            folder: Path. A model that is there is replaced, at once, at the
+                end.
 
         Returns:
             The `pathlib.Path` of the folder; `zoo.load` takes it.
+
+        Raises:
+            ValueError: If the folder holds anything but a model.
         """
         return presets.save(self, folder)
 
@@ -461,18 +492,6 @@ class Task:
     def signatures(self):
         """What an export answers: see `zoo.export`."""
         raise NotImplementedError
-
-
-def flat_maps(maps):
-    """Attention maps by one name each: `"layer"`, or `"layer/part"`."""
-    flat = {}
-    for name, weights in maps.items():
-        if isinstance(weights, dict):
-            parts = {f"{name}/{part}": w for part, w in weights.items()}
-            flat.update(parts)
-        else:
-            flat[name] = weights
-    return flat
 
 
 def count_parameters(model):

@@ -161,6 +161,17 @@ def test_a_save_that_fails_leaves_the_old_one(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
+def test_a_model_is_written_over_nothing_but_a_model(tmp_path):
+    (tmp_path / "letters.txt").write_text("dear")
+    task = tiny_task("se")
+    for place in (tmp_path, tmp_path / "letters.txt"):
+        with pytest.raises(zoo.PresetError, match="Received: .*"):
+            task.save(place)
+    assert (tmp_path / "letters.txt").read_text() == "dear"
+    task.save(tmp_path / "new")
+    task.save(tmp_path / "new")
+
+
 def test_the_manifest_is_made_from_the_cards(shelf):
     manifest = json.loads((shelf / "manifest.json").read_text())
     card = zoo.card(shelf / "se_tiny")

@@ -170,9 +170,7 @@ def _merge(x, branch, strides, name, gate):
             1, strides, name=f"{name}_shortcut_pool"
         )(x)
     if strides > 1 or x.shape[-1] != branch.shape[-1]:
-        x = _conv(
-            x, branch.shape[-1], f"{name}_shortcut", 1, activation=None
-        )
+        x = _conv(x, branch.shape[-1], f"{name}_shortcut", 1, activation=None)
     x = keras.layers.Add(name=f"{name}_add")([x, branch])
     return keras.layers.ReLU(name=f"{name}_relu")(x)
 

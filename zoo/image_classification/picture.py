@@ -3,7 +3,6 @@
 import numpy as np
 
 from keras_attention.pictures import BAR, COLORMAP, INK
-from zoo.task import flat_maps
 
 SIZE = 1.25  # inches of an image
 LABELS = 1.5  # inches of the words on the left
@@ -79,10 +78,8 @@ def where_it_looked(images, answers, titles=None, maps=3):
 def _rows(answers):
     """What to show: layer -> `(B, h, w)` maps, and layer -> `(B, C)` gates."""
     places, gates = {}, {}
-    for name in flat_maps(answers[0]["attention"]):
-        weights = np.stack(
-            [flat_maps(answer["attention"])[name] for answer in answers]
-        )
+    for name in answers[0]["attention"]:
+        weights = np.stack([answer["attention"][name] for answer in answers])
         if weights.ndim == 3:  # of branches: the widest one's share
             gates = {_title(name): weights[:, -1]}
         elif weights.shape[1] * weights.shape[2] == 1:

@@ -125,8 +125,7 @@ class ImageClassification(Task):
         own = {label: place for place, label in enumerate(labels)}
         unknown = [name for name in data.label_names if name not in own]
         if unknown and all(
-            name.isdigit() and int(name) < len(own)
-            for name in data.label_names
+            name.isdigit() and int(name) < len(own) for name in data.label_names
         ):
             own = {str(place): place for place in range(len(own))}
         elif unknown:

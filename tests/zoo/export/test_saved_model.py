@@ -1,6 +1,7 @@
 """SavedModel: what it takes, what it answers, and what it needs: TensorFlow."""
 
 import json
+import logging
 import os
 import pathlib
 import shutil
@@ -17,7 +18,6 @@ from tests.zoo.export.exported import encoded, some_images, stir, stirred_task
 from tests.zoo.tiny import LABELS
 from zoo.export import saved_model
 from zoo.image_classification.task import ImageClassification
-from zoo.task import flat_maps
 
 tf = pytest.importorskip("tensorflow")
 
@@ -175,7 +175,11 @@ def test_arrays_are_answered_as_by_the_model(task, loaded, batch):
 def test_says_where_it_looked(task, loaded):
     images = IMAGES.astype("float32")
     outputs = loaded.signatures["attention"](image=tf.constant(images))
-    maps = flat_maps(attention_maps(task.model, images))
+    maps = {
+        f"{layer}/{part}": weights
+        for layer, gates in attention_maps(task.model, images).items()
+        for part, weights in gates.items()
+    }
     assert [name.replace("/", "_") for name in maps] == MAPS
     for name, weights in zip(MAPS, maps.values()):
         close(outputs[name], weights)
@@ -244,9 +248,21 @@ def test_names_are_safe_and_each_its_own():
     }
 
 
-def test_the_terminal_stays_quiet(task, tmp_path, capfd):
+def test_the_terminal_stays_quiet(task, tmp_path, capfd, monkeypatch):
+    save = tf.saved_model.save
+
+    def loud(*args, **options):
+        os.write(2, b"W0000 chatter of a compiler\n")
+        logging.getLogger("tensorflow").warning("Assets written")
+        return save(*args, **options)
+
+    monkeypatch.setattr(tf.saved_model, "save", loud)
+    level = logging.getLogger("tensorflow").level
     saved_model.write(task, tmp_path / "quiet", ["from_tensors"])
     assert capfd.readouterr() == ("", "")
+    assert logging.getLogger("tensorflow").level == level
+    os.write(2, b"heard again")
+    assert capfd.readouterr().err == "heard again"
 
 
 @pytest.mark.parametrize("label", ["two\nlines", "return\r"])

@@ -22,9 +22,7 @@ def trainable(model):
     [(None, 272_474), ("se", 274_847), ("cbam", 274_847 + 9 * 100)],
 )
 def test_has_the_parameters_of_the_papers(attention, count):
-    model = attention_resnet(
-        (32, 32, 3), 10, attention, **PRESETS["resnet_20"]
-    )
+    model = attention_resnet((32, 32, 3), 10, attention, **PRESETS["resnet_20"])
     assert trainable(model) == count
 
 

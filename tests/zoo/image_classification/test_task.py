@@ -1,7 +1,10 @@
 """ImageClassification: learns, answers, looks, is tuned, kept and loaded."""
 
+import io
 import json
+import zipfile
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -115,15 +118,20 @@ def test_is_kept_and_loaded_and_answers_alike(trained, tmp_path):
         int(np.prod(v.shape)) for v in trained.model.trainable_variables
     )
     assert card == again.card == zoo.card(folder)
+    with zipfile.ZipFile(folder / "model.keras") as archive:
+        weights = io.BytesIO(archive.read("model.weights.h5"))
+    with h5py.File(weights) as file:  # what a user has to fetch
+        assert "layers" in file and "optimizer" not in file
 
 
 def test_finetunes_a_copy_and_stays_as_it_was(trained):
     before = [w.copy() for w in trained.model.get_weights()]
     generator = np.random.default_rng(0)
     bright = np.arange(20) % 2
-    images = generator.integers(0, 60, (20, 9, 9, 1)) + 150 * bright[
-        :, None, None, None
-    ]
+    images = (
+        generator.integers(0, 60, (20, 9, 9, 1))
+        + 150 * bright[:, None, None, None]
+    )
     data = ImageData(images.astype("uint8"), bright, ["night", "day"])
     copy = trained.finetune(
         data, epochs=6, batch_size=5, learning_rate=0.01, verbose=0
