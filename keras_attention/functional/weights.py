@@ -20,6 +20,8 @@ def masked_softmax(scores, mask=None, axis=-1):
         Tensor like `scores`, in [0, 1].
     """
     values = ops.cast(scores, "float32")
+    if mask is None and scores.shape[axis] == 1:
+        return ops.ones_like(scores)  # Keras warns of such a softmax
     if mask is None:
         return ops.cast(ops.softmax(values, axis=axis), scores.dtype)
     visible = ops.broadcast_to(ops.cast(mask, "bool"), ops.shape(values))

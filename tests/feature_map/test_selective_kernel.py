@@ -149,6 +149,7 @@ def plain(inputs, layer, branch):
         ({"kernels": ()}, r"kernels=\(\)"),
         ({"kernels": (3, 4)}, r"kernels=\(3, 4\)"),
         ({"kernels": (1,)}, r"kernels=\(1,\)"),
+        ({"kernels": (3, 3)}, r"kernels=\(3, 3\)"),
         ({"groups": 0}, "groups=0"),
         ({"groups": 5}, "groups=5, filters=8"),
         ({"min_units": 0}, "min_units=0"),

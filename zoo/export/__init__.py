@@ -44,7 +44,8 @@ def export(task, folder, formats=tuple(PLACES)):
         `zoo.export.parity.compare` reports.
 
     Raises:
-        ValueError: If a format is unknown, or a label cannot be kept.
+        ValueError: If a format is unknown, a label cannot be kept, or the
+            model cannot be converted.
         ImportError: If the tools of a format are not installed.
         zoo.export.parity.ParityError: If an export answers differently.
     """

@@ -1,5 +1,6 @@
 """LiteRT: arrays in, probabilities out, on a phone or a small computer."""
 
+import re
 import tempfile
 
 from zoo.export import saved_model
@@ -15,6 +16,9 @@ def write(task, path):
     Args:
         task: A `zoo.task.Task` in float32.
         path: `pathlib.Path` of the file.
+
+    Raises:
+        ValueError: If the model cannot be converted so.
     """
     import tensorflow as tf
 
@@ -24,4 +28,20 @@ def write(task, path):
             folder, signature_keys=["from_tensors"]
         )
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        path.write_bytes(converter.convert())
+        try:
+            converted = converter.convert()
+        except Exception as error:  # TensorFlow's own class is not public
+            raise ValueError(
+                "A model must be made of LiteRT's built-in operators, since a "
+                "device has no others. "
+                f"Received: {task.model.name!r}, {_reason(str(error))}"
+            ) from error
+    path.write_bytes(converted)
+
+
+def _reason(message):
+    """The operators that pages of the converter's text are about."""
+    needed = re.findall(r"'(tf\.\w+)' op is neither", message)
+    if needed:
+        return f"which needs {', '.join(sorted(set(needed)))}"
+    return message.strip().partition("\n")[0][:300]
