@@ -122,7 +122,7 @@ class Task:
             looking = attention_model(self.model, return_outputs=True)
             logits, maps = looking(inputs)
         else:
-            logits, maps = self.model(inputs), {}
+            logits, maps = self.model(inputs, training=False), {}
         return {
             "logits": logits,
             "probabilities": ops.softmax(logits),
@@ -434,7 +434,8 @@ class Task:
             formats: Names among `"saved_model"` and `"litert"`; both if None.
 
         Returns:
-            Dict from format to what was written and measured.
+            Dict from format to what was written and measured, noted on the
+            card too.
 
         Raises:
             ValueError: If a format is unknown.
@@ -442,7 +443,12 @@ class Task:
         """
         from zoo import export
 
-        return export.export(self, folder, formats or self.formats)
+        reports = export.export(self, folder, formats or self.formats)
+        self.card["exports"] = {
+            name: {key: value for key, value in report.items() if key != "path"}
+            for name, report in reports.items()
+        }
+        return reports
 
     # Hooks.
 

@@ -179,6 +179,9 @@ def read_image(raw):
                 f"...). Received: {shown} ({error})"
             ) from error
     if isinstance(raw, Image.Image):
+        if raw.mode.startswith("I"):  # 16 bits; Pillow would cut, not scale
+            deep = np.asarray(raw).astype("float32")[..., None]
+            return np.round(deep / 257).astype("uint8")
         gray = raw.mode in ("1", "L", "LA")
         pixels = np.asarray(raw.convert("L" if gray else "RGB"))
         return pixels[..., None] if gray else pixels

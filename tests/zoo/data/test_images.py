@@ -131,6 +131,15 @@ def test_reads_every_form_of_an_image(tmp_path):
     assert read_image(Image.fromarray(pixels).convert("L")).shape == (5, 4, 1)
 
 
+def test_scales_the_16_bits_of_a_gray_png(tmp_path):
+    deep = np.array([[0, 257, 1000], [32768, 65000, 65535]], "uint16")
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    expected = [[0, 1, 4], [128, 253, 255]]
+    np.testing.assert_array_equal(
+        read_image(tmp_path / "deep.png")[..., 0], expected
+    )
+
+
 def test_refuses_what_is_no_image(tmp_path):
     path = tmp_path / "image.png"
     path.write_text("not an image")
