@@ -3,6 +3,10 @@
 import keras
 import numpy as np
 
+# What the dtypes of a computation lose.
+SLACK = {"float32": 1e-6, "float16": 1e-3, "bfloat16": 1e-2}
+DTYPES = sorted(SLACK)
+
 
 def arrays(layer, *names):
     """A layer's weights as arrays, by the ends of their paths."""
@@ -22,6 +26,16 @@ def randomize(layer, seed=0):
 
 def numpy(tensor):
     return keras.ops.convert_to_numpy(tensor)
+
+
+def tensor(array, dtype):
+    """In a dtype, and the numbers that it then holds."""
+    held = keras.ops.convert_to_tensor(array, dtype=dtype)
+    return held, as_float32(held)
+
+
+def as_float32(result):
+    return numpy(keras.ops.cast(result, "float32"))
 
 
 def close(actual, expected, rtol=1e-4, atol=1e-5):

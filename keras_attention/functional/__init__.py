@@ -7,8 +7,42 @@ from keras_attention.functional.axes import (
     resolve_data_format as resolve_data_format,
 )
 from keras_attention.functional.axes import spatial_axes as spatial_axes
+from keras_attention.functional.blocks import (
+    default_block_size as default_block_size,
+)
+from keras_attention.functional.blocks import (
+    over_query_blocks as over_query_blocks,
+)
+from keras_attention.functional.contexts import (
+    additive_attention as additive_attention,
+)
+from keras_attention.functional.contexts import (
+    scaled_dot_product_attention as scaled_dot_product_attention,
+)
+from keras_attention.functional.contexts import weighted_sum as weighted_sum
+from keras_attention.functional.masks import causal_mask as causal_mask
+from keras_attention.functional.masks import check_mask as check_mask
+from keras_attention.functional.masks import combine_masks as combine_masks
+from keras_attention.functional.masks import padding_mask as padding_mask
+from keras_attention.functional.masks import visible_pairs as visible_pairs
+from keras_attention.functional.masks import window_mask as window_mask
 from keras_attention.functional.pooling import max_pool as max_pool
 from keras_attention.functional.pooling import mean_pool as mean_pool
+from keras_attention.functional.scores import additive_scores as additive_scores
+from keras_attention.functional.scores import (
+    concat_projections as concat_projections,
+)
+from keras_attention.functional.scores import dot_scores as dot_scores
+from keras_attention.functional.scores import general_scores as general_scores
+from keras_attention.functional.scores import location_scores as location_scores
+from keras_attention.functional.scores import (
+    minus_projections as minus_projections,
+)
+from keras_attention.functional.scores import (
+    scaled_dot_scores as scaled_dot_scores,
+)
 from keras_attention.functional.weights import check_gate as check_gate
 from keras_attention.functional.weights import gate as gate
 from keras_attention.functional.weights import masked_softmax as masked_softmax
+from keras_attention.functional.weights import one_hot_sample as one_hot_sample
+from keras_attention.functional.weights import top_k_softmax as top_k_softmax

@@ -1,6 +1,9 @@
 """Weights: scores made into shares of attention, or into gates."""
 
+import keras
 from keras import ops
+
+LOWEST = -3.4e38  # in float32, of what is hidden: `exp` makes it an exact zero
 
 GATES = {"sigmoid": ops.sigmoid, "hard_sigmoid": ops.hard_sigmoid}
 
@@ -24,17 +27,76 @@ def masked_softmax(scores, mask=None, axis=-1):
         return ops.ones_like(scores)  # Keras warns of such a softmax
     if mask is None:
         return ops.cast(ops.softmax(values, axis=axis), scores.dtype)
-    visible = ops.broadcast_to(ops.cast(mask, "bool"), ops.shape(values))
-    # Hidden scores are replaced before `exp`: multiplied away afterwards, an
-    # overflow would leave NaN in the gradient.
-    lowest = ops.min(values, axis=axis, keepdims=True)
-    highest = ops.max(
-        ops.where(visible, values, lowest), axis=axis, keepdims=True
+    visible = ops.cast(mask, "bool")
+    values = ops.where(visible, values, LOWEST)
+    if values.shape[axis] == 1:
+        weights = ops.ones_like(values)
+    else:
+        weights = ops.softmax(values, axis=axis)
+    return ops.cast(ops.where(visible, weights, 0.0), scores.dtype)
+
+
+def top_k_softmax(scores, k, mask=None):
+    """Softmax over the `k` best visible positions of a row, zero elsewhere.
+
+    Positions that tie with the k-th best share in it too.
+
+    Args:
+        scores: Float tensor `(..., Tk)`.
+        k: Positive integer. Where there are fewer positions, all share.
+        mask: Boolean tensor broadcastable to `scores`; `True` is visible.
+
+    Returns:
+        Tensor like `scores`, in [0, 1].
+
+    Raises:
+        ValueError: If `k` is not positive.
+    """
+    if k < 1:
+        raise ValueError(
+            "`k` must be a positive integer, the positions that share. "
+            f"Received: k={k}"
+        )
+    if scores.shape[-1] is not None and k >= scores.shape[-1]:
+        return masked_softmax(scores, mask)
+    values = ops.cast(scores, "float32")
+    if mask is not None:
+        mask = ops.cast(mask, "bool")
+        values = ops.where(mask, values, LOWEST)
+    share = values >= ops.top_k(values, k)[0][..., -1:]
+    if mask is not None:
+        share = ops.logical_and(share, mask)
+    return masked_softmax(scores, share)
+
+
+def one_hot_sample(scores, mask=None, seed=None):
+    """One visible position of each row, drawn by the softmax of its scores.
+
+    A choice passes no gradient on. A row with no visible position gets zeros.
+
+    Args:
+        scores: Float tensor `(..., Tk)`.
+        mask: Boolean tensor broadcastable to `scores`; `True` is visible.
+        seed: Integer, `keras.random.SeedGenerator` or `None`.
+
+    Returns:
+        Tensor like `scores`: zeros, and a single one in each row.
+    """
+    values = ops.cast(scores, "float32")
+    # With Gumbel noise added, the greatest is drawn by the softmax.
+    uniform = keras.random.uniform(
+        ops.shape(values), minval=1e-7, maxval=1.0, seed=seed
     )
-    shifted = ops.where(visible, values - ops.stop_gradient(highest), 0.0)
-    exponentials = ops.where(visible, ops.exp(shifted), 0.0)
-    total = ops.sum(exponentials, axis=axis, keepdims=True)
-    return ops.cast(exponentials / ops.maximum(total, 1e-30), scores.dtype)
+    values = values - ops.log(-ops.log(uniform))
+    if mask is not None:
+        mask = ops.cast(mask, "bool")
+        values = ops.where(mask, values, LOWEST)
+    chosen = ops.one_hot(
+        ops.argmax(values, axis=-1), values.shape[-1], dtype="float32"
+    )
+    if mask is not None:
+        chosen = ops.where(mask, chosen, 0.0)
+    return ops.stop_gradient(ops.cast(chosen, scores.dtype))
 
 
 def gate(logits, kind="sigmoid", identity_start=False):

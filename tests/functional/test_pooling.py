@@ -6,23 +6,11 @@ import pytest
 from keras import ops
 
 from keras_attention.functional import max_pool, mean_pool
-from tests.numbers import close, numpy
+from tests.numbers import DTYPES, SLACK, as_float32, close, tensor
 
-SLACK = {"float32": 1e-6, "float16": 1e-3, "bfloat16": 1e-2}
-DTYPES = sorted(SLACK)
 AXES = [(1, 2), -1, (1,)]
 NUMPY = {mean_pool: np.mean, max_pool: np.max}
 POOLS = sorted(NUMPY, key=lambda pool: pool.__name__)
-
-
-def tensor(array, dtype):
-    """In a dtype, and the numbers that it then holds."""
-    held = ops.convert_to_tensor(array, dtype=dtype)
-    return held, numpy(ops.cast(held, "float32"))
-
-
-def as_float32(result):
-    return numpy(ops.cast(result, "float32"))
 
 
 @pytest.mark.parametrize("pool", POOLS)

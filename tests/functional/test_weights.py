@@ -5,15 +5,22 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_attention.functional import check_gate, gate, masked_softmax
-from tests.numbers import close, numpy, sigmoid
-
-SLACK = {"float32": 1e-6, "float16": 1e-3, "bfloat16": 1e-2}
-DTYPES = sorted(SLACK)
-
-
-def as_float32(result):
-    return numpy(ops.cast(result, "float32"))
+from keras_attention.functional import (
+    check_gate,
+    gate,
+    masked_softmax,
+    one_hot_sample,
+    top_k_softmax,
+)
+from tests.numbers import (
+    DTYPES,
+    SLACK,
+    as_float32,
+    close,
+    numpy,
+    sigmoid,
+    tensor,
+)
 
 
 def softmax(scores, mask, axis=-1):
@@ -94,6 +101,48 @@ def test_the_gradient_is_that_of_the_softmax():
     slope = shares * (values - shares @ values)
     assert np.abs(slope[mask]).min() > 0.1
     close(gradient_step(scores, mask, values), -slope)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("k", [1, 3, 5, 9])
+def test_top_k_shares_among_the_best_that_are_visible(dtype, k):
+    rng = np.random.default_rng(2)
+    held, exact = tensor(rng.permutation(60).reshape(3, 4, 5) / 9, dtype)
+    mask = rng.random((3, 4, 5)) < 0.6
+    mask[0, 0] = False
+    weights = as_float32(top_k_softmax(held, k, mask))
+    for row in np.ndindex(3, 4):
+        visible = np.flatnonzero(mask[row])
+        best = visible[np.argsort(-exact[row][visible])[:k]]
+        chosen = np.isin(np.arange(5), best)
+        close(weights[row], softmax(exact[row], chosen), 0, SLACK[dtype])
+    plain = as_float32(top_k_softmax(held, k))
+    assert ((plain > 0).sum(-1) == min(k, 5)).all()
+
+
+def test_top_k_lets_ties_share():
+    weights = as_float32(top_k_softmax(np.array([[2.0, 1.0, 2.0, 2.0]]), 2))
+    close(weights, [[1 / 3, 0, 1 / 3, 1 / 3]])
+
+
+def test_top_k_refuses_to_look_at_nothing():
+    with pytest.raises(ValueError, match="k=0"):
+        top_k_softmax(np.ones((1, 2), "float32"), 0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_sample_falls_where_the_softmax_says(dtype):
+    scores = np.array([[0.0, 1.0, 2.0, 9.0], [0.0, 0.0, 0.0, 0.0]])
+    mask = np.array([[True, True, True, False], [False] * 4])
+    held, exact = tensor(np.tile(scores, (4000, 1, 1)), dtype)
+    drawn = as_float32(one_hot_sample(held, mask, seed=1))
+    assert set(np.unique(drawn)) == {0, 1}
+    assert (drawn.sum(-1) == [1, 0]).all()
+    close(drawn.mean(0), softmax(exact[0], mask), 0, 0.03)
+    again = as_float32(one_hot_sample(held, mask, seed=1))
+    assert (again == drawn).all()
+    other = as_float32(one_hot_sample(held, mask, seed=2))
+    assert (other != drawn).any()
 
 
 @pytest.mark.parametrize("kind", ["sigmoid", "hard_sigmoid"])

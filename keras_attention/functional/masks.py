@@ -1,0 +1,137 @@
+"""Masks: who may be seen. Boolean; `True` is visible."""
+
+import keras
+from keras import ops
+
+
+def padding_mask(lengths, max_length):
+    """The first `lengths[b]` positions of each sample.
+
+    Args:
+        lengths: Integers `(B,)`.
+        max_length: Integer.
+
+    Returns:
+        Boolean `(B, max_length)`.
+    """
+    return ops.arange(max_length) < ops.cast(lengths, "int32")[:, None]
+
+
+def causal_mask(query_length, key_length):
+    """No query sees a key that comes after it.
+
+    The last query stands at the last key, as when a decoder adds queries to
+    the keys that it has kept: `j <= i + key_length - query_length`. (Keras
+    aligns the first ones.)
+
+    Args:
+        query_length: Integer, Tq.
+        key_length: Integer, Tk.
+
+    Returns:
+        Boolean `(Tq, Tk)`.
+    """
+    last = ops.arange(query_length) + (key_length - query_length)
+    return ops.arange(key_length) <= last[:, None]
+
+
+def window_mask(centres, key_length, window):
+    """Keys at most `window` positions from where each query looks.
+
+    Args:
+        centres: Integers or floats `(..., Tq)`, positions from 0.
+        key_length: Integer, Tk.
+        window: Integer, the positions on each side.
+
+    Returns:
+        Boolean `(..., Tq, Tk)`.
+    """
+    places = ops.cast(ops.arange(key_length), centres.dtype)
+    return ops.abs(places - ops.expand_dims(centres, axis=-1)) <= window
+
+
+def visible_pairs(
+    query,
+    key,
+    query_mask=None,
+    value_mask=None,
+    key_mask=None,
+    attention_mask=None,
+    use_causal_mask=False,
+):
+    """All masks of a query layer in one: which query sees which key.
+
+    Args:
+        query: `(B, Tq, Dq)`.
+        key: `(B, Tk, Dk)`.
+        query_mask: Boolean `(B, Tq)` or `None`. A hidden query sees nothing.
+        value_mask: Boolean `(B, Tk)` or `None`.
+        key_mask: Boolean `(B, Tk)` or `None`.
+        attention_mask: Boolean `(B, Tq, Tk)` (or with a batch of 1), or `None`.
+        use_causal_mask: Boolean. Whether to add `causal_mask`.
+
+    Returns:
+        Boolean, broadcastable to `(B, Tq, Tk)`; or `None`: all see all.
+
+    Raises:
+        ValueError: If a mask has another rank, or is neither boolean nor
+            integer.
+    """
+    check_mask("query_mask", query_mask, 2)
+    check_mask("value_mask", value_mask, 2)
+    check_mask("key_mask", key_mask, 2)
+    check_mask("attention_mask", attention_mask, 3)
+
+    masks = []
+    if query_mask is not None:
+        masks.append(ops.expand_dims(ops.cast(query_mask, "bool"), axis=2))
+    for mask in (value_mask, key_mask):
+        if mask is not None:
+            masks.append(ops.expand_dims(ops.cast(mask, "bool"), axis=1))
+    if attention_mask is not None:
+        masks.append(ops.cast(attention_mask, "bool"))
+    if use_causal_mask:
+        causal = causal_mask(ops.shape(query)[1], ops.shape(key)[1])
+        masks.append(ops.expand_dims(causal, axis=0))
+    return combine_masks(*masks)
+
+
+def combine_masks(*masks):
+    """Visible is what every mask shows.
+
+    Args:
+        masks: Booleans that broadcast together; each may be `None`.
+
+    Returns:
+        Boolean tensor, or `None` if there is no mask.
+    """
+    combined = None
+    for mask in masks:
+        if mask is not None:
+            combined = (
+                mask if combined is None else ops.logical_and(combined, mask)
+            )
+    return combined
+
+
+def check_mask(name, mask, rank):
+    """Refuses what is no mask.
+
+    Args:
+        name: String, for the message.
+        mask: A tensor or array, or `None`.
+        rank: Integer, the number of axes that it must have.
+
+    Raises:
+        ValueError: If the mask has another rank, or holds floats: an additive
+            mask, in which 0 is visible, means the opposite of ours.
+    """
+    if mask is None:
+        return
+    dtype = keras.backend.standardize_dtype(mask.dtype)
+    if len(mask.shape) != rank or "float" in dtype:
+        raise ValueError(
+            f"`{name}` must be boolean, `True` where a position may be seen, "
+            f"of rank {rank}. "
+            f"Received: {name} of shape {tuple(mask.shape)}, dtype {dtype}"
+        )
