@@ -13,5 +13,44 @@ from keras_attention.feature_map.selective_kernel import (
     SelectiveKernel as SelectiveKernel,
 )
 from keras_attention.looking import attention_maps as attention_maps
+from keras_attention.sequence.attention_layer import (
+    AttentionLayer as AttentionLayer,
+)
+from keras_attention.sequence.attention_pooling import (
+    AttentionPooling as AttentionPooling,
+)
+from keras_attention.sequence.bahdanau_attention import (
+    BahdanauAttention as BahdanauAttention,
+)
+from keras_attention.sequence.hierarchical_attention import (
+    HierarchicalAttention as HierarchicalAttention,
+)
+from keras_attention.sequence.local_attention import (
+    LocalAttention as LocalAttention,
+)
+from keras_attention.sequence.luong_attention import (
+    LuongAttention as LuongAttention,
+)
+from keras_attention.sequence.multi_head_attention import (
+    MultiHeadAttention as MultiHeadAttention,
+)
+from keras_attention.sequence.position_encoding import (
+    LearnedPositionEncoding as LearnedPositionEncoding,
+)
+from keras_attention.sequence.position_encoding import (
+    SinusoidalPositionEncoding as SinusoidalPositionEncoding,
+)
+from keras_attention.sequence.scaled_dot_product_attention import (
+    ScaledDotProductAttention as ScaledDotProductAttention,
+)
+from keras_attention.sequence.self_attention import (
+    SelfAttention as SelfAttention,
+)
+from keras_attention.sequence.transformer_decoder import (
+    TransformerDecoder as TransformerDecoder,
+)
+from keras_attention.sequence.transformer_encoder import (
+    TransformerEncoder as TransformerEncoder,
+)
 
 __version__ = "0.1.0"

@@ -47,11 +47,13 @@ def check_layer(
             at least 2, best 3. Channels last.
         output: Expected output shape; or a list with one for each of `inits`.
         weights: Expected shape of the attention weights, or a dict of shapes;
-            or a list with one for each of `inits`.
+            or a list with one for each of `inits`. `None`: the layer has none,
+            and is never asked for any.
         folder: Where to save models, pytest's `tmp_path`.
         weights_range: Least and greatest value of the attention weights. An
             init with `identity_start=True` has (0, 2) whatever is given.
-        sum_axis: The axis over which the weights sum to one, where they do.
+        sum_axis: The axis over which the weights sum to one, where they do; or
+            a list with one for each of `inits`.
         free_axes: The axes, besides the batch, that may be unknown when the
             layer is built and change from call to call: `(1, 2)` for the
             height and width of a feature map; or a dict from call argument to
@@ -82,6 +84,7 @@ def check_layer(
             data = _channels_first(data)
             expected = _channels_first_shapes(expected, shapes)
         limits = (0, 2) if init.get("identity_start") else weights_range
+        axis = _pick(sum_axis, number)
 
         given = copy.deepcopy(init)
         layer = layer_class(**init)
@@ -90,25 +93,96 @@ def check_layer(
         if init.get("identity_start"):
             _check_identity(layer, data)
         _check_shapes(layer, data, *expected)
-        _check_weights(layer, data, limits, sum_axis)
+        _check_weights(layer, data, limits, axis)
 
         model = _model(layer, data)
         _check_training(model, layer, data, number == 0, still)
-        _check_weights(layer, data, limits, sum_axis)
+        _check_weights(layer, data, limits, axis)
         _check_samples(layer, data)
         _check_memory(layer, data)
         _check_reload(model, layer, data, folder, number)
 
         # With any weights, not only with those of a start.
         _randomize(layer, rng)
-        _check_weights(layer, data, limits, sum_axis)
+        _check_weights(layer, data, limits, axis)
         if "data_format" in parameters:
             _check_data_format(layer, init, shapes, rng)
         if number == 0:
-            _check_policies(layer_class, init, data, limits, sum_axis)
+            _check_policies(layer_class, init, data, limits, axis)
             _check_free_axes(layer, data, free_axes)
             if keras.backend.backend() == "tensorflow" and litert_batches:
                 _check_litert(layer, data, litert_batches, folder)
+
+
+def check_query_layer(
+    layer_class,
+    inits,
+    output,
+    weights,
+    folder,
+    query=(3, 4, 8),
+    value=(3, 6, 8),
+    positional=False,
+    reads_query=False,
+    **options,
+):
+    """The contract of `sequence/`: a query looks over a sequence of values.
+
+    Beyond `check_layer`: Keras's call arguments; what is masked is never read,
+    whoever masks it; a row that sees nothing has zero weights and a zero
+    context; the order of keys with their values does not count; causal masks
+    are aligned to the end.
+
+    Args:
+        layer_class: The layer.
+        inits: As in `check_layer`.
+        output: As in `check_layer`.
+        weights: As in `check_layer`.
+        folder: As in `check_layer`.
+        query: Shape of the query, `(B, Tq, Dq)`.
+        value: Shape of the value, `(B, Tk, Dv)`, with `Tk > Tq`.
+        positional: Boolean. Whether the place of a key counts; or a list with
+            one for each of `inits`.
+        reads_query: Boolean. Whether the output holds the query too, so that
+            it is not zero where nothing is seen.
+        **options: Further ones of `check_layer`.
+    """
+    names = list(
+        inspect.signature(keras.layers.MultiHeadAttention.call).parameters
+    )
+    own = list(inspect.signature(layer_class.call).parameters)
+    assert own[: len(names)] == names, f"call must begin with {names}"
+
+    check_layer(
+        layer_class,
+        inits,
+        {"query": query, "value": value},
+        output,
+        weights,
+        folder,
+        **{
+            "sum_axis": -1,
+            "free_axes": {"query": (1,), "value": (1,)},
+            **options,
+        },
+    )
+    for number, init in enumerate(inits):
+        rng = np.random.default_rng(number)
+        data = {
+            "query": rng.normal(size=query).astype("float32"),
+            "value": rng.normal(size=value).astype("float32"),
+        }
+        layer = layer_class(**init)
+        layer(**data)
+        _randomize(layer, rng)
+        _check_padding(layer, data, rng)
+        _check_nothing_seen(layer, init, data, reads_query)
+        _check_query_mask(layer, data)
+        _check_causal(layer, data)
+        if not _pick(positional, number):
+            _check_permutation(layer, data, rng)
+        _check_masks_agree(layer, data)
+        _check_bad_masks(layer, data)
 
 
 def reload_script():
@@ -144,6 +218,18 @@ def _constructor_parameters(layer_class):
     return parameters
 
 
+def _looks(layer):
+    """Whether the layer, or its class, has attention weights to return."""
+    return "return_attention_scores" in inspect.signature(layer.call).parameters
+
+
+def _ask(layer, data):
+    """The answer, with the attention weights if the layer has any."""
+    if _looks(layer):
+        return layer(**data, return_attention_scores=True)
+    return layer(**data)
+
+
 def _check_names(layer_class, parameters, inits):
     """The registered name; the flags' defaults; every argument is moved."""
     name = layer_class.__name__
@@ -151,7 +237,8 @@ def _check_names(layer_class, parameters, inits):
     assert registered == f"keras_attention>{name}", registered
 
     flags = inspect.signature(layer_class.call).parameters
-    assert flags["return_attention_scores"].default is False
+    if _looks(layer_class):
+        assert flags["return_attention_scores"].default is False
     if "training" in flags:
         # Any other default leaks into the sibling layers of a parent.
         assert flags["training"].default is None, "training=None"
@@ -190,25 +277,28 @@ def _check_identity(layer, data):
 
 def _check_shapes(layer, data, output, weights):
     """As promised when run, and the same when traced with a free batch."""
-    result, looked = layer(**data, return_attention_scores=True)
-    assert _shapes(result) == output
-    assert _shapes(looked) == weights
+    assert _looks(layer) == (weights is not None), "weights: has it any?"
+    if weights is not None:
+        # First: Keras builds models by the outputs of a layer's first trace.
+        both = _ask(layer, data)
+        assert _shapes(both) == (output, weights)
+        _check_trace(_ask(layer, _symbols(data)), both)
+    plain = layer(**data)
+    assert _shapes(plain) == output
+    _check_trace(layer(**_symbols(data)), plain)
 
-    traced, traced_looked = layer(
-        **_symbols(data), return_attention_scores=True
-    )
-    for tensor in keras.tree.flatten((traced, traced_looked)):
+
+def _check_trace(traced, run):
+    for tensor in keras.tree.flatten(traced):
         assert tensor.shape[0] is None, "the batch must stay free"
-    assert _shapes(traced, skip=1) == _shapes(result, skip=1)
-    assert _shapes(traced_looked, skip=1) == _shapes(looked, skip=1)
-
-    plain = layer(**_symbols(data))
-    assert _shapes(plain, skip=1) == _shapes(result, skip=1)
+    assert _shapes(traced, skip=1) == _shapes(run, skip=1)
 
 
 def _check_weights(layer, data, limits, sum_axis, slack=1e-5):
     """Shares or gates: within their range, summing to one where they do."""
-    _, looked = layer(**data, return_attention_scores=True)
+    if not _looks(layer):
+        return
+    _, looked = _ask(layer, data)
     for tensor in keras.tree.flatten(looked):
         array = _numpy(keras.ops.cast(tensor, "float32"))
         assert np.isfinite(array).all(), "attention weights are not finite"
@@ -234,6 +324,9 @@ def _check_training(model, layer, data, compiled, still):
         loss="mse",
         jit_compile=True if compiled else "auto",
     )
+    if not before:
+        model.predict(data, verbose=0)  # compiled all the same
+        return
     rng = np.random.default_rng(0)
     target = keras.tree.map_structure(
         lambda tensor: rng.normal(size=tensor.shape).astype("float32"),
@@ -250,23 +343,20 @@ def _check_training(model, layer, data, compiled, still):
 
 def _check_samples(layer, data):
     """One sample does not see another; alone, a batch statistic shows."""
-    together = layer(**data, return_attention_scores=True)
-    alone = layer(
-        **{name: array[:1] for name, array in data.items()},
-        return_attention_scores=True,
-    )
+    together = _ask(layer, data)
+    alone = _ask(layer, {name: array[:1] for name, array in data.items()})
     first = keras.tree.map_structure(lambda tensor: tensor[:1], together)
     _close(alone, first, "a sample alone against the same in a batch")
 
 
 def _check_memory(layer, data):
     """A call changes nothing for the next one."""
-    first = layer(**data, return_attention_scores=True)
-    plain = layer(**data)
-    _close(plain, first[0], "with and without the weights")
+    first = _ask(layer, data)
+    if _looks(layer):
+        _close(layer(**data), first[0], "with and without the weights")
     layer(**{name: array[:1] * 3 for name, array in data.items()})
-    layer(**_symbols(data), return_attention_scores=True)
-    again = layer(**data, return_attention_scores=True)
+    _ask(layer, _symbols(data))
+    again = _ask(layer, data)
     _close(again, first, "the same call again, after others")
 
 
@@ -322,7 +412,7 @@ def _check_data_format(layer, init, shapes, rng):
             data = _channels_first(images)
         twin(**data)
         twin.set_weights(layer.get_weights())
-        answers.append(twin(**data, return_attention_scores=True))
+        answers.append(_ask(twin, data))
     last, first = answers
     ranks = {len(shape) for shape in shapes.values()}
     last = keras.tree.map_structure(
@@ -350,7 +440,7 @@ def _check_free_axes(layer, data, free_axes):
         for axis in free_axes[name]:
             shape[axis - 1] = None
         inputs[name] = keras.Input(shape, name=name)
-    model = keras.Model(inputs, layer(**inputs, return_attention_scores=True))
+    model = keras.Model(inputs, _ask(layer, inputs))
 
     run = model
     if keras.backend.backend() == "tensorflow":
@@ -374,7 +464,7 @@ def _check_free_axes(layer, data, free_axes):
             )
             for name, array in data.items()
         }
-        expected = layer(**resized, return_attention_scores=True)
+        expected = _ask(layer, resized)
         _close(run(resized), expected, "sizes unknown when built")
 
 
@@ -384,13 +474,24 @@ def _check_litert(layer, data, batches, folder):
     from ai_edge_litert.interpreter import Interpreter
 
     inputs = _symbols(data, batches[0] if len(batches) == 1 else None)
-    outputs = keras.tree.flatten(layer(**inputs, return_attention_scores=True))
+    outputs = keras.tree.flatten(_ask(layer, inputs))
     model = keras.Model(
         inputs, {f"output_{i}": tensor for i, tensor in enumerate(outputs)}
     )
     file = str(folder / f"{type(layer).__name__}.tflite")
+    fixed = {}
+    if len(batches) == 1:
+        # Keras frees the batch again unless it is told.
+        signature = keras.tree.map_structure(
+            lambda x: keras.InputSpec(
+                shape=x.shape, dtype=x.dtype, name=x.name
+            ),
+            inputs,
+        )
+        fixed = {"input_signature": [signature]}
     model.export(
         file,
+        **fixed,
         format="litert",
         verbose=False,
         target_spec={"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]},
@@ -405,6 +506,128 @@ def _check_litert(layer, data, batches, folder):
         assert set(actual) == set(expected)
         for name in expected:
             _close(actual[name], expected[name], f"LiteRT, batch {batch}")
+
+
+def _check_padding(layer, data, rng):
+    """More positions, all masked, change no number."""
+    query, value = data["query"], data["value"]
+    more = rng.normal(size=(value.shape[0], 3, value.shape[2])) * 9
+    padded = np.concatenate([value, more.astype("float32")], axis=1)
+    mask = np.arange(padded.shape[1]) < np.full((len(value), 1), len(value[0]))
+    context, weights = layer(query, value, return_attention_scores=True)
+    padded_context, padded_weights = layer(
+        query, padded, value_mask=mask, return_attention_scores=True
+    )
+    _close(padded_context, context, "padding is read")
+    width = value.shape[1]
+    _close(padded_weights[..., :width], weights, "padding moves weights")
+    assert not _numpy(padded_weights)[..., width:].any()
+    plain = layer(query, padded, value_mask=mask)
+    _close(plain, context, "padding is read, without weights")
+
+
+def _check_nothing_seen(layer, init, data, reads_query):
+    """Zeros, in every policy, whether or not the weights are asked for."""
+    query, value = data["query"], data["value"]
+    nothing = np.zeros(value.shape[:2], "bool")
+    for policy in POLICIES:
+        twin = type(layer)(**init, dtype=policy)
+        twin(query, value)
+        twin.set_weights(layer.get_weights())
+        context, weights = twin(
+            query * -30, value, value_mask=nothing, return_attention_scores=True
+        )
+        plain = twin(query * -30, value, value_mask=nothing)
+        for tensor in (context, plain):
+            array = _numpy(keras.ops.cast(tensor, "float32"))
+            assert np.isfinite(array).all(), f"{policy}: nothing to see"
+            if not reads_query:
+                assert not array.any(), f"{policy}: a context of nothing"
+        assert not _numpy(keras.ops.cast(weights, "float32")).any(), policy
+
+
+def _check_query_mask(layer, data):
+    """Masked queries get zeros; the others what they had."""
+    query, value = data["query"], data["value"]
+    mask = np.ones(query.shape[:2], "bool")
+    mask[:, -1] = False
+    whole = _numpy(layer(query, value))
+    context, weights = layer(
+        query, value, query_mask=mask, return_attention_scores=True
+    )
+    plain = layer(query, value, query_mask=mask)
+    for answer in map(_numpy, (context, plain)):
+        _close(answer[:, :-1], whole[:, :-1], "a query beside a masked one")
+        assert not answer[:, -1].any(), "a masked query has an output"
+    assert not _numpy(weights)[..., -1, :].any()
+
+
+def _check_causal(layer, data):
+    """The last query stands at the last key; none sees what comes later."""
+    query, value = data["query"], data["value"]
+    ahead = value.shape[1] - query.shape[1]
+    causal = _numpy(layer(query, value, use_causal_mask=True))
+    weights = layer(
+        query, value, use_causal_mask=True, return_attention_scores=True
+    )[1]
+    for place in range(query.shape[1]):
+        later = value.copy()
+        later[:, place + ahead + 1 :] = 9
+        changed = _numpy(layer(query, later, use_causal_mask=True))
+        _close(changed[:, place], causal[:, place], "a query sees the future")
+        row = _numpy(weights)[..., place, :]
+        assert not row[..., place + ahead + 1 :].any()
+        assert row[..., place + ahead].any(), "a query must see its own place"
+    whole = _numpy(layer(query, value))
+    _close(causal[:, -1], whole[:, -1], "the last query must see all")
+
+
+def _check_permutation(layer, data, rng):
+    """Keys and values in another order: the same context."""
+    query, value = data["query"], data["value"]
+    order = rng.permutation(value.shape[1])
+    context, weights = layer(query, value, return_attention_scores=True)
+    moved, moved_weights = layer(
+        query, value[:, order], return_attention_scores=True
+    )
+    _close(moved, context, "the order of keys counts")
+    _close(moved_weights, _numpy(weights)[..., order], "weights do not follow")
+
+
+def _check_masks_agree(layer, data):
+    """One mask said in four ways; and `key` given as the value."""
+    query, value = data["query"], data["value"]
+    mask = np.ones(value.shape[:2], "bool")
+    mask[0, 2:4] = False
+    mask[1, :-1] = False  # the last is seen: a length may be told by it
+    expected = layer(query, value, value_mask=mask)
+    pairs = np.repeat(mask[:, None], query.shape[1], axis=1)
+    _close(layer(query, value, key_mask=mask), expected, "key_mask")
+    _close(layer(query, value, attention_mask=pairs), expected, "pairs")
+    _close(layer(query, value, key=value, value_mask=mask), expected, "key")
+    marked = np.where(mask[..., None], value, np.float32(7))
+    hidden = np.where(mask[..., None], value, np.float32(0))
+    carrying = keras.layers.Masking(mask_value=7.0)(marked)
+    _close(
+        layer(query, carrying),
+        layer(query, hidden, value_mask=mask),
+        "the mask that a tensor carries",
+    )
+
+
+def _check_bad_masks(layer, data):
+    """An additive mask, or one of another rank, is refused."""
+    query, value = data["query"], data["value"]
+    for mask in (
+        np.zeros(value.shape[:2], "float32"),
+        np.ones(value.shape[:1], "bool"),
+    ):
+        try:
+            layer(query, value, value_mask=mask)
+        except ValueError as error:
+            assert "`value_mask`" in str(error), error
+        else:
+            raise AssertionError(f"takes value_mask={mask}")
 
 
 def _model(layer, data):

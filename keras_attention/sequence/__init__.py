@@ -1,0 +1,1 @@
+"""Attention over a sequence: a query reads, or a learned one."""

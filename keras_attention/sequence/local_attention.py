@@ -1,0 +1,300 @@
+"""Local attention of Luong et al. (2015): a window around a position."""
+
+import keras
+from keras import ops
+
+from keras_attention.functional import (
+    check_mask,
+    combine_masks,
+    masked_softmax,
+)
+
+SCORES = ("dot", "general", "concat")
+
+
+@keras.saving.register_keras_serializable(package="keras_attention")
+class LocalAttention(keras.layers.Layer):
+    """Each query looks at a window of keys, and reads no other.
+
+    The window goes `window` positions to each side of a centre p, cut off at
+    the ends of the sequence:
+
+        monotonic    p[i] = positions[i]
+        predictive   p[i] = (length - 1) * sigmoid(v_p . tanh(W_p query[i]))
+
+        weights[i, j] = softmax over |j - floor(p[i])| <= window
+                        of score(query[i], key[j])
+
+    and where the centre is predicted, nearer keys count more, which is how it
+    learns:
+
+        weights[i, j] *= exp(-(j - p[i])^2 / (2 std^2)),   std = window / 2
+
+    Time and memory grow as `Tq * window`: the keys of each window are gathered,
+    no full matrix is made unless its weights are asked for.
+
+    Args:
+        window: Positive integer, the positions on each side of the centre (10
+            in the paper).
+        mode: `"monotonic"` (local-m) or `"predictive"` (local-p).
+        score: `"dot"`, `"general"` or `"concat"`, as in `LuongAttention`.
+        units: Positive integer, the width of the network that predicts the
+            centre; `None` is the size of the query. For `"predictive"` only.
+        dropout: Float in [0, 1). Share of the weights dropped in training.
+        seed: Integer or `None`. Seed of the dropout.
+        **kwargs: Keras's own: `name`, `dtype`, `trainable`.
+
+    Call arguments:
+        query: `(B, Tq, Dq)`.
+        value: `(B, Tk, Dv)`.
+        key: `(B, Tk, Dk)`. Defaults to `value`.
+        query_mask: Boolean `(B, Tq)`; where it is `False` the output is zero.
+            Taken from `query` when it carries a Keras mask.
+        value_mask: Boolean `(B, Tk)`, `True` where a key may be seen. Taken
+            from `value` when it carries a Keras mask. The length of a sequence
+            ends at the last such key.
+        key_mask: Boolean `(B, Tk)`, the same for `key`.
+        attention_mask: Boolean `(B, Tq, Tk)`, which query may see which key.
+        return_attention_scores: Boolean. Whether to return the weights too.
+        training: Boolean. Whether to apply the dropout.
+        use_causal_mask: Boolean. Whether a query sees no key that comes after
+            it; the last query stands at the last key.
+        positions: Integers `(B, Tq)`, the centres of `"monotonic"`, from 0;
+            by default the places of the queries, 0 to Tq - 1. Give them where
+            a decoder runs step by step, or where one sequence is longer.
+
+    Returns:
+        The context, `(B, Tq, Dv)`; with `return_attention_scores=True`
+        `(context, weights)`, where weights is `(B, Tq, Tk)`, before dropout.
+        Its rows sum to one, to at most one for `"predictive"`, and to zero
+        where nothing in the window may be seen.
+
+    Raises:
+        ValueError: If a size is not positive, a name is unknown, `units` or
+            `positions` is given where it is not used, query and key differ in
+            size with `"dot"`, or a mask is not boolean or of another rank.
+
+    Example:
+
+    >>> import numpy as np
+    >>> layer = LocalAttention(window=2, mode="predictive")
+    >>> context, weights = layer(
+    ...     np.ones((2, 3, 16)),
+    ...     np.ones((2, 9, 8)),
+    ...     return_attention_scores=True,
+    ... )
+    >>> tuple(context.shape), tuple(weights.shape)
+    ((2, 3, 8), (2, 3, 9))
+
+    Notation: `window` is D, query, key and weights are h_t, the source's h_s
+    and a_t, the centre is p_t, std is sigma in the paper.
+
+    Departures: none from the authors' code, which centres the window on the
+    whole number below p and the Gaussian on p itself, does not renormalise,
+    and, counting from 1, predicts up to the last position.
+
+    Reference:
+        Luong, Pham, Manning. Effective Approaches to Attention-based Neural
+        Machine Translation. EMNLP 2015, section 3.2, equations 9 and 10.
+        https://arxiv.org/abs/1508.04025
+    """
+
+    def __init__(
+        self,
+        window,
+        mode="monotonic",
+        score="general",
+        units=None,
+        dropout=0.0,
+        seed=None,
+        **kwargs,
+    ):
+        if window < 1:
+            raise ValueError(
+                "`window` must be a positive integer, the positions on each "
+                f"side of the centre. Received: window={window}"
+            )
+        if mode not in ("monotonic", "predictive"):
+            raise ValueError(
+                '`mode` must be "monotonic" or "predictive". '
+                f"Received: mode={mode!r}"
+            )
+        if score not in SCORES:
+            raise ValueError(
+                f"`score` must be one of {SCORES}. Received: score={score!r}"
+            )
+        if units is not None and (mode == "monotonic" or units < 1):
+            raise ValueError(
+                '`units` must be a positive integer, and is for "predictive", '
+                "which has a network that predicts the centre. "
+                f"Received: units={units}, mode={mode!r}"
+            )
+        super().__init__(**kwargs)
+        self.window = window
+        self.mode = mode
+        self.score = score
+        self.units = units
+        self.dropout = dropout
+        self.seed = seed
+        self.supports_masking = True
+        self.weights_dropout = keras.layers.Dropout(
+            dropout, seed=seed, dtype=self.dtype_policy, name="dropout"
+        )
+
+    def build(self, query_shape, value_shape, key_shape=None):
+        query_size, key_size = query_shape[-1], (key_shape or value_shape)[-1]
+        if self.score == "dot" and query_size != key_size:
+            raise ValueError(
+                "With the score 'dot', query and key must have the same size; "
+                "use 'general'. "
+                f"Received: query_shape={tuple(query_shape)}, "
+                f"key_shape={tuple(key_shape or value_shape)}"
+            )
+        if self.score == "general":
+            self.kernel = self.add_weight(
+                name="kernel", shape=(query_size, key_size)
+            )
+        elif self.score == "concat":
+            self.kernel = self.add_weight(
+                name="kernel", shape=(query_size + key_size, query_size)
+            )
+            self.score_vector = self.add_weight(
+                name="score_vector", shape=(query_size,)
+            )
+        if self.mode == "predictive":
+            units = self.units or query_size
+            self.position_kernel = self.add_weight(
+                name="position_kernel", shape=(query_size, units)
+            )
+            self.position_vector = self.add_weight(
+                name="position_vector", shape=(units,)
+            )
+
+    def call(
+        self,
+        query,
+        value,
+        key=None,
+        query_mask=None,
+        value_mask=None,
+        key_mask=None,
+        attention_mask=None,
+        return_attention_scores=False,
+        training=None,
+        use_causal_mask=False,
+        positions=None,
+    ):
+        key = value if key is None else key
+        check_mask("query_mask", query_mask, 2)
+        check_mask("value_mask", value_mask, 2)
+        check_mask("key_mask", key_mask, 2)
+        check_mask("attention_mask", attention_mask, 3)
+        key_mask = combine_masks(value_mask, key_mask)
+
+        # `places`: the keys in each query's window, (B, Tq, 2 window + 1).
+        centres = self._centres(query, key, key_mask, positions)
+        whole = ops.cast(ops.floor(centres), "int32")
+        offsets = ops.arange(-self.window, self.window + 1, dtype="int32")
+        places = ops.expand_dims(whole, axis=2) + offsets
+        last = ops.shape(key)[1] - 1
+        seen = ops.logical_and(places >= 0, places <= last)
+        if use_causal_mask:
+            seen = ops.logical_and(seen, places <= _own_places(query, key))
+        inside = ops.clip(places, 0, last)
+        if key_mask is not None:
+            seen = ops.logical_and(seen, _gather(key_mask, inside))
+        if attention_mask is not None:
+            allowed = ops.take_along_axis(attention_mask, inside, axis=2)
+            seen = ops.logical_and(seen, ops.cast(allowed, "bool"))
+        if query_mask is not None:
+            asked = ops.expand_dims(ops.cast(query_mask, "bool"), axis=2)
+            seen = ops.logical_and(seen, asked)
+
+        weights = masked_softmax(self._scores(query, key, inside), seen)
+        if self.mode == "predictive":
+            distances = ops.cast(places, "float32") - ops.expand_dims(
+                centres, axis=2
+            )
+            nearness = ops.exp(-2.0 * ops.square(distances / self.window))
+            weights = weights * ops.cast(nearness, weights.dtype)
+        context = ops.einsum(
+            "bqw,bqwd->bqd",
+            self.weights_dropout(weights, training=training),
+            _gather(value, inside),
+        )
+        if return_attention_scores:
+            return context, _scattered(weights, whole, ops.shape(key)[1])
+        return context
+
+    def _centres(self, query, key, key_mask, positions):
+        """Where each query looks, float32 `(B, Tq)`."""
+        if self.mode == "monotonic":
+            if positions is None:
+                positions = ops.arange(ops.shape(query)[1])[None]
+            return ops.broadcast_to(
+                ops.cast(positions, "float32"), ops.shape(query)[:2]
+            )
+        if positions is not None:
+            raise ValueError(
+                '`positions` are for mode="monotonic"; "predictive" makes its '
+                f"own. Received: positions of shape {tuple(positions.shape)}"
+            )
+        hidden = ops.tanh(ops.matmul(query, self.position_kernel))
+        share = ops.sigmoid(
+            ops.cast(ops.matmul(hidden, self.position_vector), "float32")
+        )
+        if key_mask is None:
+            return share * ops.cast(ops.shape(key)[1] - 1, "float32")
+        numbered = ops.cast(key_mask, "int32") * ops.arange(ops.shape(key)[1])
+        return share * ops.cast(
+            ops.max(numbered, axis=1, keepdims=True), "float32"
+        )
+
+    def _scores(self, query, key, places):
+        """`(B, Tq, 2 window + 1)`."""
+        if self.score == "concat":
+            size = query.shape[-1]
+            key = ops.matmul(key, self.kernel[size:])
+            query = ops.matmul(query, self.kernel[:size])
+            hidden = ops.tanh(
+                ops.expand_dims(query, axis=2) + _gather(key, places)
+            )
+            return ops.matmul(hidden, self.score_vector)
+        if self.score == "general":
+            query = ops.matmul(query, self.kernel)
+        return ops.einsum("bqd,bqwd->bqw", query, _gather(key, places))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "window": self.window,
+            "mode": self.mode,
+            "score": self.score,
+            "units": self.units,
+            "dropout": self.dropout,
+            "seed": self.seed,
+        }
+
+
+def _own_places(query, key):
+    """The key at which each query stands, the last at the last, (Tq, 1)."""
+    queries, keys = ops.shape(query)[1], ops.shape(key)[1]
+    return (ops.arange(queries) + (keys - queries))[:, None]
+
+
+def _gather(sequence, places):
+    """`sequence[b, places[b, i, w]]`: `(B, Tk, ...)` to `(B, Tq, W, ...)`."""
+    batch, length = ops.shape(sequence)[:2]
+    flat = ops.reshape(sequence, (batch * length, *sequence.shape[2:]))
+    starts = ops.reshape(ops.arange(batch) * length, (-1, 1, 1))
+    return ops.take(flat, places + ops.cast(starts, places.dtype), axis=0)
+
+
+def _scattered(weights, centres, length):
+    """The weights of windows as rows over all keys, `(B, Tq, length)`."""
+    window = weights.shape[2] // 2
+    start = ops.expand_dims(centres, axis=2) - window
+    column = ops.arange(length, dtype="int32") - start
+    inside = ops.logical_and(column >= 0, column <= 2 * window)
+    rows = ops.take_along_axis(weights, ops.clip(column, 0, 2 * window), axis=2)
+    return ops.where(inside, rows, ops.zeros_like(rows))

@@ -1,0 +1,195 @@
+"""The Transformer's encoder block of Vaswani et al. (2017)."""
+
+import keras
+
+from keras_attention.sequence.multi_head_attention import MultiHeadAttention
+
+
+@keras.saving.register_keras_serializable(package="keras_attention")
+class TransformerEncoder(keras.layers.Layer):
+    """One block of a Transformer's encoder.
+
+    Every position looks at all others, then a small network works on each
+    alone. Around both there is a sum with what came in:
+
+        x = norm(inputs + drop(attention(inputs)))
+        output = norm(x + drop(feed_forward(x)))
+        feed_forward(x) = activation(x W1 + b1) W2 + b2
+
+    and with `normalize_first=True`, which trains without a warm-up:
+
+        x = inputs + drop(attention(norm(inputs)))
+        output = x + drop(feed_forward(norm(x)))
+
+    where the last block of a stack wants one more normalisation behind it.
+
+    The dropout is the paper's, on what is added to the sum; its seed is Keras's
+    global one. The weights are not dropped, so the fused attention runs in
+    training too.
+
+    The block knows no order: permuted inputs give permuted outputs. Add a
+    `SinusoidalPositionEncoding` or `LearnedPositionEncoding` before the first.
+
+    Args:
+        intermediate_dim: Positive integer. Width of the small network's hidden
+            layer; 4 times the depth in the paper.
+        num_heads: Positive integer that divides the depth of the input.
+        dropout: Float in [0, 1). Share dropped, in training, of what attention
+            and the small network add.
+        activation: An activation of Keras, or its name, of the hidden layer.
+        layer_norm_epsilon: Positive float, added to the variance.
+        normalize_first: Boolean. Whether each part normalises what it reads,
+            not the sum that it leaves.
+        **kwargs: Keras's own: `name`, `dtype`, `trainable`.
+
+    Call arguments:
+        inputs: `(B, T, D)`.
+        mask: Boolean `(B, T)`, `True` where there is something to see. Taken
+            from `inputs` when it carries a Keras mask, and handed on. The rows
+            that it hides are not seen by any other.
+        attention_mask: Boolean `(B, T, T)`, `True` where a position (second
+            axis) may see another (third axis).
+        return_attention_scores: Boolean. Whether to return the weights too.
+        training: Boolean. Whether to apply the dropout.
+
+    Returns:
+        The new sequence, `(B, T, D)`; with `return_attention_scores=True`,
+        `(output, weights)`, where weights is `(B, N, T, T)` and its rows sum
+        to one, to zero where nothing can be seen.
+
+    Raises:
+        ValueError: If `intermediate_dim` or `num_heads` is below 1,
+            `num_heads` does not divide the depth, the depth is not known, or a
+            mask is not boolean or has another rank.
+
+    Example:
+
+    >>> import numpy as np
+    >>> layer = TransformerEncoder(intermediate_dim=64, num_heads=4)
+    >>> tokens = np.ones((2, 5, 16), "float32")
+    >>> output, weights = layer(tokens, return_attention_scores=True)
+    >>> tuple(output.shape), tuple(weights.shape)
+    ((2, 5, 16), (2, 4, 5, 5))
+
+    Notation: `intermediate_dim` is d_ff, `num_heads` is h, the depth is
+    d_model.
+
+    Departures: the projections of attention have biases, as in Keras.
+    `normalize_first` came later: it is figure 1 (b) of Xiong et al. (2020).
+
+    Reference:
+        Vaswani, Shazeer, Parmar, Uszkoreit, Jones, Gomez, Kaiser, Polosukhin.
+        Attention Is All You Need. NeurIPS 2017, sections 3.1, 3.3 and 5.4.
+        https://arxiv.org/abs/1706.03762
+        Xiong et al. On Layer Normalization in the Transformer Architecture.
+        ICML 2020, figure 1. https://arxiv.org/abs/2002.04745
+    """
+
+    def __init__(
+        self,
+        intermediate_dim,
+        num_heads,
+        dropout=0.0,
+        activation="relu",
+        layer_norm_epsilon=1e-5,
+        normalize_first=False,
+        **kwargs,
+    ):
+        if intermediate_dim < 1 or num_heads < 1:
+            raise ValueError(
+                "`intermediate_dim` and `num_heads` must be positive integers: "
+                "they are sizes. Received: "
+                f"intermediate_dim={intermediate_dim}, num_heads={num_heads}"
+            )
+        super().__init__(**kwargs)
+        self.intermediate_dim = intermediate_dim
+        self.num_heads = num_heads
+        self.dropout = dropout
+        self.activation = keras.activations.get(activation)
+        self.layer_norm_epsilon = layer_norm_epsilon
+        self.normalize_first = normalize_first
+        self.supports_masking = True
+        self.residual_dropout = keras.layers.Dropout(
+            dropout, dtype=self.dtype_policy, name="dropout"
+        )
+
+    def build(self, inputs_shape):
+        depth = inputs_shape[-1]
+        if depth is None or depth % self.num_heads:
+            raise ValueError(
+                "`num_heads` must divide the depth of the input, the last "
+                "axis: every head takes an equal part. Received: "
+                f"num_heads={self.num_heads}, inputs_shape={inputs_shape}"
+            )
+        self.attention = MultiHeadAttention(
+            self.num_heads,
+            depth // self.num_heads,
+            dtype=self.dtype_policy,
+            name="attention",
+        )
+        self.attention_norm = self._norm("attention_norm")
+        self.expand = keras.layers.Dense(
+            self.intermediate_dim,
+            activation=self.activation,
+            dtype=self.dtype_policy,
+            name="expand",
+        )
+        self.contract = keras.layers.Dense(
+            depth, dtype=self.dtype_policy, name="contract"
+        )
+        self.feed_forward_norm = self._norm("feed_forward_norm")
+
+        self.attention.build(inputs_shape, inputs_shape)
+        self.attention_norm.build(inputs_shape)
+        self.expand.build(inputs_shape)
+        self.contract.build((*inputs_shape[:-1], self.intermediate_dim))
+        self.feed_forward_norm.build(inputs_shape)
+
+    def call(
+        self,
+        inputs,
+        mask=None,
+        attention_mask=None,
+        return_attention_scores=False,
+        training=None,
+    ):
+        read = self._before(self.attention_norm, inputs)
+        added = self.attention(
+            read,
+            read,
+            query_mask=mask,
+            value_mask=mask,
+            attention_mask=attention_mask,
+            return_attention_scores=return_attention_scores,
+        )
+        if return_attention_scores:
+            added, weights = added
+        x = self._after(self.attention_norm, inputs, added, training)
+
+        read = self._before(self.feed_forward_norm, x)
+        added = self.contract(self.expand(read))
+        output = self._after(self.feed_forward_norm, x, added, training)
+        return (output, weights) if return_attention_scores else output
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "intermediate_dim": self.intermediate_dim,
+            "num_heads": self.num_heads,
+            "dropout": self.dropout,
+            "activation": keras.activations.serialize(self.activation),
+            "layer_norm_epsilon": self.layer_norm_epsilon,
+            "normalize_first": self.normalize_first,
+        }
+
+    def _before(self, norm, x):
+        return norm(x) if self.normalize_first else x
+
+    def _after(self, norm, x, added, training):
+        x = x + self.residual_dropout(added, training=training)
+        return x if self.normalize_first else norm(x)
+
+    def _norm(self, name):
+        return keras.layers.LayerNormalization(
+            epsilon=self.layer_norm_epsilon, dtype=self.dtype_policy, name=name
+        )

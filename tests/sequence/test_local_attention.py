@@ -1,0 +1,158 @@
+"""LocalAttention against the paper's equations, written out in NumPy."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_attention import LocalAttention
+from tests.contract import check_query_layer
+from tests.numbers import arrays, close, numpy, randomize, sigmoid
+
+
+def test_contract(tmp_path):
+    # Windows that hold every key: the contract asks what each query sees.
+    check_query_layer(
+        LocalAttention,
+        inits=[
+            {"window": 9},
+            {"window": 9, "score": "dot", "dropout": 0.1, "seed": 3},
+            {"window": 9, "score": "concat"},
+            {"window": 9, "mode": "predictive"},
+            {"window": 9, "mode": "predictive", "units": 5},
+        ],
+        output=(3, 4, 8),
+        weights=(3, 4, 6),
+        folder=tmp_path,
+        positional=True,
+        sum_axis=[-1, -1, -1, None, None],
+    )
+
+
+SCORES = {
+    "dot": lambda h, s: h @ s,
+    "general": lambda h, s, W: h @ W @ s,
+    "concat": lambda h, s, W, v: v @ np.tanh(np.concatenate([h, s]) @ W),
+}
+PARTS = {
+    "dot": (),
+    "general": ("kernel",),
+    "concat": ("kernel", "score_vector"),
+}
+
+
+@pytest.mark.parametrize("mode", ["monotonic", "predictive"])
+@pytest.mark.parametrize("score", SCORES)
+def test_equals_the_equations_of_the_paper(score, mode):
+    """The full matrix, masked: the same numbers as the gathered windows."""
+    rng = np.random.default_rng(1)
+    window, lengths = 2, [9, 6]
+    query, value = rng.normal(size=(2, 8, 4)), rng.normal(size=(2, 9, 4))
+    mask = np.arange(9) < np.array(lengths)[:, None]
+    layer = LocalAttention(window, mode=mode, score=score)
+    layer.build(query.shape, value.shape)
+    randomize(layer)
+    context, weights = layer(
+        query, value, value_mask=mask, return_attention_scores=True
+    )
+
+    parts = arrays(layer, *PARTS[score])
+    for b, t in np.ndindex(2, 8):
+        h, length = query[b, t], lengths[b]
+        p = float(t)
+        if mode == "predictive":
+            W_p, v_p = arrays(layer, "position_kernel", "position_vector")
+            p = (length - 1) * sigmoid(v_p @ np.tanh(h @ W_p))
+        a = np.zeros(9)
+        for s in range(length):
+            if abs(s - np.floor(p)) <= window:
+                a[s] = np.exp(SCORES[score](h, value[b, s], *parts))
+        a /= a.sum() or 1
+        if mode == "predictive":
+            a *= np.exp(-((np.arange(9) - p) ** 2) / (2 * (window / 2) ** 2))
+        close(weights[b, t], a)
+        close(context[b, t], a @ value[b])
+    close(layer(query, value, value_mask=mask), context)
+
+
+def test_reads_nothing_outside_the_window():
+    rng = np.random.default_rng(2)
+    query, value = rng.normal(size=(1, 7, 4)), rng.normal(size=(1, 7, 4))
+    layer = LocalAttention(window=1)
+    before = numpy(layer(query, value))
+    value[0, 3] = 50
+    moved = np.abs(numpy(layer(query, value)) - before)[0].max(-1) > 1e-6
+    assert moved.tolist() == [False, False, True, True, True, False, False]
+
+
+def test_positions_say_where_to_look():
+    rng = np.random.default_rng(3)
+    query, value = rng.normal(size=(2, 6, 4)), rng.normal(size=(2, 9, 4))
+    layer = LocalAttention(window=2)
+    whole = numpy(layer(query, value))
+    for t in range(6):
+        step = layer(query[:, t : t + 1], value, positions=np.full((2, 1), t))
+        close(step[:, 0], whole[:, t])
+
+
+def test_a_window_beyond_the_end_is_zero():
+    query, value = np.ones((1, 6, 4)), np.ones((1, 3, 4))
+    context, weights = LocalAttention(window=1)(
+        query, value, return_attention_scores=True
+    )
+    close(numpy(weights).sum(-1), [[1, 1, 1, 1, 0, 0]])
+    close(context[0, 4:], np.zeros((2, 4)))
+
+
+def test_a_causal_window_ends_at_the_query():
+    rng = np.random.default_rng(4)
+    query, value = rng.normal(size=(1, 5, 4)), rng.normal(size=(1, 5, 4))
+    _, weights = LocalAttention(window=2)(
+        query, value, use_causal_mask=True, return_attention_scores=True
+    )
+    i, j = np.indices((5, 5))
+    np.testing.assert_array_equal(
+        numpy(weights)[0] > 0, (j <= i) & (i - j <= 2)
+    )
+
+
+def test_the_centre_learns_through_the_gaussian():
+    layer = LocalAttention(window=3, mode="predictive")
+    query, value = keras.Input((2, 4)), keras.Input((9, 4))
+    model = keras.Model([query, value], layer(query, value))
+    model.compile(keras.optimizers.SGD(1.0), "mse")
+    before = numpy(layer.position_vector).copy()
+    rng = np.random.default_rng(5)
+    data = [rng.normal(size=(4, 2, 4)), rng.normal(size=(4, 9, 4))]
+    model.train_on_batch(data, np.ones((4, 2, 4)))
+    assert (numpy(layer.position_vector) != before).all()
+
+
+def test_drops_weights_in_training_only():
+    ones = np.ones((1, 2, 4))
+    layer = LocalAttention(window=3, dropout=0.9, seed=0)
+    close(layer(ones, ones), ones)
+    assert not np.allclose(numpy(layer(ones, ones, training=True)), ones)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"window": 0}, "window=0"),
+        ({"window": 2, "mode": "local-m"}, "mode='local-m'"),
+        ({"window": 2, "score": "additive"}, "score='additive'"),
+        ({"window": 2, "units": 4}, "units=4, mode='monotonic'"),
+        ({"window": 2, "mode": "predictive", "units": 0}, "units=0"),
+    ],
+)
+def test_refuses_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        LocalAttention(**arguments)
+
+
+def test_refuses_bad_inputs():
+    with pytest.raises(ValueError, match="the same size"):
+        LocalAttention(2, score="dot")(np.ones((1, 2, 4)), np.ones((1, 2, 5)))
+    with pytest.raises(ValueError, match="`positions` are for"):
+        LocalAttention(2, mode="predictive")(
+            np.ones((1, 2, 4)), np.ones((1, 2, 4)), positions=np.ones((1, 2))
+        )

@@ -1,0 +1,255 @@
+"""MultiHeadAttention against the paper's equations, and against Keras's."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_attention import MultiHeadAttention
+from tests.contract import check_query_layer
+from tests.numbers import arrays, close, numpy, randomize
+
+# The softmax does not see what is added to all of its scores.
+STILL = ("key/bias",)
+
+
+def test_contract(tmp_path):
+    check_query_layer(
+        MultiHeadAttention,
+        inits=[
+            {"num_heads": 2, "key_dim": 3},
+            {
+                "num_heads": 2,
+                "key_dim": 3,
+                "value_dim": 5,
+                "dropout": 0.1,
+                "use_bias": False,
+                "output_shape": 7,
+                "kernel_initializer": "he_normal",
+                "seed": 3,
+            },
+        ],
+        output=[(3, 4, 8), (3, 4, 7)],
+        weights=(3, 2, 4, 6),
+        folder=tmp_path,
+        still=STILL,
+    )
+
+
+@pytest.mark.parametrize("value_dim", [None, 5])
+def test_equals_the_equations_of_the_paper(value_dim):
+    rng = np.random.default_rng(1)
+    query, value = rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 6, 7))
+    key = rng.normal(size=(2, 6, 5))
+    layer = MultiHeadAttention(2, 3, value_dim)
+    layer.build(query.shape, value.shape, key.shape)
+    randomize(layer)
+    output, weights = layer(query, value, key, return_attention_scores=True)
+
+    names = ("query", "key", "value", "attention_output")
+    Wq, Wk, Wv, Wo = arrays(layer, *(f"{name}/kernel" for name in names))
+    bq, bk, bv, bo = arrays(layer, *(f"{name}/bias" for name in names))
+    for b, i in np.ndindex(2, 3):
+        expected = bo.copy()
+        for n in range(2):
+            q = query[b, i] @ Wq[:, n] + bq[n]
+            scores = [q @ (k @ Wk[:, n] + bk[n]) / np.sqrt(3) for k in key[b]]
+            shares = np.exp(scores) / np.exp(scores).sum()
+            close(weights[b, n, i], shares)
+            head = sum(
+                share * (v @ Wv[:, n] + bv[n])
+                for share, v in zip(shares, value[b])
+            )
+            expected += head @ Wo[n]
+        close(output[b, i], expected)
+    close(layer(query, value, key), output)
+
+
+@pytest.mark.parametrize("use_bias", [True, False])
+@pytest.mark.parametrize("masks", ["none", "padding", "pairs", "causal"])
+def test_equals_the_layer_of_keras_with_its_weights(masks, use_bias):
+    rng = np.random.default_rng(2)
+    query = rng.normal(size=(2, 5, 4)).astype("float32")
+    value = rng.normal(size=(2, 5, 6)).astype("float32")
+    pairs = rng.random((2, 5, 5)) < 0.5
+    options = {
+        "none": {},
+        "padding": {"value_mask": np.arange(5) < np.array([[5], [2]])},
+        "pairs": {"attention_mask": pairs | np.eye(5, dtype="bool")},
+        "causal": {"use_causal_mask": True},
+    }[masks]
+
+    arguments = {"num_heads": 3, "key_dim": 2, "use_bias": use_bias}
+    layer = MultiHeadAttention(**arguments)
+    other = keras.layers.MultiHeadAttention(**arguments)
+    layer.build(query.shape, value.shape)
+    other.build(query.shape, value.shape)
+    randomize(other)
+    layer.set_weights(other.get_weights())
+    close(layer(query, value, **options), other(query, value, **options))
+    options["return_attention_scores"] = True
+    output, weights = layer(query, value, **options)
+    expected, shares = other(query, value, **options)
+    close(output, expected)
+    close(weights, shares)
+
+
+def test_gives_its_weights_to_the_layer_of_keras():
+    rng = np.random.default_rng(3)
+    query = rng.normal(size=(2, 3, 4)).astype("float32")
+    value = rng.normal(size=(2, 6, 7)).astype("float32")
+    arguments = {"num_heads": 2, "key_dim": 3, "value_dim": 5}
+    layer = MultiHeadAttention(**arguments, output_shape=9)
+    other = keras.layers.MultiHeadAttention(**arguments, output_shape=9)
+    layer.build(query.shape, value.shape)
+    other.build(query.shape, value.shape)
+    randomize(layer)
+    other.set_weights(layer.get_weights())
+    # Without the weights, on JAX, theirs refuses another `value_dim`.
+    expected, _ = other(query, value, return_attention_scores=True)
+    close(layer(query, value), expected)
+    ours = [w.path.split("/", 1)[1] for w in layer.weights]
+    assert ours == [w.path.split("/", 1)[1] for w in other.weights]
+
+
+def test_says_the_shape_of_the_weights_when_traced():
+    query, value = keras.Input((3, 4)), keras.Input((6, 4))
+    layer = MultiHeadAttention(2, 3)
+    _, weights = layer(query, value, return_attention_scores=True)
+    assert weights.shape == (None, 2, 3, 6)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "mixed_float16"])
+def test_half_precision_is_the_same_with_and_without_weights(dtype):
+    rng = np.random.default_rng(4)
+    query, value = rng.normal(size=(2, 2, 4, 8))
+    mask = rng.random((2, 4, 4)) < 0.5
+    layer = MultiHeadAttention(2, 3, dtype=dtype)
+    exact = MultiHeadAttention(2, 3)
+    exact(query, value)
+    layer(query, value)
+    layer.set_weights(exact.get_weights())
+    expected = exact(query, value, attention_mask=mask)
+    looked, _ = layer(
+        query, value, attention_mask=mask, return_attention_scores=True
+    )
+    for answer in (looked, layer(query, value, attention_mask=mask)):
+        answer = numpy(keras.ops.cast(answer, "float32"))
+        close(answer, expected, rtol=0, atol=0.03)
+
+
+def test_large_products_do_not_overflow_half_precision():
+    layer = MultiHeadAttention(1, 64, use_bias=False, dtype="float16")
+    large = np.full((1, 2, 64), 40.0)  # the product with itself is 102,400
+    layer.build(large.shape, large.shape)
+    layer.set_weights(
+        [np.eye(64).reshape(w.shape) for w in layer.get_weights()]
+    )
+    output, _ = layer(large, large, return_attention_scores=True)
+    for answer in (output, layer(large, large)):
+        close(keras.ops.cast(answer, "float32"), large)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_a_query_that_sees_nothing_has_zeros_whatever_the_bias(dtype):
+    rng = np.random.default_rng(5)
+    query, value = rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 5, 4))
+    layer = MultiHeadAttention(2, 3, dtype=dtype)
+    layer.build(query.shape, value.shape)
+    randomize(layer)
+    mask = np.ones((2, 3, 5), "bool")
+    mask[0, 1] = False
+    output, weights = layer(
+        query, value, attention_mask=mask, return_attention_scores=True
+    )
+    plain = layer(query, value, attention_mask=mask)
+    trained = layer(query, value, attention_mask=mask, training=True)
+    for answer in (output, plain, trained):
+        rows = numpy(keras.ops.cast(answer, "float32")).any(axis=-1)
+        assert rows.tolist() == [[True, False, True], [True] * 3]
+    assert not numpy(keras.ops.cast(weights, "float32"))[0, :, 1].any()
+
+
+def test_a_query_that_sees_nothing_passes_no_gradient_that_is_not_finite():
+    rng = np.random.default_rng(6)
+    x = keras.Input((3, 4))
+    nothing = np.zeros((1, 3, 3), "bool")
+    layer = MultiHeadAttention(2, 3)
+    model = keras.Model(x, layer(x, x, attention_mask=nothing))
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    before = [w.copy() for w in layer.get_weights()]
+    data = rng.normal(size=(2, 3, 4)) * 100
+    model.train_on_batch(data, np.ones((2, 3, 4)))
+    for old, new in zip(before, layer.get_weights()):
+        close(old, new, rtol=0, atol=0)
+
+
+def test_takes_the_masks_that_embeddings_carry_and_hands_on_the_query_s():
+    embedding = keras.layers.Embedding(9, 8, mask_zero=True)
+    layer = MultiHeadAttention(2, 4)
+    query, value = embedding(np.array([[3, 4, 0]])), np.array([[5, 6, 7, 0]])
+    output = layer(query, embedding(value))
+    short = layer(embedding(np.array([[3, 4]])), embedding(value[:, :3]))
+    close(output[:, :2], short)
+    assert not numpy(output)[0, 2].any()
+    words = keras.Input((None,), dtype="int32")
+    x = embedding(words)
+    pooled = keras.layers.GlobalAveragePooling1D()(layer(x, x))
+    model = keras.Model(words, pooled)
+    close(model(value), model(value[:, :3]))
+
+
+def test_drops_weights_in_training_only_and_returns_them_whole():
+    rng = np.random.default_rng(7)
+    query, value = rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 6, 4))
+    layer = MultiHeadAttention(2, 3, dropout=0.5, seed=1)
+    output, weights = layer(query, value, return_attention_scores=True)
+    close(layer(query, value), output)
+    dropped, kept = layer(
+        query, value, return_attention_scores=True, training=True
+    )
+    close(kept, weights)
+    assert np.abs(numpy(dropped) - numpy(output)).max() > 1e-3
+    again = MultiHeadAttention(2, 3, dropout=0.5, seed=1)
+    again.build(query.shape, value.shape)
+    again.set_weights(layer.get_weights())
+    close(again(query, value, training=True), dropped)
+
+
+def test_an_initializer_gives_every_kernel_its_own_numbers():
+    normal = keras.initializers.RandomNormal(stddev=0.02)
+    layer = MultiHeadAttention(2, 4, kernel_initializer=normal)
+    layer.build((None, 3, 8), (None, 3, 8))
+    query, key, _ = arrays(layer, "query/kernel", "key/kernel", "value/kernel")
+    assert np.abs(query - key).max() > 1e-3
+    assert 0.01 < query.std() < 0.03
+    recipe = keras.saving.serialize_keras_object(layer)
+    twin = keras.saving.deserialize_keras_object(recipe)
+    (query,) = arrays(twin, "query/kernel")
+    assert 0.01 < query.std() < 0.03
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"num_heads": 0}, "num_heads=0"),
+        ({"key_dim": 0}, "key_dim=0"),
+        ({"value_dim": 0}, "value_dim=0"),
+        ({"output_shape": 0}, "output_shape=0"),
+    ],
+)
+def test_refuses_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        MultiHeadAttention(**{"num_heads": 2, "key_dim": 3, **arguments})
+
+
+def test_refuses_bad_inputs():
+    ones = np.ones((2, 3, 4))
+    layer = MultiHeadAttention(2, 3)
+    with pytest.raises(ValueError, match=r"query_shape=\(2, 4\)"):
+        layer(ones[:, 0], ones)
+    with pytest.raises(ValueError, match="known D"):
+        layer(ones, keras.Input((3, None)))
+    with pytest.raises(ValueError, match="equally long"):
+        layer(ones, ones, ones[:, :2])
+    with pytest.raises(ValueError, match="`attention_mask`"):
+        layer(ones, ones, attention_mask=np.zeros((2, 3, 3), "float32"))
