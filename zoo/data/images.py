@@ -4,7 +4,6 @@ Pixels are 0 to 255 everywhere. Nothing here guesses a range.
 """
 
 import dataclasses
-import hashlib
 import io
 import os
 import pathlib
@@ -13,6 +12,8 @@ import threading
 import keras
 import numpy as np
 from keras import ops
+
+from zoo.data import examples
 
 # Licence class of the data sets that presets are trained on: A open,
 # B non-commercial or research terms, C none stated.
@@ -39,7 +40,7 @@ SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
 
 
 @dataclasses.dataclass
-class ImageData:
+class ImageData(examples.Examples):
     """Images and their classes.
 
     Args:
@@ -59,56 +60,9 @@ class ImageData:
     split: str = "all"
     version: str | None = None
 
-    def __len__(self):
-        return len(self.labels)
-
-    def sha256(self):
-        """What these images and labels are, as one number; order counts."""
-        digest = hashlib.sha256(np.asarray(self.labels, "int64").tobytes())
-        for image in self.images:
-            digest.update(np.ascontiguousarray(read_image(image)).tobytes())
-        return digest.hexdigest()
-
-    def take(self, indices):
-        """The examples at some places, in that order."""
-        if isinstance(self.images, np.ndarray):
-            images = self.images[indices]
-        else:
-            images = [self.images[index] for index in indices]
-        return dataclasses.replace(
-            self, images=images, labels=self.labels[indices]
-        )
-
-    def sample(self, count, seed=0):
-        """At most `count` examples, drawn from every class alike."""
-        if count >= len(self):
-            return self
-        return self.divide(count / len(self), seed)[1]
-
-    def divide(self, fraction, seed=0):
-        """Two parts, the second of size `fraction`, classes in proportion.
-
-        Args:
-            fraction: Float in (0, 1). Share of the second part.
-            seed: Integer. Seed of the draw.
-
-        Returns:
-            `(first, second)`, both `ImageData`.
-        """
-        from sklearn.model_selection import train_test_split
-
-        if not 0 < fraction < 1:
-            raise ValueError(
-                "The share of examples to set aside must be between 0 and 1, "
-                f"both excluded. Received: fraction={fraction}"
-            )
-        first, second = train_test_split(
-            np.arange(len(self)),
-            test_size=fraction,
-            random_state=seed,
-            stratify=self.labels,
-        )
-        return self.take(first), self.take(second)
+    @staticmethod
+    def as_bytes(raw):
+        return np.ascontiguousarray(read_image(raw)).tobytes()
 
 
 def load_images(source="digits", split="train"):
@@ -132,10 +86,7 @@ def load_images(source="digits", split="train"):
         ValueError: If nothing of that name is known, a folder has fewer than
             two classes, or arrays do not fit together.
     """
-    if split not in ("train", "test"):
-        raise ValueError(
-            f'`split` must be "train" or "test". Received: split={split!r}'
-        )
+    examples.check_split(split)
     if isinstance(source, ImageData):
         return source
     if isinstance(source, tuple):
@@ -257,7 +208,7 @@ def prepare_images(images, size, channels):
     )
 
 
-class Batches(keras.utils.PyDataset):
+class Batches(examples.Batches):
     """Batches whose content is a function of (seed, epoch, place) alone.
 
     So a training that was killed goes on as if it had not been.
@@ -288,33 +239,16 @@ class Batches(keras.utils.PyDataset):
                 f"`augment` takes names among {sorted(AUGMENTATION)}. "
                 f"Received: augment={list(augment)!r}"
             )
-        super().__init__()
-        self.data = data
+        super().__init__(data, batch_size, shuffle, seed)
         self.size = tuple(size)
         self.channels = channels
-        self.batch_size = batch_size
-        self.shuffle = shuffle
-        self.seed = seed
-        self.epoch = 0
         self.layers = [AUGMENTATION[name]() for name in augment]
         self.lock = threading.Lock()
 
-    def __len__(self):
-        return -(-len(self.data) // self.batch_size)
-
-    def __getitem__(self, place):
-        epoch = self.epoch
-        start = place * self.batch_size
-        indices = self._order(epoch)[start : start + self.batch_size]
+    def inputs(self, indices, epoch, place):
         part = self.data.take(indices)
         images = prepare_images(part.images, self.size, self.channels)
-        return self._augmented(images, epoch, place), part.labels
-
-    def _order(self, epoch):
-        if not self.shuffle:
-            return np.arange(len(self.data))
-        generator = np.random.default_rng((self.seed, epoch))
-        return generator.permutation(len(self.data))
+        return self._augmented(images, epoch, place)
 
     def _augmented(self, images, epoch, place):
         if not self.layers:
@@ -329,26 +263,12 @@ class Batches(keras.utils.PyDataset):
 
 
 def _from_arrays(images, labels):
-    labels = np.asarray(labels)
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if len(images) != len(labels) or labels.ndim != 1:
-        raise ValueError(
-            "There must be one label for each image. "
-            f"Received: {len(images)} images, labels of shape {labels.shape}"
-        )
-    names = [str(name) for name in np.unique(labels)]
-    places = np.unique(labels, return_inverse=True)[1]
-    _check_classes(names, "the labels")
-    return ImageData(images, places.astype("int64"), names)
+    places, names = examples.number_classes(labels, len(images), "images")
+    return ImageData(images, places, names)
 
 
 def _from_pairs(pairs):
-    images, labels = [], []
-    for image, label in pairs:
-        batched = np.ndim(label) > 0
-        images += list(image) if batched else [image]
-        labels += np.ravel(label).tolist()
+    images, labels = examples.unbatched(pairs)
     shapes = {image.shape for image in images}
     if len(shapes) == 1 and images[0].ndim == 3:
         images = np.stack(images)
@@ -366,68 +286,29 @@ def _digits(split):
         [str(name) for name in bunch.target_names],
         "digits",
     )
-    parts = whole.divide(0.2)
-    if split == "train":
-        return dataclasses.replace(parts[0], split="80% (stratified, seed 0)")
-    return dataclasses.replace(parts[1], split="20% (stratified, seed 0)")
+    return examples.cut(whole, split)
 
 
 def _from_folder(folder, split):
-    parts = {child.name for child in folder.iterdir() if child.is_dir()}
-    if "train" in parts:
-        held_out = "test" if "test" in parts else "validation"
-        if split == "test" and held_out not in parts:
-            raise ValueError(
-                "A folder with `train/` must have `test/` or `validation/` "
-                f"beside it. Received: {sorted(parts)}"
-            )
-        chosen = folder / ("train" if split == "train" else held_out)
-        return dataclasses.replace(
-            _folder_of_classes(chosen), name=folder.name, split=chosen.name
-        )
-    whole = _folder_of_classes(folder)
-    first, second = whole.divide(0.2)
-    if split == "train":
-        return dataclasses.replace(first, split="80% (stratified, seed 0)")
-    return dataclasses.replace(second, split="20% (stratified, seed 0)")
+    part = examples.part_of_folder(folder, split)
+    if part is None:
+        return examples.cut(_folder_of_classes(folder), split)
+    return dataclasses.replace(
+        _folder_of_classes(part), name=folder.name, split=part.name
+    )
 
 
 def _folder_of_classes(folder):
-    names = sorted(child.name for child in folder.iterdir() if child.is_dir())
-    _check_classes(names, f"the folders in {folder}")
-    paths, labels = [], []
-    for label, name in enumerate(names):
-        found = sorted(
-            path
-            for path in (folder / name).rglob("*")
-            if path.suffix.lower() in SUFFIXES
-        )
-        if not found:
-            raise ValueError(
-                f"Each class folder must hold images ({', '.join(SUFFIXES)}). "
-                f"Received: none in {folder / name}"
-            )
-        paths += found
-        labels += [label] * len(found)
-    return ImageData(paths, np.array(labels), names, folder.name)
+    found = examples.files_by_class(folder, SUFFIXES, "images")
+    return ImageData(*found, folder.name)
 
 
 def _from_tensorflow_datasets(name, split):
-    try:
-        import tensorflow_datasets as tfds
-    except ImportError as error:
-        raise ImportError(
-            f"{name!r} is no folder here; to look it up as a public data set, "
-            'install the extra: pip install "keras-attention-zoo[data]"'
-        ) from error
-    try:
-        builder = tfds.builder(name)
-    except tfds.core.DatasetNotFoundError as error:
-        raise ValueError(
-            '`data` must be "digits", a folder of images by class, arrays, or '
-            "the name of an image set of tensorflow-datasets. "
-            f"Received: data={name!r}"
-        ) from error
+    builder = examples.public_set(
+        name,
+        '"digits", a folder of images by class, arrays, or the name of an '
+        "image set",
+    )
     features = builder.info.features
     if "image" not in features or "label" not in features:
         raise ValueError(
@@ -445,9 +326,9 @@ def _from_tensorflow_datasets(name, split):
     dataset = builder.as_dataset(split=part)
     label_names = list(features["label"].names)
     if None in features["image"].shape:
-        examples = list(dataset.as_numpy_iterator())
-        images = [example["image"] for example in examples]
-        labels = np.array([example["label"] for example in examples])
+        found = list(dataset.as_numpy_iterator())
+        images = [example["image"] for example in found]
+        labels = np.array([example["label"] for example in found])
     else:
         batches = list(dataset.batch(1024).as_numpy_iterator())
         images = np.concatenate([batch["image"] for batch in batches])
@@ -460,11 +341,3 @@ def _from_tensorflow_datasets(name, split):
         part,
         str(builder.info.version),
     )
-
-
-def _check_classes(names, where):
-    if len(names) < 2:
-        raise ValueError(
-            "There must be at least two classes to tell apart. "
-            f"Received: {names} as {where}"
-        )

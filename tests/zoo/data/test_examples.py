@@ -1,0 +1,143 @@
+"""What examples of every kind have in common, shown on numbers."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from zoo.data import examples
+
+
+@dataclasses.dataclass
+class Numbers(examples.Examples):
+    numbers: object
+    labels: np.ndarray
+    label_names: list
+    name: str = "numbers"
+    split: str = "all"
+    version: str | None = None
+
+    @staticmethod
+    def as_bytes(raw):
+        return bytes([raw])
+
+
+class NumberBatches(examples.Batches):
+    def inputs(self, indices, epoch, place):
+        return np.asarray(self.data.raws)[indices] + 1000 * epoch
+
+
+def numbers(count=20, kind=list):
+    return Numbers(kind(range(count)), np.arange(count) % 2, ["even", "odd"])
+
+
+@pytest.mark.parametrize("kind", [list, lambda r: np.array(r)])
+def test_takes_what_is_asked_for_in_that_order(kind):
+    taken = numbers(kind=kind).take([7, 2])
+    assert list(taken.raws) == [7, 2] and taken.labels.tolist() == [1, 0]
+    assert isinstance(taken.raws, type(kind([1])))
+    assert taken.label_names == ["even", "odd"] and len(taken) == 2
+
+
+def test_divides_classes_in_proportion_without_overlap():
+    for seed in range(4):
+        first, second = numbers().divide(0.2, seed)
+        assert np.bincount(second.labels).tolist() == [2, 2]
+    assert sorted(first.raws + second.raws) == list(range(20))
+    assert numbers().divide(0.2, seed)[1].raws == second.raws
+    assert numbers().divide(0.2, seed=9)[1].raws != second.raws
+    with pytest.raises(ValueError, match="fraction=1"):
+        numbers().divide(1)
+
+
+def test_samples_every_class_alike_and_never_more_than_there_are():
+    assert np.bincount(numbers().sample(8).labels).tolist() == [4, 4]
+    assert len(numbers().sample(100)) == 20
+
+
+def test_its_number_tells_contents_order_and_labels():
+    data = numbers()
+    same = numbers(kind=lambda r: np.array(r))
+    assert data.sha256() == same.sha256()
+    others = [
+        data.take(np.arange(19)),
+        data.take(np.arange(20)[::-1]),
+        dataclasses.replace(data, labels=1 - data.labels),
+        dataclasses.replace(data, numbers=[*range(19), 21]),
+    ]
+    assert len({data.sha256(), *(each.sha256() for each in others)}) == 5
+
+
+def test_a_set_in_one_part_is_cut_and_says_so():
+    train, test = (examples.cut(numbers(), s) for s in ("train", "test"))
+    assert (len(train), len(test)) == (16, 4)
+    assert sorted(train.raws + test.raws) == list(range(20))
+    assert train.split == "80% (stratified, seed 0)"
+    part = dataclasses.replace(numbers(), split="test")
+    assert examples.cut(part, "test").split == (
+        "20% of test (stratified, seed 0)"
+    )
+
+
+def test_a_batch_depends_on_seed_epoch_and_place_alone():
+    one = NumberBatches(numbers(), 8, shuffle=True, seed=1)
+    other = NumberBatches(numbers(), 8, shuffle=True, seed=1)
+    one[0], one[1]  # what came before must not matter
+    np.testing.assert_array_equal(one[2][0], other[2][0])
+    np.testing.assert_array_equal(one[2][1], one[2][0] % 2)
+    one.epoch = 1
+    assert (one[0][0] % 1000 != other[0][0]).any()
+    assert (NumberBatches(numbers(), 8, True, 2)[0][0] != other[0][0]).any()
+
+
+def test_an_epoch_sees_every_example_once():
+    batches = NumberBatches(numbers(), 8, shuffle=True)
+    assert [len(batches[place][0]) for place in range(len(batches))] == [
+        8,
+        8,
+        4,
+    ]
+    seen = np.concatenate([batches[place][0] for place in range(3)])
+    assert sorted(seen) == list(range(20)) and seen.tolist() != sorted(seen)
+    assert NumberBatches(numbers(), 8)[1][0].tolist() == list(range(8, 16))
+
+
+def test_numbers_classes_by_their_sorted_names():
+    places, names = examples.number_classes(["b", "a", "b"], 3, "numbers")
+    assert places.tolist() == [1, 0, 1] and names == ["a", "b"]
+    column = np.array([[7], [2], [7]])
+    places, names = examples.number_classes(column, 3, "numbers")
+    assert places.tolist() == [1, 0, 1] and names == ["2", "7"]
+    with pytest.raises(ValueError, match=r"3 numbers, labels of shape \(2,\)"):
+        examples.number_classes([1, 2], 3, "numbers")
+    with pytest.raises(ValueError, match=r"two classes.*\['1'\]"):
+        examples.number_classes([1, 1], 2, "numbers")
+
+
+def test_undoes_batches():
+    pairs = [(np.array([1, 2]), np.array([0, 1])), (np.array([3]), [1])]
+    assert examples.unbatched(pairs) == ([1, 2, 3], [0, 1, 1])
+    assert examples.unbatched([(1, 0), (2, 1)]) == ([1, 2], [0, 1])
+
+
+def test_finds_the_part_of_a_folder(tmp_path):
+    assert examples.part_of_folder(tmp_path, "train") is None
+    (tmp_path / "train").mkdir()
+    (tmp_path / "test").touch()  # a file is no part of folders
+    assert examples.part_of_folder(tmp_path, "train").name == "train"
+    assert examples.part_of_folder(tmp_path, "train", ".csv") is None
+    with pytest.raises(
+        ValueError, match=r"`train/` must have `test/` or `validation/`"
+    ):
+        examples.part_of_folder(tmp_path, "test")
+    (tmp_path / "validation").mkdir()
+    assert examples.part_of_folder(tmp_path, "test").name == "validation"
+    for name in ("train.csv", "test.csv", "validation.csv"):
+        (tmp_path / name).touch()
+    assert examples.part_of_folder(tmp_path, "test", ".csv").name == "test.csv"
+
+
+def test_refuses_another_part():
+    examples.check_split("train")
+    with pytest.raises(ValueError, match="split='dev'"):
+        examples.check_split("dev")

@@ -1,0 +1,294 @@
+"""Labelled examples of any kind: taken apart, cut in two, dealt in batches."""
+
+import dataclasses
+import hashlib
+
+import keras
+import numpy as np
+
+
+class Examples:
+    """What examples of every kind can do, whatever an example is.
+
+    A subclass is a dataclass. Its first field holds the examples, an array or
+    a list; `labels`, `label_names`, `name`, `split` and `version` follow. It
+    says by `as_bytes` what one example is made of.
+    """
+
+    @property
+    def raws(self):
+        """The examples without their labels."""
+        return getattr(self, self._field)
+
+    @property
+    def _field(self):
+        return dataclasses.fields(self)[0].name
+
+    def __len__(self):
+        return len(self.labels)
+
+    @staticmethod
+    def as_bytes(raw):
+        """What one example is made of; never the same for two."""
+        raise NotImplementedError
+
+    def sha256(self):
+        """What these examples and labels are, as one number; order counts."""
+        digest = hashlib.sha256(np.asarray(self.labels, "int64").tobytes())
+        for raw in self.raws:
+            digest.update(self.as_bytes(raw))
+        return digest.hexdigest()
+
+    def take(self, indices):
+        """The examples at some places, in that order."""
+        if isinstance(self.raws, np.ndarray):
+            taken = self.raws[indices]
+        else:
+            taken = [self.raws[index] for index in indices]
+        return dataclasses.replace(
+            self, **{self._field: taken}, labels=self.labels[indices]
+        )
+
+    def sample(self, count, seed=0):
+        """At most `count` examples, drawn from every class alike."""
+        if count >= len(self):
+            return self
+        return self.divide(count / len(self), seed)[1]
+
+    def divide(self, fraction, seed=0):
+        """Two parts, the second of size `fraction`, classes in proportion.
+
+        Args:
+            fraction: Float in (0, 1). Share of the second part.
+            seed: Integer. Seed of the draw.
+
+        Returns:
+            `(first, second)`, both of this class.
+        """
+        from sklearn.model_selection import train_test_split
+
+        if not 0 < fraction < 1:
+            raise ValueError(
+                "The share of examples to set aside must be between 0 and 1, "
+                f"both excluded. Received: fraction={fraction}"
+            )
+        first, second = train_test_split(
+            np.arange(len(self)),
+            test_size=fraction,
+            random_state=seed,
+            stratify=self.labels,
+        )
+        return self.take(first), self.take(second)
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches whose content is a function of (seed, epoch, place) alone.
+
+    So a training that was killed goes on as if it had not been. A subclass
+    says by `inputs` what the network reads.
+
+    Args:
+        data: `Examples`.
+        batch_size: Positive integer.
+        shuffle: Boolean. Whether each epoch has an order of its own.
+        seed: Integer.
+    """
+
+    def __init__(self, data, batch_size=128, shuffle=False, seed=0):
+        super().__init__()
+        self.data = data
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.seed = seed
+        self.epoch = 0
+
+    def __len__(self):
+        return -(-len(self.data) // self.batch_size)
+
+    def __getitem__(self, place):
+        epoch = self.epoch
+        start = place * self.batch_size
+        indices = self._order(epoch)[start : start + self.batch_size]
+        inputs = self.inputs(indices, epoch, place)
+        return inputs, self.data.labels[indices]
+
+    def inputs(self, indices, epoch, place):
+        """What the network reads of the examples at some places.
+
+        Args:
+            indices: Array of places in the data.
+            epoch: Integer. The epoch that the batch belongs to.
+            place: Integer. The batch's place in the epoch.
+
+        Returns:
+            Array, or a structure of arrays.
+        """
+        raise NotImplementedError
+
+    def _order(self, epoch):
+        if not self.shuffle:
+            return np.arange(len(self.data))
+        generator = np.random.default_rng((self.seed, epoch))
+        return generator.permutation(len(self.data))
+
+
+def check_split(split):
+    """Refuses any part of the data but `"train"` and `"test"`."""
+    if split not in ("train", "test"):
+        raise ValueError(
+            f'`split` must be "train" or "test". Received: split={split!r}'
+        )
+
+
+def check_classes(names, where):
+    """Refuses fewer than two classes.
+
+    Args:
+        names: List of strings, the classes.
+        where: String. Where they were found, for the error.
+    """
+    if len(names) < 2:
+        raise ValueError(
+            "There must be at least two classes to tell apart. "
+            f"Received: {names} as {where}"
+        )
+
+
+def number_classes(labels, count, kind):
+    """Labels of any kind as places among their sorted names.
+
+    Args:
+        labels: Integers or strings, `(N,)` or `(N, 1)`.
+        count: Integer. How many examples there are.
+        kind: String. What the examples are, in the plural, for the error.
+
+    Returns:
+        `(places, names)`: int64 array `(N,)` and list of strings.
+    """
+    labels = np.asarray(labels)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.shape != (count,):
+        raise ValueError(
+            f"There must be one label for each of the {kind}. "
+            f"Received: {count} {kind}, labels of shape {labels.shape}"
+        )
+    found, places = np.unique(labels, return_inverse=True)
+    names = [str(name) for name in found]
+    check_classes(names, "the labels")
+    return places.astype("int64"), names
+
+
+def unbatched(pairs):
+    """Pairs `(example, label)`, batched or not, as two lists."""
+    raws, labels = [], []
+    for raw, label in pairs:
+        batched = np.ndim(label) > 0
+        raws += list(raw) if batched else [raw]
+        labels += np.ravel(label).tolist()
+    return raws, labels
+
+
+def cut(whole, split):
+    """A part of a set that comes in one: 80 to 20, the same every time.
+
+    Args:
+        whole: `Examples`.
+        split: `"train"` or `"test"`.
+
+    Returns:
+        `Examples`, whose `split` says what they are part of.
+    """
+    train, test = whole.divide(0.2)
+    part, share = (train, "80%") if split == "train" else (test, "20%")
+    if whole.split != "all":
+        share = f"{share} of {whole.split}"
+    return dataclasses.replace(part, split=f"{share} (stratified, seed 0)")
+
+
+def part_of_folder(folder, split, suffix=""):
+    """Where a part of the data lies in a folder that is cut already.
+
+    Args:
+        folder: `pathlib.Path`.
+        split: `"train"` or `"test"`.
+        suffix: String. `""` for folders, else how the files' names end.
+
+    Returns:
+        Path of `train`, or of `test`, or else `validation`; `None` if there is
+        no `train`.
+    """
+    found = {
+        child.name
+        for child in folder.iterdir()
+        if child.is_dir() == (not suffix)
+    }
+    names = [f"{part}{suffix}" for part in ("train", "test", "validation")]
+    train, *held_out = names
+    if train not in found:
+        return None
+    wanted = [train] if split == "train" else held_out
+    for name in wanted:
+        if name in found:
+            return folder / name
+    shown = [f"`{name}`" if suffix else f"`{name}/`" for name in names]
+    raise ValueError(
+        f"A folder with {shown[0]} must have {shown[1]} or {shown[2]} "
+        f"beside it. Received: {sorted(found)}"
+    )
+
+
+def files_by_class(folder, suffixes, kind):
+    """The files of a folder that has a folder for each class.
+
+    Args:
+        folder: `pathlib.Path`.
+        suffixes: Tuple of strings. How the files' names end.
+        kind: String. What the files are, in the plural, for the error.
+
+    Returns:
+        `(paths, labels, names)`: a list, an int64 array, a list of strings.
+    """
+    names = sorted(child.name for child in folder.iterdir() if child.is_dir())
+    check_classes(names, f"the folders in {folder}")
+    paths, labels = [], []
+    for label, name in enumerate(names):
+        found = sorted(
+            path
+            for path in (folder / name).rglob("*")
+            if path.suffix.lower() in suffixes
+        )
+        if not found:
+            raise ValueError(
+                f"Each class folder must hold {kind} ({', '.join(suffixes)}). "
+                f"Received: none in {folder / name}"
+            )
+        paths += found
+        labels += [label] * len(found)
+    return paths, np.array(labels), names
+
+
+def public_set(name, choices):
+    """The builder of a set of tensorflow-datasets, unprepared.
+
+    Args:
+        name: String, its official name.
+        choices: String. What else could have been meant, for the error.
+
+    Returns:
+        `tfds.core.DatasetBuilder`.
+    """
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise ImportError(
+            f"{name!r} is no folder here; to look it up as a public data set, "
+            'install the extra: pip install "keras-attention-zoo[data]"'
+        ) from error
+    try:
+        return tfds.builder(name)
+    except tfds.core.DatasetNotFoundError as error:
+        raise ValueError(
+            f"`data` must be {choices} of tensorflow-datasets. "
+            f"Received: data={name!r}"
+        ) from error

@@ -1,0 +1,354 @@
+"""Texts by class: from a public set, a folder, a table, or made by rule here.
+
+A text is a string as it was written; `zoo/data/tokens.py` makes words of it.
+"""
+
+import csv
+import dataclasses
+import io
+import os
+import pathlib
+
+import numpy as np
+
+from zoo.data import examples
+
+# Licence class of the data sets that presets are trained on: A open,
+# B non-commercial or research terms, C none stated.
+LICENCES = {
+    "ag_news_subset": "B",
+    "imdb_reviews": "C",
+    "key_sentences": "A",
+    "trec": "C",
+}
+
+# What to read of a public set that has several texts, or several labels.
+FEATURES = {
+    "ag_news_subset": (("title", "description"), "label"),
+    "trec": (("text",), "label-coarse"),
+}
+
+
+@dataclasses.dataclass
+class TextData(examples.Examples):
+    """Texts and their classes.
+
+    Args:
+        texts: List of strings.
+        labels: Integers, `(N,)`, places in `label_names`.
+        label_names: List of strings.
+        name: String. What the data is called.
+        split: String. Which part of it this is.
+        version: String or `None`. The data set's own version.
+    """
+
+    texts: list
+    labels: np.ndarray
+    label_names: list
+    name: str = "texts"
+    split: str = "all"
+    version: str | None = None
+
+    @staticmethod
+    def as_bytes(raw):
+        encoded = raw.encode()
+        return len(encoded).to_bytes(8, "little") + encoded
+
+
+def load_texts(source="key_sentences", split="train"):
+    """Finds texts and their classes.
+
+    Args:
+        source: `"key_sentences"`, documents made here by rule, which need no
+            download; the official name of a set of tensorflow-datasets with
+            one text and one label (`"imdb_reviews"`, `"glue/sst2"`, ...), or
+            of `"trec"` (the coarse label) or `"ag_news_subset"` (title and
+            description, a line each); a folder with a folder of `.txt` files
+            for each class, or with `train/` and `test/` (or `validation/`)
+            which hold those; a `.csv` file with the columns `text` and
+            `label`, named in its first line, or a folder with `train.csv` and
+            `test.csv` (or `validation.csv`); a pair `(texts, labels)`; a
+            `tf.data.Dataset` of such pairs, batched or not, read into memory
+            once; or a `TextData`, returned as it is. Files are in UTF-8.
+        split: `"train"` or `"test"`. A set that comes in one part is cut, 80
+            to 20, the same way every time.
+
+    Returns:
+        `TextData`.
+
+    Raises:
+        ValueError: If nothing of that name is known, there are fewer than two
+            classes, a file is malformed, or texts and labels do not fit
+            together.
+        FileNotFoundError: If there is no such `.csv` file.
+    """
+    examples.check_split(split)
+    if isinstance(source, TextData):
+        return source
+    if isinstance(source, tuple):
+        return _from_lists(*source)
+    if hasattr(source, "as_numpy_iterator"):
+        return _from_lists(*examples.unbatched(source.as_numpy_iterator()))
+    if str(source) == "key_sentences":
+        count, seed = {"train": (4000, 0), "test": (1000, 1)}[split]
+        return key_sentences(count, seed)[0]
+    if os.path.isdir(source):
+        return _from_folder(pathlib.Path(source), split)
+    if str(source).endswith(".csv"):
+        return examples.cut(_from_csv(pathlib.Path(source)), split)
+    return _from_tensorflow_datasets(str(source), split)
+
+
+def key_sentences(count, seed=0):
+    """Documents in which one sentence decides: the writer's own verdict.
+
+    A document has six to ten sentences of five to seven words. All but one at
+    most praise or blame something, half of them each, so that the words of a
+    document say nothing of its class. The class is what the one sentence says
+    that begins with "I found", "I thought" or "I called". In others somebody
+    else did so, or "I" did something else: it takes both words, side by side.
+
+    Args:
+        count: Positive integer. How many documents.
+        seed: Integer. Seed of the draw.
+
+    Returns:
+        `(data, places)`: `TextData` with the classes "bad" and "good", and an
+        int64 array `(count,)`, the place of the sentence that decides.
+    """
+    generator = np.random.default_rng(seed)
+
+    def draw(words):
+        return words[generator.integers(len(words))]
+
+    def opinion(pattern, label):
+        return pattern.format(
+            other=draw(_OTHERS),
+            found=draw(_FOUND),
+            thing=draw(_THINGS),
+            good=draw(_OPINIONS)[label],
+        )
+
+    labels = generator.permutation(np.arange(count) % 2)
+    places = np.zeros(count, "int64")
+    texts = []
+    for index, label in enumerate(labels):
+        pairs = generator.integers(3, 6)
+        # As many of each class, the one that decides included.
+        others = [label] * (pairs - 1) + [1 - label] * pairs
+        sentences = [opinion(draw(_HEARSAY), other) for other in others]
+        if pairs < 5 and generator.integers(2):
+            sentences.append(draw(_NEUTRAL))
+        generator.shuffle(sentences)
+        places[index] = generator.integers(len(sentences) + 1)
+        sentences.insert(places[index], opinion(draw(_VERDICT), label))
+        texts.append(" ".join(f"{words}." for words in sentences))
+    data = TextData(
+        texts,
+        labels.astype("int64"),
+        ["bad", "good"],
+        "key_sentences",
+        f"{count} of seed {seed}",
+        "1",
+    )
+    return data, places
+
+
+class Batches(examples.Batches):
+    """Batches of ids, which are computed once, when this is made.
+
+    Args:
+        data: `TextData`.
+        tokens: `zoo.data.tokens.Tokens`.
+        batch_size: Positive integer.
+        shuffle: Boolean. Whether each epoch has an order of its own.
+        seed: Integer.
+    """
+
+    def __init__(self, data, tokens, batch_size=128, shuffle=False, seed=0):
+        super().__init__(data, batch_size, shuffle, seed)
+        self.ids = tokens(data.texts)
+
+    def inputs(self, indices, epoch, place):
+        return self.ids[indices]
+
+
+_OTHERS = ("The guide", "My aunt", "A neighbour", "Our cook", "The driver")
+_FOUND = ("found", "thought", "called")
+_THINGS = ("soup", "room", "garden", "music", "bread", "walk", "view", "film")
+_OPINIONS = (
+    ("awful", "lovely"),
+    ("boring", "charming"),
+    ("poor", "splendid"),
+    ("dreadful", "wonderful"),
+)
+_VERDICT = (
+    "I {found} the {thing} {good}",
+    "I {found} the {thing} really {good}",
+    "I {found} the whole {thing} {good}",
+)
+_HEARSAY = (
+    "{other} {found} the {thing} {good}",
+    "{other} {found} the {thing} really {good}",
+    "{other} {found} the whole {thing} {good}",
+    "I heard that the {thing} was {good}",
+    "I read that the {thing} was {good}",
+    "I met people who {found} it {good}",
+)
+_NEUTRAL = (
+    "We came on a rainy Monday",
+    "The train was an hour late",
+    "There were twelve of us that day",
+)
+
+
+def _from_lists(texts, labels):
+    texts = [
+        text.decode() if isinstance(text, bytes) else text for text in texts
+    ]
+    for place, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise ValueError(
+                "Each text must be a string. "
+                f"Received: {type(text).__name__} at place {place}"
+            )
+    labels = [
+        label.decode() if isinstance(label, bytes) else label
+        for label in labels
+    ]
+    places, names = examples.number_classes(labels, len(texts), "texts")
+    return TextData(texts, places, names)
+
+
+def _from_folder(folder, split):
+    table = examples.part_of_folder(folder, split, ".csv")
+    part = table or examples.part_of_folder(folder, split)
+    if part is None:
+        return examples.cut(_folder_of_classes(folder), split)
+    read = _from_csv if table else _folder_of_classes
+    return dataclasses.replace(read(part), name=folder.name, split=part.stem)
+
+
+def _folder_of_classes(folder):
+    paths, labels, names = examples.files_by_class(folder, (".txt",), "texts")
+    texts = [_read(path) for path in paths]
+    return TextData(texts, labels, names, folder.name)
+
+
+def _from_csv(path):
+    rows = csv.reader(io.StringIO(_read(path), newline=""), strict=True)
+    texts, labels = [], []
+    limit = csv.field_size_limit(2**31 - 1)  # a text may be long
+    try:
+        header = next(rows, [])
+        if not {"text", "label"} <= set(header):
+            raise ValueError(
+                "The first line of a table must name the columns `text` and "
+                f"`label`. Received: {header} in {path}, line 1"
+            )
+        for row in filter(None, rows):
+            cells = dict(zip(header, row))
+            if len(row) != len(header) or not cells["label"]:
+                raise ValueError(
+                    f"Each line must hold {len(header)} columns, the label "
+                    "not empty; a text with commas or line breaks needs "
+                    f"quotes. Received: {len(row)} columns in {path}, line "
+                    f"{rows.line_num}: {','.join(row)[:50]!r}"
+                )
+            texts.append(cells["text"])
+            labels.append(cells["label"])
+    except csv.Error as error:
+        raise ValueError(
+            "A table must be a CSV file as Python's `csv` reads it. "
+            f"Received: {path}, line {rows.line_num}: {error}"
+        ) from error
+    finally:
+        csv.field_size_limit(limit)
+    places, names = examples.number_classes(labels, len(texts), "texts")
+    return TextData(texts, places, names, path.stem)
+
+
+def _read(path):
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"A text must be in UTF-8. Received: {path}, line {line}: {error}"
+        ) from error
+
+
+def _from_tensorflow_datasets(name, split):
+    builder = examples.public_set(
+        name,
+        '"key_sentences", a folder of texts by class, a .csv file, texts and '
+        "labels, or the name of a set of texts",
+    )
+    texts, label = _features(builder)
+    builder.download_and_prepare()
+
+    parts = [
+        part
+        for part in ("train", "test", "validation")
+        if part in builder.info.splits and not _withheld(builder, part, label)
+    ]
+    if not parts:
+        raise ValueError(
+            "The data set must have a part `train`, `test` or `validation` "
+            f"with labels. Received: {name} with {sorted(builder.info.splits)}"
+        )
+    if "train" not in parts or len(parts) == 1:
+        return examples.cut(_read_part(builder, parts[0], texts, label), split)
+    part = "train" if split == "train" else parts[1]
+    return _read_part(builder, part, texts, label)
+
+
+def _read_part(builder, part, texts, label):
+    dataset = builder.as_dataset(split=part).batch(1024)
+    batches = list(dataset.as_numpy_iterator())
+    lines = zip(
+        *(
+            [line.decode() for batch in batches for line in batch[text]]
+            for text in texts
+        )
+    )
+    return TextData(
+        ["\n".join(each) for each in lines],
+        np.concatenate([batch[label] for batch in batches]).astype("int64"),
+        list(builder.info.features[label].names),
+        _official_name(builder),
+        part,
+        str(builder.info.version),
+    )
+
+
+def _features(builder):
+    import tensorflow_datasets as tfds
+
+    if builder.name in FEATURES:
+        return FEATURES[builder.name]
+    features = builder.info.features
+    texts, labels = (
+        [name for name, kind in features.items() if isinstance(kind, wanted)]
+        for wanted in (tfds.features.Text, tfds.features.ClassLabel)
+    )
+    if len(texts) != 1 or len(labels) != 1:
+        raise ValueError(
+            "The data set must have one text and one label. "
+            f"Received: {builder.info.full_name} with {sorted(features)}"
+        )
+    return texts, labels[0]
+
+
+def _official_name(builder):
+    # One of several configurations is a data set of its own.
+    if len(builder.builder_configs) > 1:
+        return f"{builder.name}/{builder.builder_config.name}"
+    return builder.name
+
+
+def _withheld(builder, part, label):
+    """Whether the labels are kept secret, as in the tests of GLUE."""
+    first = builder.as_dataset(split=part).take(1).as_numpy_iterator()
+    return next(first)[label] < 0
