@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from zoo.presets import list_models as list_models
     from zoo.presets import load as load
     from zoo.recipes import train as train
+    from zoo.text_classification.hierarchical_attention_network import (
+        hierarchical_attention_network as hierarchical_attention_network,
+    )
+    from zoo.text_classification.recurrent_classifier import (
+        recurrent_classifier as recurrent_classifier,
+    )
+    from zoo.text_classification.transformer_classifier import (
+        transformer_classifier as transformer_classifier,
+    )
 
     MODELS: dict[str, list]
 
@@ -24,22 +33,35 @@ __all__ = [
     "PresetError",
     "attention_resnet",
     "card",
+    "hierarchical_attention_network",
     "list_models",
     "load",
+    "recurrent_classifier",
     "train",
+    "transformer_classifier",
 ]
 
 _HOMES = {
     "PresetError": "zoo.presets",
     "attention_resnet": "zoo.image_classification.attention_resnet",
     "card": "zoo.presets",
+    "hierarchical_attention_network": (
+        "zoo.text_classification.hierarchical_attention_network"
+    ),
     "list_models": "zoo.presets",
     "load": "zoo.presets",
+    "recurrent_classifier": "zoo.text_classification.recurrent_classifier",
     "train": "zoo.recipes",
+    "transformer_classifier": "zoo.text_classification.transformer_classifier",
 }
 
 _MODELS = {
     "image_classification": ["attention_resnet"],
+    "text_classification": [
+        "hierarchical_attention_network",
+        "recurrent_classifier",
+        "transformer_classifier",
+    ],
 }
 
 

@@ -7,12 +7,14 @@ runs, and `zoo --help` answers at once.
 import contextlib
 import functools
 import importlib.metadata
+import io
 import json
 import logging
 import os
 import pathlib
 import sys
 import tempfile
+import textwrap
 from typing import Annotated
 
 try:
@@ -47,15 +49,23 @@ Name = Annotated[
     str,
     typer.Argument(help="A model of `zoo list`, or a folder that holds one."),
 ]
-Images = Annotated[
-    list[pathlib.Path], typer.Argument(help="Image files: PNG, JPEG, ...")
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        help=(
+            "Image files: PNG, JPEG, ...; or texts, each in quotes, - being "
+            "what comes from standard input."
+        )
+    ),
 ]
 Data = Annotated[
     str,
     typer.Option(
         help=(
-            "digits; a set of tensorflow-datasets, such as cifar10; or a "
-            "folder with a folder of images for each class."
+            "For images digits, for texts key_sentences; a set of "
+            "tensorflow-datasets, such as cifar10 or imdb_reviews; or a folder "
+            "with a folder of files for each class. Texts may be a CSV file, "
+            "with the columns text and label."
         )
     ),
 ]
@@ -230,43 +240,50 @@ def show(
 @command()
 def predict(
     name: Name,
-    images: Images,
+    inputs: Inputs,
     as_json: Annotated[
         bool, typer.Option("--json", help="All probabilities, as JSON.")
     ] = False,
 ):
-    """Say what is on images."""
+    """Say what images show, or what texts are."""
     task = _load(name)
-    answers = task.predict(images)
+    raws = [task.from_shell(word) for word in inputs]
+    answers = task.predict(raws)
     if as_json:
         _print_json(
             [
-                {"image": str(image), **answer}
-                for image, answer in zip(images, answers)
+                {task.noun: str(raw), **answer}
+                for raw, answer in zip(raws, answers)
             ]
         )
         return
-    _print_answers(images, answers)
+    _print_answers(task, raws, answers)
 
 
 @command()
 def look(
     name: Name,
-    images: Images,
+    inputs: Inputs,
     out: Annotated[
-        pathlib.Path, typer.Option(help="Where the picture goes.")
+        pathlib.Path,
+        typer.Option(help="Where the picture goes; words to .html too."),
     ] = pathlib.Path("looked.png"),
 ):
-    """Say what is on images, and draw where the model looked."""
+    """Answer as `predict`, and draw where the model looked."""
     from keras_attention import pictures
-    from zoo.image_classification.picture import where_it_looked
 
     task = _load(name)
-    answers = task.look(images)
-    figure = where_it_looked(task.preprocess(images), answers)
-    path = pictures.save_figure(figure, out)
-    _print_answers(images, answers)
-    console.print(f"picture: {path}", soft_wrap=True)
+    raws = [task.from_shell(word) for word in inputs]
+    answers = task.look(raws)
+    page = task.page(answers)
+    if page is not None and out.suffix == ".html":
+        _save_page(page, out)
+    else:
+        pictures.save_figure(task.picture(raws, answers), out)
+    _print_answers(task, raws, answers)
+    if page is not None:
+        console.print(page)
+    console.print(f"picture: {out}", soft_wrap=True)
 
 
 @command()
@@ -352,7 +369,7 @@ def evaluate(
             "" if stated is None else f"{stated['value']:.4f}",
             verdict,
         )
-    console.print(f"{test.name}, {test.split}: {len(test):,} images")
+    console.print(f"{test.name}, {test.split}: {len(test):,} {task.noun}s")
     console.print(table)
     if card["metrics"]:
         console.print(note, soft_wrap=True)
@@ -384,7 +401,8 @@ def finetune(
         str,
         typer.Option(
             help=(
-                "With commas: flip, shift, rotate, zoom, contrast, brightness."
+                "Of images, with commas: flip, shift, rotate, zoom, contrast, "
+                "brightness."
             )
         ),
     ] = "",
@@ -404,7 +422,7 @@ def finetune(
     seed: Annotated[int, typer.Option()] = 0,
     dtype: Dtype = None,
 ):
-    """Train a copy of a model on your images, measure it and save it."""
+    """Train a copy of a model on your data, measure it and save it."""
     from zoo import presets
 
     presets.check_replaceable(out)
@@ -430,7 +448,7 @@ def finetune(
     tuned.save(out)
     console.print(f"{test.name}, {test.split}: {_metrics(tuned.card)}")
     console.print(f"model: {out}", soft_wrap=True)
-    console.print(f"try: zoo look {out} IMAGE...", soft_wrap=True)
+    console.print(f"try: zoo look {out} {task.noun.upper()}...", soft_wrap=True)
 
 
 @command()
@@ -513,6 +531,15 @@ def _load(name):
         return zoo.load(name)
 
 
+def _save_page(page, path):
+    from zoo.files import replacing
+
+    paper = Console(record=True, file=io.StringIO(), width=100, markup=False)
+    paper.print(page)
+    with replacing(path) as part:
+        part.write_text(paper.export_html(inline_styles=True), "utf-8")
+
+
 def _show_error(error):
     expected = (ValueError, OSError, ImportError, RuntimeError)
     text = str(error)
@@ -535,21 +562,25 @@ def _print_json(value):
     )
 
 
-def _print_answers(images, answers):
+def _print_answers(task, raws, answers):
     table = Table(box=box.SIMPLE)
-    table.add_column("image", overflow="fold")
+    table.add_column(task.noun, overflow="fold")
     table.add_column("answer", style="bold")
     table.add_column("", justify="right")
     table.add_column("then")
-    for image, answer in zip(images, answers):
+    for raw, answer in zip(raws, answers):
         others = list(answer["probabilities"].items())[1:3]
         table.add_row(
-            str(image),
+            _beginning(raw) if isinstance(raw, str) else str(raw),
             answer["label"],
             _percent(answer["probability"]),
             ", ".join(f"{label} {_percent(share)}" for label, share in others),
         )
     console.print(table)
+
+
+def _beginning(text):
+    return textwrap.shorten(text, 60, placeholder=" ...") or '""'
 
 
 def _percent(share):

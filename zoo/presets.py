@@ -26,6 +26,7 @@ CHECKOUT = pathlib.Path(__file__).parent.parent / "saved_models"
 
 TASKS = {
     "image_classification": "zoo.image_classification.task:ImageClassification",
+    "text_classification": "zoo.text_classification.task:TextClassification",
 }
 
 
@@ -177,7 +178,7 @@ def save(task, folder):
         for role, asset in task.assets.items():
             text = json.dumps(asset, indent=1, ensure_ascii=False)
             (part / files[role]).write_text(text + "\n")
-        inputs = golden_inputs(task.model)
+        inputs = task.golden_inputs()
         outputs = keras.ops.convert_to_numpy(task.model(inputs, training=False))
         np.savez_compressed(
             part / "golden.npz", input_0=inputs, output_0=outputs
@@ -241,23 +242,6 @@ def write_manifest(folder=CHECKOUT):
     with replacing(folder / "manifest.json") as path:
         path.write_text(json.dumps(manifest, indent=1) + "\n")
     return manifest
-
-
-def golden_inputs(model):
-    """Two seeded images of soft blobs, which anyone may keep and show."""
-    _, height, width, channels = model.input_shape
-    generator = np.random.default_rng(0)
-    y, x = np.mgrid[0 : height or 32, 0 : width or 32]
-    images = np.zeros((2, *x.shape, channels), "float32")
-    for image in images:
-        for _ in range(6):
-            centre = generator.uniform(0, x.shape, 2)
-            spread = generator.uniform(2, 8)
-            blob = np.exp(
-                -((y - centre[0]) ** 2 + (x - centre[1]) ** 2) / spread**2
-            )
-            image += blob[..., None] * generator.uniform(0, 255, channels)
-    return np.clip(np.round(images), 0, 255)
 
 
 def cache():

@@ -8,10 +8,15 @@ import keras
 
 from zoo import presets
 from zoo.image_classification.recipes import RECIPES as IMAGE_CLASSIFICATION
+from zoo.text_classification.recipes import RECIPES as TEXT_CLASSIFICATION
 
 RECIPES = {
-    name: {"task": "image_classification", **recipe}
-    for name, recipe in IMAGE_CLASSIFICATION.items()
+    name: {"task": task, **recipe}
+    for task, recipes in (
+        ("image_classification", IMAGE_CLASSIFICATION),
+        ("text_classification", TEXT_CLASSIFICATION),
+    )
+    for name, recipe in recipes.items()
 }
 
 
@@ -67,7 +72,8 @@ def train(
     test = kind.read(recipe["data"], "test")
     plan = recipe["training"]
     keras.utils.set_random_seed(plan["seed"])
-    task = kind.untrained(recipe, data.label_names, dtype)
+    assets = kind.assets_from(data, recipe)
+    task = kind.untrained(recipe, dtype=dtype, **assets)
     task.fit(
         data,
         recipe,

@@ -19,8 +19,9 @@ class Task:
 
     A kind of task fills in the hooks: `preprocess` (raw to arrays), `answer`
     (arrays to what a person wants), `loss`, `metrics`, `read` and `batches`
-    (data), `signatures` (export), and may replace `graph` (the model's output
-    to final tensors, written once for prediction, looking and export).
+    (data), `picture` (where it looked), `signatures` (export), and may replace
+    `graph` (the model's output to final tensors, written once for prediction,
+    looking and export).
 
     Args:
         model: `keras.Model`, logits out.
@@ -30,6 +31,7 @@ class Task:
     """
 
     name = None
+    noun = None  # what one raw input is called
     formats = ("saved_model", "litert")
 
     def __init__(self, model, card, assets):
@@ -39,27 +41,30 @@ class Task:
         self._graphs = {}
 
     @classmethod
-    def untrained(cls, recipe, labels, dtype=None):
+    def untrained(cls, recipe, labels, dtype=None, **assets):
         """Builds the model of a recipe, its weights drawn at random.
 
         Args:
-            recipe: Dict with `builder`, a name, and `builder_args`.
+            recipe: Dict with `builder`, a name, `builder_args`, and what else
+                the kind of task reads there.
             labels: List of strings, the classes.
             dtype: Name of a dtype policy, `None` for Keras's global one.
+            **assets: What else `assets_from` gave, by role.
 
         Returns:
             A task.
         """
-        builder_args = {**recipe["builder_args"], "num_classes": len(labels)}
+        assets = {"labels": list(labels), **assets}
+        builder_args = cls.builder_args(recipe, assets)
         card = {
             "task": cls.name,
             "builder": recipe["builder"],
             "builder_args": builder_args,
-            "preprocessing": cls.preprocessing(builder_args),
+            "preprocessing": cls.preprocessing(recipe, assets),
         }
         with training.dtype_policy(dtype):
             model = BUILDERS[recipe["builder"]](**builder_args)
-        return cls(model, card, {"labels": list(labels)})
+        return cls(model, card, assets)
 
     # Raw in, answer out.
 
@@ -234,7 +239,7 @@ class Task:
             learning_rate: Positive float, the highest of the schedule.
             schedule: As in `zoo.training.fit`.
             weight_decay: As there.
-            augment: Names in `zoo.data.images.AUGMENTATION`.
+            augment: Names in `zoo.data.images.AUGMENTATION`; for images only.
             label_smoothing: Float in [0, 1).
             class_weight: Dict from class to weight, `"balanced"`, or `None`.
             early_stopping: As in `zoo.training.fit`.
@@ -473,8 +478,22 @@ class Task:
         several = isinstance(raw, (list, tuple))
         return several, raw if several else [raw]
 
+    def from_shell(self, word):
+        """The raw input that an argument of the command `zoo` stands for."""
+        return word
+
     @classmethod
-    def preprocessing(cls, builder_args):
+    def assets_from(cls, data, recipe):
+        """What a new model takes from its training data, by role."""
+        return {"labels": list(data.label_names)}
+
+    @classmethod
+    def builder_args(cls, recipe, assets):
+        """The builder's arguments: the recipe's, and what the assets say."""
+        return {**recipe["builder_args"], "num_classes": len(assets["labels"])}
+
+    @classmethod
+    def preprocessing(cls, recipe, assets):
         """What the card says of `preprocess`, for a model built so."""
         raise NotImplementedError
 
@@ -494,6 +513,18 @@ class Task:
     def describe(self, data):
         """What the card says of the data that was learned from."""
         raise NotImplementedError
+
+    def golden_inputs(self):
+        """Two seeded inputs of the model, which anyone may keep and show."""
+        raise NotImplementedError
+
+    def picture(self, raws, answers):
+        """A `matplotlib.figure.Figure` of what `look` answered."""
+        raise NotImplementedError
+
+    def page(self, answers):
+        """The same for the terminal, as rich prints it, or `None`."""
+        return None
 
     def signatures(self):
         """What an export answers: see `zoo.export`."""

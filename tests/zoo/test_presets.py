@@ -10,6 +10,7 @@ import pytest
 import zoo
 from tests.zoo.tiny import LABELS, tiny_data, tiny_task
 from zoo import presets
+from zoo.image_classification.task import ImageClassification
 
 
 @pytest.fixture(scope="module")
@@ -151,10 +152,10 @@ def test_a_save_that_fails_leaves_the_old_one(tmp_path, monkeypatch):
     folder = task.save(tmp_path / "mine")
     before = (folder / "card.json").read_bytes()
 
-    def full(inputs):
+    def full(task):
         raise OSError("disk full")
 
-    monkeypatch.setattr(presets, "golden_inputs", full)
+    monkeypatch.setattr(ImageClassification, "golden_inputs", full)
     with pytest.raises(OSError, match="disk full"):
         task.save(tmp_path / "mine")
     assert (folder / "card.json").read_bytes() == before

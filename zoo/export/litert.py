@@ -9,9 +9,11 @@ from zoo.export import saved_model
 def write(task, path):
     """Writes a LiteRT file, unproved. Keras must run on TensorFlow.
 
-    It holds the signature `from_tensors` of the SavedModel in float32, the
-    batch free, made of built-in operators only: a model that needs more fails
-    here and not on the device.
+    It holds the signature `from_tensors` of the SavedModel in float32, made of
+    built-in operators only: a model that needs more fails here and not on the
+    device. The batch is free, but for a model that loops, which takes one at a
+    time (`task.signatures()["batch"]`): a loop's built-in operator has fixed
+    shapes.
 
     Args:
         task: A `zoo.task.Task` in float32.
@@ -23,7 +25,8 @@ def write(task, path):
     import tensorflow as tf
 
     with tempfile.TemporaryDirectory() as folder, saved_model.quiet():
-        saved_model.write(task, folder, ["from_tensors"])
+        batch = task.signatures().get("batch")
+        saved_model.write(task, folder, ["from_tensors"], batch)
         converter = tf.lite.TFLiteConverter.from_saved_model(
             folder, signature_keys=["from_tensors"]
         )

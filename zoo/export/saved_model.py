@@ -8,17 +8,20 @@ import re
 import tempfile
 
 from keras_attention.looking import attention_model
+from zoo.data import tokens
 from zoo.data.images import fit_pixels
 
 
-def write(task, path, signatures=None):
+def write(task, path, signatures=None, batch=None):
     """Writes a SavedModel, unproved. Keras must run on TensorFlow.
 
-    Its signatures, all with a free batch:
+    Its signatures:
 
-    - `serving_default`: `image_bytes`, encoded PNG or JPEG, `(B,)` ->
-      `label` `(B,)`, `probability` `(B,)`, `probabilities` `(B, classes)`;
-    - `from_tensors`: `image`, float32 0 to 255, `(B, H, W, C)` -> `logits`,
+    - `serving_default`: `image_bytes`, encoded PNG or JPEG, or `text`, UTF-8,
+      `(B,)` -> `label` `(B,)`, `probability` `(B,)`, `probabilities`
+      `(B, classes)`;
+    - `from_tensors`: `image`, float32 0 to 255, `(B, H, W, C)`, or `token_ids`,
+      int32, `(B, length)` or `(B, sentences, length)` -> `logits`,
       `probabilities`;
     - `attention`: as `from_tensors`, and an output for each attention map;
       only where the model has attention layers.
@@ -27,6 +30,8 @@ def write(task, path, signatures=None):
         task: A `zoo.task.Task` in float32.
         path: Path of the folder to make.
         signatures: Names of those to write; `None` is all.
+        batch: Positive integer, the one size of a batch of tensors; `None`
+            leaves it free.
     """
     import tensorflow as tf
 
@@ -35,7 +40,8 @@ def write(task, path, signatures=None):
         root = tf.Module()
         root.weights = [variable.value for variable in task.model.variables]
         root.labels = _label_table(task.assets["labels"], folder)
-        functions = _signatures(task, root.labels)
+        root.prepare = PREPARE[task.signatures()["raw"]](task)
+        functions = _signatures(task, root, batch)
         chosen = {
             name: function
             for name, function in functions.items()
@@ -108,20 +114,19 @@ def _label_table(labels, folder):
     return tf.lookup.StaticHashTable(lines, default_value="")
 
 
-def _signatures(task, labels):
+def _signatures(task, root, batch):
     import tensorflow as tf
 
     wanted = task.signatures()
     ((name, (shape, dtype)),) = wanted["tensors"].items()
-    tensors = tf.TensorSpec((None, *shape), dtype, name=name)
+    tensors = tf.TensorSpec((batch, *shape), dtype, name=name)
     raw = tf.TensorSpec((None,), tf.string, name=wanted["raw"])
-    prepare = {"image_bytes": _prepare_images}[wanted["raw"]]
 
     def serve(**inputs):
-        outputs = task.graph(prepare(inputs[wanted["raw"]], shape))
+        outputs = task.graph(root.prepare(inputs[wanted["raw"]]))
         probabilities = outputs["probabilities"]
         return {
-            "label": labels.lookup(tf.argmax(probabilities, axis=-1)),
+            "label": root.labels.lookup(tf.argmax(probabilities, axis=-1)),
             "probability": tf.reduce_max(probabilities, axis=-1),
             "probabilities": probabilities,
         }
@@ -144,19 +149,27 @@ def _signatures(task, labels):
     return functions
 
 
-def _prepare_images(encoded, shape):
+def _image_preparation(task):
     """Decodes as prediction does, and brings to size with its own function."""
     import tensorflow as tf
 
-    *size, channels = shape
+    shape = (*task.size, task.channels)
 
     def prepare(image_bytes):
         # Decodes PNG too. The exact transform is the one that Pillow takes.
         pixels = tf.io.decode_jpeg(
             image_bytes, channels=3, dct_method="INTEGER_ACCURATE"
         )
-        return fit_pixels(pixels[None], tuple(size), channels)[0]
+        return fit_pixels(pixels[None], task.size, task.channels)[0]
 
-    return tf.map_fn(
+    return lambda encoded: tf.map_fn(
         prepare, encoded, fn_output_signature=tf.TensorSpec(shape, tf.float32)
     )
+
+
+def _text_preparation(task):
+    return tokens.vectorization(task.tokens)
+
+
+# Raw input -> what makes the function from strings to the model's input.
+PREPARE = {"image_bytes": _image_preparation, "text": _text_preparation}

@@ -5,13 +5,13 @@ from zoo.image_classification.attention_resnet import PRESETS
 _CIFAR = {
     "data": "cifar10",
     "training": {
-        "epochs": 8,
-        "batch_size": 128,
+        "epochs": 10,
+        "batch_size": 64,
         "optimizer": "sgd",
-        "learning_rate": 0.2,
+        "learning_rate": 0.1,
         "schedule": "one_cycle",
-        "weight_decay": 1e-3,
-        "augment": ["flip"],
+        "weight_decay": 2e-3,
+        "augment": ["shift", "flip"],
         "seed": 0,
     },
 }
@@ -38,6 +38,15 @@ RECIPES = {
     "cbam_resnet20_fashion_mnist": {
         **_resnet_20("cbam", (28, 28, 1)),
         "data": "fashion_mnist",
-        "training": {**_CIFAR["training"], "epochs": 6},
+        "training": {
+            "epochs": 6,
+            "batch_size": 128,
+            "optimizer": "sgd",
+            "learning_rate": 0.2,
+            "schedule": "one_cycle",
+            "weight_decay": 1e-3,
+            "augment": ["flip"],
+            "seed": 0,
+        },
     },
 }

@@ -1,20 +1,19 @@
 """Image classification: raw pixels in, a label out."""
 
-import dataclasses
-import difflib
+import pathlib
 
-import keras
 import numpy as np
-from keras import ops
 
+from zoo.classification import Classification
 from zoo.data import images as image_data
 from zoo.image_classification.attention_resnet import attention_resnet
-from zoo.task import BUILDERS, Task
+from zoo.image_classification.picture import where_it_looked
+from zoo.task import BUILDERS
 
 BUILDERS["attention_resnet"] = attention_resnet
 
 
-class ImageClassification(Task):
+class ImageClassification(Classification):
     """Answers with a label: `predict("cat.png")["label"]`.
 
     A raw input is a path, encoded bytes, a `PIL.Image` or an array `(H, W, C)`
@@ -26,6 +25,7 @@ class ImageClassification(Task):
     """
 
     name = "image_classification"
+    noun = "image"
 
     @property
     def size(self):
@@ -42,36 +42,15 @@ class ImageClassification(Task):
             return True, list(raw)
         return super().several(raw)
 
+    def from_shell(self, word):
+        return pathlib.Path(word)
+
     def preprocess(self, raws):
         return image_data.prepare_images(raws, self.size, self.channels)
 
-    def answer(self, outputs):
-        labels = self.assets["labels"]
-        answers = []
-        for shares in outputs["probabilities"]:
-            order = np.argsort(-shares, kind="stable")
-            answers.append(
-                {
-                    "label": labels[order[0]],
-                    "probability": float(shares[order[0]]),
-                    "probabilities": {
-                        labels[place]: float(shares[place]) for place in order
-                    },
-                }
-            )
-        return answers
-
-    def loss(self, label_smoothing=0.0):
-        if label_smoothing:
-            return SmoothedCrossentropy(label_smoothing)
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-    def metrics(self):
-        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
-
     @classmethod
-    def preprocessing(cls, builder_args):
-        height, width, channels = builder_args["input_shape"]
+    def preprocessing(cls, recipe, assets):
+        height, width, channels = recipe["builder_args"]["input_shape"]
         return {
             "image_size": [height, width],
             "channels": channels,
@@ -83,21 +62,9 @@ class ImageClassification(Task):
     def read(cls, data, split="test"):
         return image_data.load_images(data, split)
 
-    def new_labels(self, data, num_classes=None):
-        names = data.label_names
-        if num_classes is None or num_classes == len(names):
-            return list(names)
-        if num_classes < len(names):
-            raise ValueError(
-                "`num_classes` must be at least the number of classes in the "
-                f"data, {len(names)}. Received: num_classes={num_classes}"
-            )
-        spare = [str(place) for place in range(len(names), num_classes)]
-        return [*names, *spare]
-
     def batches(self, data, batch_size, augment=(), shuffle=False, seed=0):
         return image_data.Batches(
-            self._in_own_classes(data),
+            self.in_own_classes(data),
             self.size,
             self.channels,
             batch_size,
@@ -114,59 +81,29 @@ class ImageClassification(Task):
             "train_split": data.split,
         }
 
+    def golden_inputs(self):
+        """Images of soft blobs."""
+        height, width = (side or 32 for side in self.size)
+        generator = np.random.default_rng(0)
+        y, x = np.mgrid[0:height, 0:width]
+        images = np.zeros((2, height, width, self.channels), "float32")
+        for image in images:
+            for _ in range(6):
+                centre = generator.uniform(0, x.shape, 2)
+                spread = generator.uniform(2, 8)
+                blob = np.exp(
+                    -((y - centre[0]) ** 2 + (x - centre[1]) ** 2) / spread**2
+                )
+                image += blob[..., None] * generator.uniform(
+                    0, 255, self.channels
+                )
+        return np.clip(np.round(images), 0, 255)
+
+    def picture(self, raws, answers):
+        return where_it_looked(self.preprocess(raws), answers)
+
     def signatures(self):
         return {
             "raw": "image_bytes",
             "tensors": {"image": ((*self.size, self.channels), "float32")},
-        }
-
-    def _in_own_classes(self, data):
-        labels = self.assets["labels"]
-        own = {label: place for place, label in enumerate(labels)}
-        unknown = [name for name in data.label_names if name not in own]
-        if unknown and all(
-            name.isdigit() and int(name) < len(own) for name in data.label_names
-        ):
-            own = {str(place): place for place in range(len(own))}
-        elif unknown:
-            near = difflib.get_close_matches(unknown[0], own, n=3, cutoff=0.4)
-            raise ValueError(
-                "The classes of the data must be among the model's: "
-                f"{list(own)}. Received: {unknown[0]!r}"
-                + (f"; near: {near}" if near else "")
-            )
-        places = np.array([own[name] for name in data.label_names])
-        return dataclasses.replace(data, labels=places[data.labels])
-
-
-@keras.saving.register_keras_serializable(package="keras_attention_zoo")
-class SmoothedCrossentropy(keras.losses.Loss):
-    """Cross-entropy of integer labels, whose share is spread a little.
-
-    Keras smooths one-hot labels only, and weights classes of integers only.
-
-    Args:
-        label_smoothing: Float in [0, 1). Share spread over all classes.
-        **kwargs: Keras's own.
-    """
-
-    def __init__(self, label_smoothing, **kwargs):
-        super().__init__(**kwargs)
-        self.label_smoothing = label_smoothing
-
-    def call(self, y_true, y_pred):
-        one_hot = ops.one_hot(
-            ops.cast(ops.reshape(y_true, (-1,)), "int32"), y_pred.shape[-1]
-        )
-        return keras.losses.categorical_crossentropy(
-            one_hot,
-            y_pred,
-            from_logits=True,
-            label_smoothing=self.label_smoothing,
-        )
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "label_smoothing": self.label_smoothing,
         }

@@ -5,7 +5,6 @@ import json
 import zipfile
 
 import h5py
-import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,7 +13,6 @@ import zoo
 from keras_attention import attention_maps
 from tests.zoo.tiny import LABELS, tiny_data, tiny_task
 from zoo.data.images import ImageData
-from zoo.image_classification.task import SmoothedCrossentropy
 
 PLAN = {
     "epochs": 6,
@@ -244,18 +242,6 @@ def test_labels_are_told_by_name(trained):
     alien = ImageData(data.images, data.labels, ["red", "green", "blu"])
     with pytest.raises(ValueError, match="'blu'; near: .*blue"):
         trained.evaluate(alien)
-
-
-def test_smooths_integer_labels():
-    logits = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
-    labels = np.array([0, 2, 1, 1])
-    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    target = 0.9 * np.eye(3)[labels] + 0.1 / 3
-    expected = -(target * np.log(shares)).sum(axis=1).mean()
-    loss = SmoothedCrossentropy(0.1)
-    np.testing.assert_allclose(float(loss(labels, logits)), expected, rtol=1e-5)
-    again = keras.losses.deserialize(keras.losses.serialize(loss))
-    assert again.label_smoothing == 0.1
 
 
 def test_the_users_own_compile_stays(trained):

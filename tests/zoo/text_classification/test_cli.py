@@ -1,0 +1,190 @@
+"""The command `zoo` on models that read texts."""
+
+import csv
+import json
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import zoo
+from tests.numbers import randomize
+from tests.zoo.text_classification.tiny import (
+    HAN,
+    RECURRENT,
+    tiny_reader,
+    tiny_recipe,
+    tiny_texts,
+)
+from zoo import presets, recipes
+from zoo.cli import app
+from zoo.data.texts import load_texts
+from zoo.text_classification.task import TextClassification
+
+TEXT = "Lamp, house LOVELY! Tree road."
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    for name, builder, pooling in (
+        ("han_tiny", HAN, "attention"),
+        ("average_tiny", RECURRENT, "average"),
+    ):
+        task = tiny_reader(builder, pooling)
+        randomize(task.model)
+        task.card["metrics"] = {}
+        task.save(home / name)
+
+    test = load_texts("key_sentences", "test")
+    recipe = tiny_recipe("transformer_classifier")
+    assets = TextClassification.assets_from(test, recipe)
+    task = TextClassification.untrained(recipe, **assets)
+    task.card["data"] = {"name": "key_sentences", "test_sha256": test.sha256()}
+    task.card["metrics"] = {
+        metric: {"value": value, "seeds": [0], "std": None, "n": len(test)}
+        for metric, value in task.evaluate(test).items()
+    }
+    task.save(home / "transformer_tiny")
+    return home
+
+
+@pytest.fixture(autouse=True)
+def home(shelf, tmp_path, monkeypatch):
+    """Only the shelf is at hand; what a command writes goes to a new folder."""
+    monkeypatch.setenv("KERAS_ATTENTION_ZOO_HOME", str(shelf))
+    monkeypatch.delenv("KERAS_ATTENTION_ZOO_URL", raising=False)
+    monkeypatch.setattr(presets, "CHECKOUT", tmp_path / "none")
+    monkeypatch.chdir(tmp_path)
+    return shelf
+
+
+def run(*words, stdin=None):
+    result = CliRunner().invoke(app, [str(word) for word in words], stdin)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def fails(*words):
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exit_code == 1, result.output
+    assert result.stderr.startswith("error: ")
+    return result.stderr
+
+
+def test_predict_answers_texts_and_shows_how_they_begin():
+    answer = zoo.load("han_tiny").predict(TEXT)
+    rows = run("predict", "han_tiny", TEXT, "lovely " * 50, "").splitlines()
+    (row,) = [line for line in rows if TEXT in line]
+    assert answer["label"] in row
+    assert f"{100 * answer['probability']:.1f} %" in row
+    (long,) = [line for line in rows if "lovely lovely" in line]
+    assert "..." in long and len(long) < 120
+    assert any(line.strip().startswith('""') for line in rows)
+
+
+def test_predict_gives_all_as_json():
+    (found,) = json.loads(run("predict", "han_tiny", TEXT, "--json"))
+    assert found == {"text": TEXT, **zoo.load("han_tiny").predict(TEXT)}
+
+
+def test_a_minus_is_standard_input():
+    text = run("predict", "han_tiny", "-", "--json", stdin=f"{TEXT}\n")
+    (found,) = json.loads(text)
+    assert found["text"] == f"{TEXT}\n"
+    assert found["label"] == zoo.load("han_tiny").predict(TEXT)["label"]
+
+
+def test_look_prints_the_words_and_draws_them(tmp_path):
+    text = run("look", "han_tiny", TEXT, "awful")
+    sentences = zoo.load("han_tiny").look(TEXT)["words"]
+    for sentence in sentences:
+        words = " ".join(word for word, _ in sentence["words"])
+        assert f"{sentence['weight']:.2f}  {words}" in text
+    assert "most weight: " in text and "picture: looked.png" in text
+    with Image.open(tmp_path / "looked.png") as picture:
+        assert len(picture.convert("RGB").getcolors(100_000)) > 50
+
+
+def test_look_writes_a_page(tmp_path):
+    text = run("look", "transformer_tiny", TEXT, "--out", "seen.html")
+    assert "picture: seen.html" in text
+    page = (tmp_path / "seen.html").read_text("utf-8")
+    assert "<html>" in page and "background-color: #ffb000" in page
+    for word in ("lamp", "house", "lovely", "tree", "road"):
+        assert f">{word}</span>" in page
+
+
+def test_look_refuses_what_it_cannot(tmp_path):
+    assert "attention layer" in fails("look", "average_tiny", TEXT)
+    message = fails("look", "han_tiny", TEXT, "--out", "seen.docx")
+    assert "seen.docx" in message and "png" in message
+    assert not list(tmp_path.iterdir())
+
+
+def test_evaluate_agrees_with_the_card_on_the_same_data():
+    text = run("evaluate", "transformer_tiny")
+    assert "agrees" in text and "1,000 texts" in text
+
+
+def test_finetune_learns_a_table(tmp_path):
+    data = tiny_texts(20)
+    with open(tmp_path / "mine.csv", "w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["text", "label"])
+        for text, label in zip(data.texts, data.labels):
+            table.writerow([text, ("no", "yes")[label]])
+    text = run(
+        *("finetune", "transformer_tiny", "--data", "mine.csv"),
+        *("--out", "tuned", "--epochs", 1, "--freeze", "embedding"),
+    )
+    assert "try: zoo look tuned TEXT..." in text
+    tuned = zoo.load(tmp_path / "tuned")
+    assert tuned.assets["labels"] == ["no", "yes"]
+    before = zoo.load("transformer_tiny").assets
+    assert tuned.assets["vocabulary"] == before["vocabulary"]
+    assert tuned.card["metrics"]["accuracy"]["n"] == 4
+
+
+def test_finetune_refuses_to_augment_texts(tmp_path):
+    message = fails(
+        *("finetune", "han_tiny", "--data", "key_sentences"),
+        *("--out", "tuned", "--epochs", 1, "--augment", "flip"),
+    )
+    assert "`augment` must be empty" in message
+    assert not (tmp_path / "tuned").exists()
+
+
+def test_train_makes_presets_of_several_seeds(tmp_path, monkeypatch):
+    recipe = {
+        "task": "text_classification",
+        **tiny_recipe("transformer_classifier"),
+        "data": "key_sentences",
+        "training": {
+            "epochs": 1,
+            "batch_size": 500,
+            "optimizer": "adamw",
+            "learning_rate": 0.001,
+            "schedule": "cosine",
+            "weight_decay": 0.0,
+            "seed": 0,
+        },
+    }
+    monkeypatch.setitem(recipes.RECIPES, "reader", recipe)
+    for seed in (1, 2):
+        run(
+            *("train", "reader", "--seed", seed),
+            *("--folder", f"seed_{seed}", "--runs", f"runs_{seed}"),
+        )
+    first, second = (
+        zoo.load(tmp_path / f"seed_{seed}" / "reader") for seed in (1, 2)
+    )
+    assert first.assets == second.assets
+    assert len(first.assets["vocabulary"]) == 10
+    assert first.card["recipe"]["command"] == "zoo train reader --seed 1"
+    assert second.card["metrics"]["accuracy"]["seeds"] == [2]
+    kernels = [
+        task.model.get_layer("logits").get_weights()[0]
+        for task in (first, second)
+    ]
+    assert (kernels[0] != kernels[1]).all()

@@ -1,0 +1,142 @@
+"""Words on the colour of their weight: on the terminal, as a page, drawn."""
+
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from keras_attention import pictures
+from zoo.text_classification.picture import words_figure, words_page
+
+FLAT = {
+    "label": "good",
+    "probability": 0.934,
+    "words": [("a", 0.1), ("lovely", 0.6), ("film", 0.3)],
+}
+SENTENCES = {
+    "label": "bad",
+    "probability": 0.51,
+    "words": [
+        {"weight": 0.8, "words": [("awful", 0.75), ("film", 0.25)]},
+        {"weight": 0.2, "words": [("lovely", 1.0)]},
+    ],
+}
+EMPTY = {"label": "bad", "probability": 0.5, "words": []}
+
+
+def styles(answers):
+    """Word -> its background, as `(r, g, b)`."""
+    console = Console(
+        file=io.StringIO(), width=200, force_terminal=True, legacy_windows=False
+    )
+    return {
+        segment.text: tuple(segment.style.bgcolor.triplet)
+        for segment in console.render(words_page(answers))
+        if segment.style and segment.style.bgcolor
+    }
+
+
+def printed(answers, **options):
+    console = Console(file=io.StringIO(), width=60, record=True)
+    console.print(words_page(answers))
+    return console.export_html(**options) if options else console.export_text()
+
+
+def test_a_word_is_as_strong_as_its_weight():
+    found = styles([FLAT])
+    assert found["lovely"] == (255, 176, 0)
+    assert found["film"] == (255, 216, 128)  # half the way from white
+    assert found["a"][2] > found["film"][2] > found["lovely"][2]
+
+
+def test_a_word_counts_by_the_root_of_its_sentences_weight():
+    found = styles([SENTENCES])
+    strongest = np.sqrt(0.8) * 0.75
+    strength = np.sqrt(0.2) * 1.0 / strongest
+    assert found["awful"] == (255, 176, 0)
+    assert found["lovely"][2] == round(255 * (1 - strength))
+    assert found["0.80"][2] == round(255 * 0.2)
+
+
+def test_says_the_answer_and_the_words_of_most_weight():
+    lines = printed([FLAT, SENTENCES]).splitlines()
+    assert [line.rstrip() for line in lines] == [
+        "good (93 %)",
+        "a lovely film",
+        "most weight: lovely 60 %, film 30 %, a 10 %",
+        "",
+        "bad (51 %)",
+        "0.80  awful film",
+        "0.20  lovely",
+        "most weight: awful 60 %, film 20 %, lovely 20 %",
+        "",
+    ]
+
+
+def test_a_text_without_words_says_so():
+    assert "no words" in printed([EMPTY])
+    assert "no words" in texts_of(words_figure([EMPTY]))
+
+
+def test_a_page_holds_any_word_as_it_is():
+    word = "<b>é\u6f22😀"
+    page = printed([{**FLAT, "words": [(word, 1.0)]}], inline_styles=True)
+    assert "&lt;b&gt;é\u6f22😀" in page
+    assert "background-color: #ffb000" in page
+
+
+def test_signs_that_steer_a_terminal_are_not_printed():
+    text = printed([{**FLAT, "words": [("\x1b[31mred", 1.0)]}])
+    assert "\x1b" not in text and "·[31mred" in text
+
+
+def texts_of(figure):
+    (ax,) = figure.axes
+    return [text.get_text() for text in ax.texts]
+
+
+def boxes_of(figure):
+    (ax,) = figure.axes
+    return [tuple(patch.get_facecolor()[:3]) for patch in ax.patches]
+
+
+def test_the_figure_shows_every_word_in_its_colour():
+    figure = words_figure([FLAT, SENTENCES])
+    shown = texts_of(figure)
+    assert shown[:5] == [
+        "good (93 %)",
+        "a",
+        "lovely",
+        "film",
+        "most weight: lovely 60 %, film 30 %, a 10 %",
+    ]
+    assert {"0.80", "awful", "0.20"} <= set(shown)
+    amber = np.array((255, 176, 0)) / 255
+    np.testing.assert_allclose(boxes_of(figure)[1], amber)
+
+
+def test_words_of_the_figure_stand_apart_within_its_width():
+    words = [(f"word{place}" * (1 + place % 3), 0.01) for place in range(100)]
+    words.append(("endless" * 40, 0.0))
+    figure = words_figure([{**FLAT, "words": words}])
+    (ax,) = figure.axes
+    ends = {}
+    for text in ax.texts:
+        x, y = text.get_position()
+        assert x > ends.get(y, 0), text.get_text()
+        ends[y] = x + len(text.get_text())
+    assert max(ends.values()) <= ax.get_xlim()[1]
+    assert max(ends) < ax.get_ylim()[0]
+    assert len(ends) > 10
+
+
+def test_the_figure_is_written_and_takes_dollars_as_they_are(tmp_path):
+    odd = {**SENTENCES, "label": "$\\bad$"}
+    path = pictures.save_figure(words_figure([odd, FLAT]), tmp_path / "a.png")
+    assert path.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_refuses_to_draw_nothing():
+    with pytest.raises(ValueError, match="text"):
+        words_figure([])
