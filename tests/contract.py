@@ -26,6 +26,7 @@ def check_layer(
     free_axes=(),
     litert_batches=(1, 3),
     still=(),
+    policies=POLICIES,
 ):
     """Checks one layer against the contract in CONTRIBUTING.md.
 
@@ -108,7 +109,7 @@ def check_layer(
         if "data_format" in parameters:
             _check_data_format(layer, init, shapes, rng)
         if number == 0:
-            _check_policies(layer_class, init, data, limits, axis)
+            _check_policies(layer_class, init, data, limits, axis, policies)
             _check_free_axes(layer, data, free_axes)
             if keras.backend.backend() == "tensorflow" and litert_batches:
                 _check_litert(layer, data, litert_batches, folder)
@@ -380,9 +381,9 @@ def _check_reload(model, layer, data, folder, number):
     SAVED.append((model_file, folder / f"{name}.npz"))
 
 
-def _check_policies(layer_class, init, data, limits, sum_axis):
+def _check_policies(layer_class, init, data, limits, sum_axis, policies):
     """Every policy: finite, in the compute dtype, in the sublayers too."""
-    for policy in POLICIES:
+    for policy in policies:
         layer = layer_class(**init, dtype=policy)
         result = layer(**data)
         for tensor in keras.tree.flatten(result):

@@ -69,7 +69,8 @@ def default_block_size(query_length, key_length, units):
         Positive integer; `None`, no blocks, where all of them are few or a
         length is unknown.
     """
-    if query_length is None or key_length is None:
+    known = isinstance(query_length, int) and isinstance(key_length, int)
+    if not known:  # `None`, or JAX's symbol for it
         return None
     if query_length * key_length * units <= LARGE:
         return None

@@ -46,6 +46,7 @@ def window_mask(centres, key_length, window):
     Returns:
         Boolean `(..., Tq, Tk)`.
     """
+    centres = ops.convert_to_tensor(centres)
     places = ops.cast(ops.arange(key_length), centres.dtype)
     return ops.abs(places - ops.expand_dims(centres, axis=-1)) <= window
 

@@ -253,16 +253,37 @@ class AttentionLayer(keras.layers.Layer):
             return scaled_dot_scores(query, key)
         if self.score == "general":
             return general_scores(query, key, self.kernel)
+        self._check_length(key)
+        return location_scores(
+            query, key, self.kernel, self.bias if self.use_bias else None
+        )
+
+    def compute_output_spec(
+        self, query, value, key=None, return_attention_scores=False, **kwargs
+    ):
+        if self.score != "location":
+            return super().compute_output_spec(
+                query,
+                value,
+                key,
+                return_attention_scores=return_attention_scores,
+                **kwargs,
+            )
+        # Tracing would fill an unknown length with a number of its own.
+        self._check_length(value)
+        rows = query.shape[:2]
+        context = keras.KerasTensor((*rows, value.shape[2]), self.compute_dtype)
+        weights = keras.KerasTensor((*rows, value.shape[1]), self.compute_dtype)
+        return (context, weights) if return_attention_scores else context
+
+    def _check_length(self, key):
         length = key.shape[1]
-        if length is not None and length > self.max_length:
+        if isinstance(length, int) and length > self.max_length:
             raise ValueError(
                 "There must be at most `max_length` keys: the score has a "
                 "weight for each place. "
                 f"Received: {length} keys, max_length={self.max_length}"
             )
-        return location_scores(
-            query, key, self.kernel, self.bias if self.use_bias else None
-        )
 
     def get_config(self):
         return {

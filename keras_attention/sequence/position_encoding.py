@@ -77,7 +77,7 @@ class SinusoidalPositionEncoding(keras.layers.Layer):
         length, depth = ops.shape(inputs)[1], inputs.shape[-1]
         speeds = self.max_wavelength ** -(np.arange(0, depth, 2) / depth)
         positions = ops.cast(ops.arange(length) + start, "float32")
-        angles = positions[:, None] * speeds.astype("float32")
+        angles = positions[:, None] * ops.cast(speeds, "float32")
         waves = ops.stack([ops.sin(angles), ops.cos(angles)], axis=-1)
         encoding = ops.reshape(waves, (-1, depth))
         return inputs + ops.cast(encoding, inputs.dtype)
@@ -155,6 +155,16 @@ class LearnedPositionEncoding(keras.layers.Layer):
         )
 
     def call(self, inputs, start=0):
+        self._check_length(inputs, start)
+        positions = ops.arange(ops.shape(inputs)[1]) + start
+        return inputs + ops.take(self.embeddings, positions, axis=0)
+
+    def compute_output_spec(self, inputs, start=0):
+        # Tracing would fill an unknown length with a number of its own.
+        self._check_length(inputs, start)
+        return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
+
+    def _check_length(self, inputs, start):
         known = [n for n in (inputs.shape[1], start) if isinstance(n, int)]
         if sum(known) > self.max_length:
             raise ValueError(
@@ -163,8 +173,6 @@ class LearnedPositionEncoding(keras.layers.Layer):
                 f"max_length={self.max_length}, start={start}, "
                 f"inputs of shape {tuple(inputs.shape)}"
             )
-        positions = ops.arange(ops.shape(inputs)[1]) + start
-        return inputs + ops.take(self.embeddings, positions, axis=0)
 
     def get_config(self):
         return {**super().get_config(), "max_length": self.max_length}

@@ -46,6 +46,20 @@ def test_equals_numpy_and_keeps_the_dtype(dtype, axis):
         close(as_float32(weights), expected, 0, SLACK[dtype])
 
 
+@pytest.mark.parametrize(
+    "dtype, spacing", [("float16", 2**-10), ("bfloat16", 2**-7)]
+)
+def test_half_precision_loses_nothing_but_the_last_rounding(dtype, spacing):
+    rng = np.random.default_rng(3)
+    held, exact = tensor(rng.normal(0, 3, (50, 40)), dtype)
+    mask = rng.random((50, 40)) < 0.8
+    for seen in (None, mask):
+        weights = as_float32(masked_softmax(held, seen))
+        expected = softmax(exact, True if seen is None else seen)
+        large = expected > 1e-3  # smaller ones are rounded to other steps
+        close(weights[large], expected[large], 0.52 * spacing, 0)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_rows_sum_to_one_and_what_is_hidden_gets_nothing(dtype):
     rng = np.random.default_rng(1)
@@ -121,7 +135,8 @@ def test_top_k_shares_among_the_best_that_are_visible(dtype, k):
 
 
 def test_top_k_lets_ties_share():
-    weights = as_float32(top_k_softmax(np.array([[2.0, 1.0, 2.0, 2.0]]), 2))
+    scores, _ = tensor([[2.0, 1.0, 2.0, 2.0]], "float32")
+    weights = as_float32(top_k_softmax(scores, 2))
     close(weights, [[1 / 3, 0, 1 / 3, 1 / 3]])
 
 

@@ -172,3 +172,16 @@ def test_refuses_more_keys_than_it_has_places():
     layer = AttentionLayer("location", max_length=3)
     with pytest.raises(ValueError, match="4 keys, max_length=3"):
         layer(np.ones((1, 2, 4)), np.ones((1, 4, 4)))
+    with pytest.raises(ValueError, match="4 keys, max_length=3"):
+        layer(keras.Input((2, 4)), keras.Input((4, 4)))
+
+
+def test_the_location_score_takes_lengths_that_are_not_known_yet():
+    query, value = keras.Input((None, 4)), keras.Input((None, 5))
+    layer = AttentionLayer("location", max_length=3)
+    context, weights = layer(query, value, return_attention_scores=True)
+    assert context.shape == (None, None, 5)
+    assert weights.shape == (None, None, None)
+    model = keras.Model([query, value], context)
+    data = np.ones((2, 4, 4)), np.ones((2, 3, 5))
+    close(model(data), layer(*data))
