@@ -25,6 +25,14 @@ from zoo.image_classification.recipes import RECIPES
 from zoo.image_classification.task import ImageClassification
 
 KINDS = {"plain": None, "SE": "se", "CBAM": "cbam", "BAM": "bam", "SK": "sk"}
+TRAINING = {
+    "batch_size": 128,
+    "optimizer": "sgd",
+    "learning_rate": 0.2,
+    "schedule": "one_cycle",
+    "weight_decay": 1e-3,
+    "augment": ["flip"],
+}
 FIGURES = pathlib.Path(__file__).with_suffix(".json")
 
 
@@ -73,11 +81,7 @@ def untrained(kind, data):
 def accuracy(kind, train, test, epochs, seed):
     keras.utils.set_random_seed(seed)
     model = untrained(kind, train)
-    plan = {
-        **RECIPES["resnet20_cifar10"]["training"],
-        "epochs": epochs,
-        "seed": seed,
-    }
+    plan = {**TRAINING, "epochs": epochs, "seed": seed}
     model.fit(train, {"training": plan}, verbose=0)
     return model.evaluate(test)["accuracy"]
 

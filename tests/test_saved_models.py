@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("sklearn", reason="saved models need the extra `zoo`")
 
 import zoo  # noqa: E402
-from zoo import presets  # noqa: E402
+from zoo import presets, recipes  # noqa: E402
 
 NAMES = presets._folders(presets.CHECKOUT)
 
@@ -31,6 +31,28 @@ def test_answers_as_it_did_when_it_was_saved(name):
         atol=1e-3,
     )
     assert np.ptp(golden["output_0"], axis=0).max() > 0.1
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("page", ["README.md", "saved_models/README.md"])
+def test_the_tables_say_what_the_card_says(name, page):
+    card = zoo.card(name)
+    lines = (presets.CHECKOUT.parent / page).read_text().splitlines()
+    (row,) = [line for line in lines if line.startswith(f"| `{name}` |")]
+    accuracy = next(iter(card["metrics"].values()))["value"]
+    assert f"| {accuracy:.4f} |" in row
+    assert f"| {card['parameters']['trainable']:,} |" in row
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_recipe_is_the_one_that_made_it(name):
+    card, recipe = zoo.card(name), recipes.find(name)
+    assert card["builder"] == recipe["builder"]
+    # What the data say comes beside: the size of a vocabulary.
+    assert card["builder_args"].items() >= recipe["builder_args"].items()
+    assert card["recipe"]["training"] == recipe["training"]
+    assert card["data"]["name"] == recipe["data"]
+    assert len(card["recipe"]["log"]) == recipe["training"]["epochs"]
 
 
 @pytest.mark.parametrize("name", NAMES)
