@@ -101,7 +101,7 @@ class TransformerDecoder(keras.layers.Layer):
     ...     step, cache = layer(
     ...         target[:, i : i + 1], memory, cache=cache, cache_index=i
     ...     )
-    >>> bool(np.allclose(step[:, 0], output[:, 2], atol=1e-5))
+    >>> bool(ops.max(ops.abs(step[:, 0] - output[:, 2])) < 1e-5)
     True
 
     Notation: `intermediate_dim` is d_ff, `num_heads` is h, the depth is
