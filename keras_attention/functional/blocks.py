@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 # Entries of the tensor, for one sample: with fewer than the first it is made at
-# once; divided, a block has about the second, which fits a cache.
+# once; divided, a block has about the second.
 LARGE, BLOCK = 2**24, 2**20
 
 
