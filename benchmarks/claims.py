@@ -17,13 +17,15 @@ norm of its Jacobian, for entries drawn from a normal distribution.
 
 `key_sentence`: in a document of which one sentence decides, attention shows
 which (Yang et al. 2016, section 3.3). The hierarchical network on
-`key_sentences`, and the share that the deciding sentence gets, by class too: a
-network may look for one verdict, and take its absence for the other.
+`key_sentences`, and the share that the deciding sentence gets, over all and by
+class; then the same without the documents that are undecided, where the absence
+of one verdict gives the other away.
 
 Each prints its table and keeps every figure in `benchmarks/claims.json`; called
 again after a kill, it goes on where it was.
 """
 
+import dataclasses
 import json
 import pathlib
 import statistics
@@ -189,21 +191,28 @@ def key_sentence(
     epochs: int = 5, seeds: int = 3, figures: pathlib.Path = FIGURES
 ):
     """The share of attention that the deciding sentence gets."""
-    known = opened(figures, "key_sentence", {"epochs": epochs})
-    for seed in range(seeds):
-        if str(seed) not in known["key_sentence"]["runs"]:
-            found = sentence_shares(epochs, seed)
-            keep(figures, known, "key_sentence", str(seed), found)
-    runs = {str(s): known["key_sentence"]["runs"][str(s)] for s in range(seeds)}
-    print(f"| seed | {' | '.join(runs['0'])} |")
-    print(f"| --- {'| --- ' * len(runs['0'])}|")
-    for seed, run in runs.items():
-        print(f"| {seed} | {' | '.join(f'{x:.3f}' for x in run.values())} |")
-    columns = zip(*(run.values() for run in runs.values()))
-    print(f"| all | {' | '.join(map(mean_and_spread, columns))} |")
+    known = opened(figures, "key_sentence", {"epochs": epochs, "version": "2"})
+    all_runs = known["key_sentence"]["runs"]
+    classes = {"bad, good, undecided": 3, "bad, good": 2}
+    for names, count in classes.items():
+        for seed in range(seeds):
+            if f"{names}; {seed}" not in all_runs:
+                found = sentence_shares(count, epochs, seed)
+                keep(figures, known, "key_sentence", f"{names}; {seed}", found)
+    columns = all_runs["bad, good; 0"]
+    print(f"| classes | seed | {' | '.join(columns)} |")
+    print(f"| --- | --- {'| --- ' * len(columns)}|")
+    for names in classes:
+        runs = [all_runs[f"{names}; {seed}"] for seed in range(seeds)]
+        for seed, run in enumerate(runs):
+            entries = " | ".join(f"{share:.3f}" for share in run.values())
+            print(f"| {names} | {seed} | {entries} |")
+        entries = map(mean_and_spread, zip(*(run.values() for run in runs)))
+        print(f"| {names} | all | {' | '.join(entries)} |")
 
 
-def sentence_shares(epochs, seed):
+def sentence_shares(classes, epochs, seed):
+    """Accuracy, and the share of the sentence that decides; first classes."""
     recipe = {
         "builder": "hierarchical_attention_network",
         "builder_args": {
@@ -223,7 +232,8 @@ def sentence_shares(epochs, seed):
             "seed": seed,
         },
     }
-    (train, _), (test, places) = key_sentences(4000, 0), key_sentences(1000, 1)
+    train, _ = first_classes(*key_sentences(4000, 0), classes)
+    test, places = first_classes(*key_sentences(1000, 1), classes)
     keras.utils.set_random_seed(seed)
     assets = TextClassification.assets_from(train, recipe)
     model = TextClassification.untrained(recipe, **assets)
@@ -235,12 +245,19 @@ def sentence_shares(epochs, seed):
         ]
     )
     own = shares[np.arange(len(places)), places]
-    by_class = {
-        f"share if {name}": float(np.mean(own[test.labels == label]))
-        for label, name in enumerate(test.label_names)
+    return {
+        "accuracy": model.evaluate(test)["accuracy"],
+        "share": float(np.mean(own[places >= 0])),
+        "share if bad": float(np.mean(own[test.labels == 0])),
+        "share if good": float(np.mean(own[test.labels == 1])),
     }
-    accuracy = model.evaluate(test)["accuracy"]
-    return {"accuracy": accuracy, "share": float(np.mean(own)), **by_class}
+
+
+def first_classes(data, places, classes):
+    chosen = np.flatnonzero(data.labels < classes)
+    part = data.take(chosen)
+    part = dataclasses.replace(part, label_names=data.label_names[:classes])
+    return part, places[chosen]
 
 
 def opened(figures, claim, setting):

@@ -1,7 +1,6 @@
 """Every saved model loads, answers as it did, and its card tells the truth."""
 
 import json
-import os
 
 import keras
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 pytest.importorskip("sklearn", reason="saved models need the extra `zoo`")
 
 import zoo  # noqa: E402
+from tests.public_data import needs_public  # noqa: E402
 from zoo import presets, recipes  # noqa: E402
 
 NAMES = presets._folders(presets.CHECKOUT)
@@ -94,11 +94,13 @@ def test_all_saved_models_are_small():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    "TFDS_DATA_DIR" not in os.environ,
-    reason="needs TFDS_DATA_DIR, a folder with the prepared data sets",
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=needs_public(zoo.card(name)["data"]["name"]))
+        for name in NAMES
+    ],
 )
-@pytest.mark.parametrize("name", NAMES)
 def test_reaches_what_its_card_says(name):
     task = zoo.load(name)
     expected = task.card["metrics"]["accuracy"]["value"]

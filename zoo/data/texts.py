@@ -102,54 +102,71 @@ def load_texts(source="key_sentences", split="train"):
 def key_sentences(count, seed=0):
     """Documents in which one sentence decides: the writer's own verdict.
 
-    A document has six to ten sentences of five to seven words. All but one at
-    most praise or blame something, half of them each, so that the words of a
-    document say nothing of its class. The class is what the one sentence says
-    that begins with "I found", "I thought" or "I called". In others somebody
-    else did so, or "I" did something else: it takes both words, side by side.
+    A document has six to ten sentences of five to eight words. All but one at
+    most praise or blame something, half of them each. The class is what the
+    one sentence says in which the writer found, thought or called something
+    so; in others somebody else did, or the writer heard, read or met. Where no
+    sentence is the writer's own verdict, the document is undecided: there
+    somebody else found so, and the writer heard what in the other classes
+    somebody else heard. So the words of a document say nothing of its class:
+    it takes both, side by side. And none of the verdicts can be told by the
+    absence of the other.
 
     Args:
         count: Positive integer. How many documents.
         seed: Integer. Seed of the draw.
 
     Returns:
-        `(data, places)`: `TextData` with the classes "bad" and "good", and an
-        int64 array `(count,)`, the place of the sentence that decides.
+        `(data, places)`: `TextData` with the classes "bad", "good" and
+        "undecided", and an int64 array `(count,)`, the place of the sentence
+        that decides, -1 where none does.
     """
     generator = np.random.default_rng(seed)
 
     def draw(words):
         return words[generator.integers(len(words))]
 
-    def opinion(pattern, label):
+    def opinion(pattern, who, label):
         return pattern.format(
-            other=draw(_OTHERS),
+            who=who,
             found=draw(_FOUND),
             thing=draw(_THINGS),
             good=draw(_OPINIONS)[label],
         )
 
-    labels = generator.permutation(np.arange(count) % 2)
-    places = np.zeros(count, "int64")
+    labels = generator.permutation(np.arange(count) % 3)
+    places = np.full(count, -1, "int64")
     texts = []
     for index, label in enumerate(labels):
+        decided = label < 2
         pairs = generator.integers(3, 6)
+        said = label if decided else generator.integers(2)
         # As many of each class, the one that decides included.
-        others = [label] * (pairs - 1) + [1 - label] * pairs
-        sentences = [opinion(draw(_HEARSAY), other) for other in others]
+        others = generator.permutation(
+            [said] * (pairs - 1) + [1 - said] * pairs
+        )
+        finder, hearer = "I", draw(_OTHERS)
+        if not decided:
+            finder, hearer = hearer, finder
+        sentences = [opinion(draw(_HEARD), hearer, others[0])]
+        for other in others[1:]:
+            patterns, people = draw(_HEARSAY)
+            sentences.append(opinion(draw(patterns), draw(people), other))
         if pairs < 5 and generator.integers(2):
             sentences.append(draw(_NEUTRAL))
         generator.shuffle(sentences)
-        places[index] = generator.integers(len(sentences) + 1)
-        sentences.insert(places[index], opinion(draw(_VERDICT), label))
+        place = generator.integers(len(sentences) + 1)
+        sentences.insert(place, opinion(draw(_FOUND_SO), finder, said))
+        if decided:
+            places[index] = place
         texts.append(" ".join(f"{words}." for words in sentences))
     data = TextData(
         texts,
         labels.astype("int64"),
-        ["bad", "good"],
+        ["bad", "good", "undecided"],
         "key_sentences",
         f"{count} of seed {seed}",
-        "1",
+        "2",
     )
     return data, places
 
@@ -182,19 +199,18 @@ _OPINIONS = (
     ("poor", "splendid"),
     ("dreadful", "wonderful"),
 )
-_VERDICT = (
-    "I {found} the {thing} {good}",
-    "I {found} the {thing} really {good}",
-    "I {found} the whole {thing} {good}",
+_FOUND_SO = (
+    "{who} {found} the {thing} {good}",
+    "{who} {found} the {thing} really {good}",
+    "{who} {found} the whole {thing} {good}",
 )
-_HEARSAY = (
-    "{other} {found} the {thing} {good}",
-    "{other} {found} the {thing} really {good}",
-    "{other} {found} the whole {thing} {good}",
-    "I heard that the {thing} was {good}",
-    "I read that the {thing} was {good}",
-    "I met people who {found} it {good}",
+_HEARD = (
+    "{who} heard that the {thing} was {good}",
+    "{who} read that the {thing} was {good}",
 )
+_MET = ("{who} met people who {found} it {good}",)
+# What does not decide, whoever says it.
+_HEARSAY = ((_FOUND_SO, _OTHERS), (_HEARD, ("I",)), (_MET, ("I",)))
 _NEUTRAL = (
     "We came on a rainy Monday",
     "The train was an hour late",

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.public_data import needs_public
 from tests.zoo.tiny import tiny_data
 from zoo.data.images import (
     AUGMENTATION,
@@ -91,10 +92,7 @@ def test_takes_a_tf_dataset(batch):
     np.testing.assert_array_equal(read.labels, data.labels)
 
 
-@pytest.mark.skipif(
-    "TFDS_DATA_DIR" not in os.environ,
-    reason="needs TFDS_DATA_DIR, a folder with the prepared data sets",
-)
+@needs_public("fashion_mnist", "tf_flowers")
 def test_reads_a_public_set_by_its_official_name():
     pytest.importorskip("tensorflow_datasets")
     data = load_images("fashion_mnist", "test")

@@ -285,7 +285,7 @@ def test_the_card_says_what_it_learned_from(trained):
     described = trained.describe(key_sentences(4)[0])
     assert described == {
         "name": "key_sentences",
-        "version": "1",
+        "version": "2",
         "licence_class": "A",
         "train_split": "4 of seed 0",
     }
