@@ -23,7 +23,7 @@ PRESETS = {
         "embedding_dim": 64,
         "units": 50,
         "attention_units": 100,
-        "dropout": 0.3,
+        "dropout": 0.5,
     },
 }
 
