@@ -10,6 +10,7 @@ import math
 import os
 import pathlib
 import tempfile
+import warnings
 
 import numpy as np
 
@@ -306,7 +307,9 @@ def save_figure(figure, path, dpi=160):
         dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix
     )
     try:
-        with os.fdopen(handle, "wb") as file:
+        with os.fdopen(handle, "wb") as file, warnings.catch_warnings():
+            # A sign that its font lacks is drawn as a box.
+            warnings.filterwarnings("ignore", "Glyph .* missing")
             figure.savefig(file, format=path.suffix[1:].lower(), dpi=dpi)
         # What `mkstemp` makes is readable by its owner alone.
         os.chmod(partial, 0o644)

@@ -184,6 +184,7 @@ def check_query_layer(
             _check_permutation(layer, data, rng)
         _check_masks_agree(layer, data)
         _check_bad_masks(layer, data)
+        _check_lengths(layer, data)
 
 
 def reload_script():
@@ -617,18 +618,37 @@ def _check_masks_agree(layer, data):
 
 
 def _check_bad_masks(layer, data):
-    """An additive mask, or one of another rank, is refused."""
+    """An additive mask, or one of another rank or length, is refused."""
     query, value = data["query"], data["value"]
-    for mask in (
-        np.zeros(value.shape[:2], "float32"),
-        np.ones(value.shape[:1], "bool"),
+    pairs = (*query.shape[:2], value.shape[1])
+    for name, shape in (
+        ("query_mask", query.shape[:2]),
+        ("value_mask", value.shape[:2]),
+        ("key_mask", value.shape[:2]),
+        ("attention_mask", pairs),
     ):
-        try:
-            layer(query, value, value_mask=mask)
-        except ValueError as error:
-            assert "`value_mask`" in str(error), error
-        else:
-            raise AssertionError(f"takes value_mask={mask}")
+        for mask in (
+            np.zeros(shape, "float32"),
+            np.ones(shape[:-1], "bool"),
+            np.ones((*shape[:-1], shape[-1] - 1), "bool"),
+        ):
+            _refused(layer, f"`{name}`", query, value, **{name: mask})
+
+
+def _check_lengths(layer, data):
+    """Each key stands for one value, in a second call too."""
+    query, value = data["query"], data["value"]
+    shorter = "`key` and `value` must be equally long"
+    _refused(layer, shorter, query, value[:, :-2], key=value)
+
+
+def _refused(layer, message, *arguments, **options):
+    try:
+        layer(*arguments, **options)
+    except ValueError as error:
+        assert message in str(error), error
+    else:
+        raise AssertionError(f"takes {options}, against: {message}")
 
 
 def _model(layer, data):

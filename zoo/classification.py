@@ -46,14 +46,16 @@ class Classification(Task):
     def new_labels(self, data, num_classes=None):
         names = data.label_names
         if num_classes is None or num_classes == len(names):
-            return list(names)
+            own = self.assets["labels"]
+            return list(own if sorted(own) == sorted(names) else names)
         if num_classes < len(names):
             raise ValueError(
                 "`num_classes` must be at least the number of classes in the "
                 f"data, {len(names)}. Received: num_classes={num_classes}"
             )
-        spare = [str(place) for place in range(len(names), num_classes)]
-        return [*names, *spare]
+        spare = [str(place) for place in range(len(names) + num_classes)]
+        spare = [name for name in spare if name not in names]
+        return [*names, *spare][:num_classes]
 
     def in_own_classes(self, data):
         """The data, their labels being places in the model's own classes.

@@ -41,8 +41,9 @@ app = typer.Typer(
 
 # In a pipe, a table is as wide as it needs.
 _WIDTH = None if sys.stdout.isatty() else 200
-console = Console(markup=False, highlight=False, width=_WIDTH)
-messages = Console(markup=False, highlight=False, stderr=True)
+_PLAIN = {"markup": False, "highlight": False, "emoji": False}
+console = Console(width=_WIDTH, **_PLAIN)
+messages = Console(stderr=True, **_PLAIN)
 settings = {"debug": False}
 
 Name = Annotated[
@@ -53,8 +54,9 @@ Inputs = Annotated[
     list[str],
     typer.Argument(
         help=(
-            "Image files: PNG, JPEG, ...; or texts, each in quotes, - being "
-            "what comes from standard input."
+            "Image files: PNG, JPEG, ...; or texts, each in quotes, or text "
+            "files, - being what comes from standard input. Before a text "
+            "that begins with a dash, write --."
         )
     ),
 ]
@@ -276,7 +278,7 @@ def look(
     raws = [task.from_shell(word) for word in inputs]
     answers = task.look(raws)
     page = task.page(answers)
-    if page is not None and out.suffix == ".html":
+    if page is not None and out.suffix.lower() in (".html", ".htm"):
         _save_page(page, out)
     else:
         pictures.save_figure(task.picture(raws, answers), out)
@@ -343,7 +345,7 @@ def evaluate(
     """Measure a model again, beside what its card says."""
     task = _load(name)
     card = task.card
-    test = task.read(card["data"]["name"] if data is None else data)
+    test = task.own_test() if data is None else task.read(data)
     results = task.evaluate(test, batch_size, verbose=_verbose())
 
     same_data = test.sha256() == card["data"].get("test_sha256")
@@ -580,7 +582,11 @@ def _print_answers(task, raws, answers):
 
 
 def _beginning(text):
-    return textwrap.shorten(text, 60, placeholder=" ...") or '""'
+    shown = "".join(sign if sign.isprintable() else " " for sign in text)
+    beginning = textwrap.shorten(shown, 60, placeholder=" ...")
+    if beginning == " ...".strip():  # its first word is longer than that
+        beginning = f"{shown.strip()[:56]} ..."
+    return beginning or '""'
 
 
 def _percent(share):

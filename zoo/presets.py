@@ -64,7 +64,7 @@ def load(name):
         _check(folder / file, digest)
     kind = task_class(card["task"])
     assets = {
-        role: json.loads((folder / file).read_text())
+        role: json.loads((folder / file).read_text("utf-8"))
         for role, file in card["assets"].items()
     }
     model = keras.saving.load_model(folder / "model.keras", compile=False)
@@ -177,7 +177,7 @@ def save(task, folder):
         files = {role: f"{role}.json" for role in task.assets}
         for role, asset in task.assets.items():
             text = json.dumps(asset, indent=1, ensure_ascii=False)
-            (part / files[role]).write_text(text + "\n")
+            (part / files[role]).write_text(text + "\n", "utf-8")
         inputs = task.golden_inputs()
         outputs = keras.ops.convert_to_numpy(task.model(inputs, training=False))
         np.savez_compressed(
@@ -194,7 +194,8 @@ def save(task, folder):
                 path.name: _sha256(path) for path in sorted(part.iterdir())
             },
         }
-        (part / "card.json").write_text(json.dumps(sealed, indent=1) + "\n")
+        text = json.dumps(sealed, indent=1)
+        (part / "card.json").write_text(text + "\n", "utf-8")
     task.card = sealed
     return folder
 
@@ -240,7 +241,7 @@ def write_manifest(folder=CHECKOUT):
             },
         }
     with replacing(folder / "manifest.json") as path:
-        path.write_text(json.dumps(manifest, indent=1) + "\n")
+        path.write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
     return manifest
 
 
@@ -271,7 +272,7 @@ def _folders(folder):
 def _read_card(folder):
     path = folder / "card.json"
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text("utf-8"))
     except (OSError, json.JSONDecodeError) as error:
         raise PresetError(
             f"A preset needs a readable card.json. Received: {path} ({error})"

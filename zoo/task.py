@@ -158,7 +158,7 @@ class Task:
         Returns:
             Dict from metric to float, the card's first.
         """
-        data = self.read(self.card["data"]["name"] if data is None else data)
+        data = self.own_test() if data is None else self.read(data)
         # Compiled apart, so that the user's own `compile` stays as it is.
         scorer = keras.Model(self.model.input, self.model.output)
         scorer.compile(
@@ -170,6 +170,25 @@ class Task:
         return {name: float(value) for name, value in results.items()} | {
             "loss": float(loss)
         }
+
+    def own_test(self):
+        """The test part of the data that the model was trained on, by the card.
+
+        Returns:
+            As `read`.
+
+        Raises:
+            ValueError: If data of that name are not at hand.
+        """
+        name = self.card["data"]["name"]
+        try:
+            return self.read(name)
+        except (ValueError, OSError) as error:
+            raise ValueError(
+                "Without `data`, those that the model was trained on must be "
+                "at hand by the name on its card; pass them as `data`. "
+                f"Received: card's data={name!r}: {error}"
+            ) from error
 
     def measure(self, test):
         """Evaluates, and notes on the card what was reached on which data.

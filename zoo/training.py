@@ -385,7 +385,7 @@ class _Run(keras.callbacks.Callback):
         with replacing(self.checkpoint) as path, open(path, "wb") as file:
             np.savez(file, **arrays)
         with replacing(self.folder / "log.json") as path:
-            path.write_text(json.dumps(self.log, indent=1) + "\n")
+            path.write_text(json.dumps(self.log, indent=1) + "\n", "utf-8")
 
     def restore(self, model):
         with np.load(self.checkpoint) as arrays:

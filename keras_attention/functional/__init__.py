@@ -22,6 +22,9 @@ from keras_attention.functional.contexts import (
 from keras_attention.functional.contexts import weighted_sum as weighted_sum
 from keras_attention.functional.masks import causal_mask as causal_mask
 from keras_attention.functional.masks import check_mask as check_mask
+from keras_attention.functional.masks import (
+    check_query_call as check_query_call,
+)
 from keras_attention.functional.masks import combine_masks as combine_masks
 from keras_attention.functional.masks import padding_mask as padding_mask
 from keras_attention.functional.masks import visible_pairs as visible_pairs
@@ -29,6 +32,7 @@ from keras_attention.functional.masks import window_mask as window_mask
 from keras_attention.functional.pooling import max_pool as max_pool
 from keras_attention.functional.pooling import mean_pool as mean_pool
 from keras_attention.functional.scores import additive_scores as additive_scores
+from keras_attention.functional.scores import check_depth as check_depth
 from keras_attention.functional.scores import (
     concat_projections as concat_projections,
 )

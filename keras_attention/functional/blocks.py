@@ -52,7 +52,7 @@ def over_query_blocks(function, block_size, per_query, shared):
     )
     joined = ops.reshape(
         ops.moveaxis(results, 0, 1),
-        (-1, blocks * block_size, *results.shape[3:]),
+        (-1, blocks * block_size, *ops.shape(results)[3:]),
     )
     return joined[:, :queries]
 

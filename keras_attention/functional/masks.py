@@ -53,7 +53,8 @@ def window_mask(centres, key_length, window):
 
 def visible_pairs(
     query,
-    key,
+    value,
+    key=None,
     query_mask=None,
     value_mask=None,
     key_mask=None,
@@ -64,25 +65,25 @@ def visible_pairs(
 
     Args:
         query: `(B, Tq, Dq)`.
-        key: `(B, Tk, Dk)`.
+        value: `(B, Tk, Dv)`.
+        key: `(B, Tk, Dk)`. Defaults to `value`.
         query_mask: Boolean `(B, Tq)` or `None`. A hidden query sees nothing.
         value_mask: Boolean `(B, Tk)` or `None`.
         key_mask: Boolean `(B, Tk)` or `None`.
-        attention_mask: Boolean `(B, Tq, Tk)` (or with a batch of 1), or `None`.
+        attention_mask: Boolean `(B, Tq, Tk)`, or with 1 in place of B or Tq;
+            or `None`.
         use_causal_mask: Boolean. Whether to add `causal_mask`.
 
     Returns:
         Boolean, broadcastable to `(B, Tq, Tk)`; or `None`: all see all.
 
     Raises:
-        ValueError: If a mask has another rank, or is neither boolean nor
-            integer.
+        ValueError: As `check_query_call`.
     """
-    check_mask("query_mask", query_mask, 2)
-    check_mask("value_mask", value_mask, 2)
-    check_mask("key_mask", key_mask, 2)
-    check_mask("attention_mask", attention_mask, 3)
-
+    key = value if key is None else key
+    check_query_call(
+        query, value, key, query_mask, value_mask, key_mask, attention_mask
+    )
     masks = []
     if query_mask is not None:
         masks.append(ops.expand_dims(ops.cast(query_mask, "bool"), axis=2))
@@ -95,6 +96,57 @@ def visible_pairs(
         causal = causal_mask(ops.shape(query)[1], ops.shape(key)[1])
         masks.append(ops.expand_dims(causal, axis=0))
     return combine_masks(*masks)
+
+
+def check_query_call(
+    query,
+    value,
+    key,
+    query_mask=None,
+    value_mask=None,
+    key_mask=None,
+    attention_mask=None,
+):
+    """Refuses sequences and masks that do not fit together.
+
+    Args:
+        query: `(B, Tq, Dq)`.
+        value: `(B, Tk, Dv)`.
+        key: `(B, Tk, Dk)`.
+        query_mask: `(B, Tq)` or `None`.
+        value_mask: `(B, Tk)` or `None`.
+        key_mask: `(B, Tk)` or `None`.
+        attention_mask: `(B, Tq, Tk)`, or with 1 in place of B or Tq; or `None`.
+
+    Raises:
+        ValueError: If a sequence is not `(B, T, D)`, key and value are not
+            equally long, or a mask is none, as far as lengths are known before
+            the layer runs.
+    """
+    shapes = [tuple(x.shape) for x in (query, value, key)]
+    query_shape, value_shape, key_shape = shapes
+    if any(len(shape) != 3 for shape in shapes):
+        raise ValueError(
+            "`query`, `value` and `key` must be `(B, T, D)`. Received: "
+            f"query_shape={query_shape}, value_shape={value_shape}, "
+            f"key_shape={key_shape}"
+        )
+    if _differ(value_shape[1], key_shape[1]):
+        raise ValueError(
+            "`key` and `value` must be equally long: each key stands for one "
+            f"value. Received: value_shape={value_shape}, key_shape={key_shape}"
+        )
+    check_mask("query_mask", query_mask, query_shape[:2])
+    check_mask("value_mask", value_mask, key_shape[:2])
+    check_mask("key_mask", key_mask, key_shape[:2])
+    if attention_mask is not None:
+        for_all = len(attention_mask.shape) > 1 and attention_mask.shape[1] == 1
+        queries = 1 if for_all else query_shape[1]
+        check_mask(
+            "attention_mask",
+            attention_mask,
+            (query_shape[0], queries, key_shape[1]),
+        )
 
 
 def combine_masks(*masks):
@@ -115,24 +167,36 @@ def combine_masks(*masks):
     return combined
 
 
-def check_mask(name, mask, rank):
+def check_mask(name, mask, shape):
     """Refuses what is no mask.
 
     Args:
         name: String, for the message.
         mask: A tensor or array, or `None`.
-        rank: Integer, the number of axes that it must have.
+        shape: The shape that it must have. The batch may be 1 instead; axes
+            that are not known yet are not compared.
 
     Raises:
-        ValueError: If the mask has another rank, or holds floats: an additive
+        ValueError: If the mask has another shape, or holds floats: an additive
             mask, in which 0 is visible, means the opposite of ours.
     """
     if mask is None:
         return
     dtype = keras.backend.standardize_dtype(mask.dtype)
-    if len(mask.shape) != rank or "float" in dtype:
+    if (
+        "float" in dtype
+        or len(mask.shape) != len(shape)
+        or (mask.shape[0] != 1 and _differ(mask.shape[0], shape[0]))
+        or any(map(_differ, mask.shape[1:], shape[1:]))
+    ):
         raise ValueError(
             f"`{name}` must be boolean, `True` where a position may be seen, "
-            f"of rank {rank}. "
+            f"of shape {tuple(shape)}. "
             f"Received: {name} of shape {tuple(mask.shape)}, dtype {dtype}"
         )
+
+
+def _differ(one, other):
+    """Whether two sizes differ that both are known: no `None`, no symbol."""
+    known = isinstance(one, int) and isinstance(other, int)
+    return known and one != other

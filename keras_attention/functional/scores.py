@@ -96,6 +96,24 @@ def concat_projections(query, key, kernel):
     return ops.matmul(query, kernel[:depth]), ops.matmul(key, kernel[depth:])
 
 
+def check_depth(query, built):
+    """Refuses a query that `concat_projections` would meet with other rows.
+
+    Args:
+        query: `(B, Tq, Dq)`.
+        built: Integer, the Dq that the kernel was made for.
+
+    Raises:
+        ValueError: If its depth is another.
+    """
+    if query.shape[-1] != built:
+        raise ValueError(
+            "The query must have the depth that the kernel was built for, "
+            "whose first rows are its own. Received: "
+            f"query of shape {tuple(query.shape)}, built for depth {built}"
+        )
+
+
 def minus_projections(query, key, kernel):
     """What makes `additive_scores` `v . tanh(W (query[i] - key[j]))`.
 

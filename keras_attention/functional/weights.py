@@ -57,13 +57,17 @@ def top_k_softmax(scores, k, mask=None):
             "`k` must be a positive integer, the positions that share. "
             f"Received: k={k}"
         )
-    if scores.shape[-1] is not None and k >= scores.shape[-1]:
+    if isinstance(scores.shape[-1], int) and k >= scores.shape[-1]:
         return masked_softmax(scores, mask)
     values = ops.cast(scores, "float32")
     if mask is not None:
         mask = ops.cast(mask, "bool")
         values = ops.where(mask, values, LOWEST)
-    share = values >= ops.top_k(values, k)[0][..., -1:]
+    enough = values
+    if not isinstance(scores.shape[-1], int):  # there may be fewer than `k`
+        sides = [(0, 0)] * (len(scores.shape) - 1) + [(0, k)]
+        enough = ops.pad(values, sides, constant_values=LOWEST)
+    share = values >= ops.top_k(enough, k)[0][..., -1:]
     if mask is not None:
         share = ops.logical_and(share, mask)
     return masked_softmax(scores, share)
@@ -92,7 +96,7 @@ def one_hot_sample(scores, mask=None, seed=None):
         mask = ops.cast(mask, "bool")
         values = ops.where(mask, values, LOWEST)
     chosen = ops.one_hot(
-        ops.argmax(values, axis=-1), values.shape[-1], dtype="float32"
+        ops.argmax(values, axis=-1), ops.shape(values)[-1], dtype="float32"
     )
     if mask is not None:
         chosen = ops.where(mask, chosen, 0.0)

@@ -6,6 +6,7 @@ from keras import ops
 from keras_attention.functional import (
     additive_attention,
     additive_scores,
+    check_depth,
     concat_projections,
     default_block_size,
     dot_scores,
@@ -81,8 +82,8 @@ class AttentionLayer(keras.layers.Layer):
     Raises:
         ValueError: If the score is unknown, an argument that it needs is
             missing or one that it does not use is given, sizes do not fit,
-            there are more keys than `max_length`, or a mask is not boolean or
-            of another rank.
+            there are more keys than `max_length`, as far as that is known
+            before the layer runs, or a mask is not boolean or of another shape.
 
     Example:
 
@@ -156,6 +157,7 @@ class AttentionLayer(keras.layers.Layer):
 
     def build(self, query_shape, value_shape, key_shape=None):
         query_size, key_size = query_shape[-1], (key_shape or value_shape)[-1]
+        self.query_size = query_size
         if self.score in ("dot", "scaled_dot", "minus"):
             if query_size != key_size:
                 raise ValueError(
@@ -209,6 +211,7 @@ class AttentionLayer(keras.layers.Layer):
         key = value if key is None else key
         mask = visible_pairs(
             query,
+            value,
             key,
             query_mask,
             value_mask,
@@ -241,6 +244,7 @@ class AttentionLayer(keras.layers.Layer):
             query = ops.matmul(query, self.query_kernel)
             key = ops.matmul(key, self.key_kernel)
         elif self.score == "concat":
+            check_depth(query, self.query_size)
             query, key = concat_projections(query, key, self.kernel)
         else:
             query, key = minus_projections(query, key, self.kernel)

@@ -138,6 +138,7 @@ class BahdanauAttention(keras.layers.Layer):
         key = value if key is None else key
         mask = visible_pairs(
             query,
+            value,
             key,
             query_mask,
             value_mask,

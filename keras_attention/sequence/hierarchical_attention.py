@@ -122,7 +122,7 @@ class HierarchicalAttention(keras.layers.Layer):
     def call(
         self, inputs, mask=None, return_attention_scores=False, training=None
     ):
-        check_mask("mask", mask, 3)
+        check_mask("mask", mask, inputs.shape[:3])
         # Not -1: LiteRT needs to know the batch, as far as it is known.
         batch, sentences, words, depth = ops.shape(inputs)
         rows = ops.reshape(inputs, (batch * sentences, words, depth))

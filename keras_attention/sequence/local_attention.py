@@ -4,7 +4,8 @@ import keras
 from keras import ops
 
 from keras_attention.functional import (
-    check_mask,
+    check_depth,
+    check_query_call,
     combine_masks,
     masked_softmax,
 )
@@ -143,6 +144,7 @@ class LocalAttention(keras.layers.Layer):
 
     def build(self, query_shape, value_shape, key_shape=None):
         query_size, key_size = query_shape[-1], (key_shape or value_shape)[-1]
+        self.query_size = query_size
         if self.score == "dot" and query_size != key_size:
             raise ValueError(
                 "With the score 'dot', query and key must have the same size; "
@@ -185,11 +187,17 @@ class LocalAttention(keras.layers.Layer):
         positions=None,
     ):
         key = value if key is None else key
-        check_mask("query_mask", query_mask, 2)
-        check_mask("value_mask", value_mask, 2)
-        check_mask("key_mask", key_mask, 2)
-        check_mask("attention_mask", attention_mask, 3)
-        key_mask = combine_masks(value_mask, key_mask)
+        check_query_call(
+            query, value, key, query_mask, value_mask, key_mask, attention_mask
+        )
+        if self.score == "concat":
+            check_depth(query, self.query_size)
+        key_mask = combine_masks(
+            *[
+                None if mask is None else ops.cast(mask, "bool")
+                for mask in (value_mask, key_mask)
+            ]
+        )
 
         # `places`: the keys in each query's window, (B, Tq, 2 window + 1).
         centres = self._centres(query, key, key_mask, positions)

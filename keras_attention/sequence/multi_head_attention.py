@@ -167,6 +167,7 @@ class MultiHeadAttention(keras.layers.Layer):
         key = value if key is None else key
         mask = visible_pairs(
             query,
+            value,
             key,
             query_mask,
             value_mask,
@@ -257,10 +258,4 @@ def _check_shapes(query_shape, value_shape, key_shape):
             "which the kernels depend. Received: "
             f"query_shape={query_shape}, value_shape={value_shape}, "
             f"key_shape={key_shape}"
-        )
-    if value_shape[1] != key_shape[1]:
-        raise ValueError(
-            "`key` and `value` must be equally long: each key stands for one "
-            "value. Received: "
-            f"value_shape={value_shape}, key_shape={key_shape}"
         )

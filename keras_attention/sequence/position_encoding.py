@@ -27,14 +27,14 @@ class SinusoidalPositionEncoding(keras.layers.Layer):
         inputs: `(B, T, D)`, with an even D. A Keras mask that it carries is
             handed on.
         start: Integer, or a scalar integer tensor. The position of the first
-            element, as when decoding step by step.
+            element, 0 or more, as when decoding step by step.
 
     Returns:
         `(B, T, D)`.
 
     Raises:
         ValueError: If `max_wavelength` is not positive, the input's rank is
-            not 3, or its depth is odd or not known.
+            not 3, its depth is odd or not known, or `start` is negative.
 
     Example:
 
@@ -74,10 +74,12 @@ class SinusoidalPositionEncoding(keras.layers.Layer):
             )
 
     def call(self, inputs, start=0):
+        _check_start(start)
         length, depth = ops.shape(inputs)[1], inputs.shape[-1]
         speeds = self.max_wavelength ** -(np.arange(0, depth, 2) / depth)
-        positions = ops.cast(ops.arange(length) + start, "float32")
-        angles = positions[:, None] * ops.cast(speeds, "float32")
+        positions = ops.arange(length) + ops.cast(start, "int32")
+        positions = ops.cast(positions[:, None], "float32")
+        angles = positions * ops.cast(speeds, "float32")
         waves = ops.stack([ops.sin(angles), ops.cos(angles)], axis=-1)
         encoding = ops.reshape(waves, (-1, depth))
         return inputs + ops.cast(encoding, inputs.dtype)
@@ -107,15 +109,15 @@ class LearnedPositionEncoding(keras.layers.Layer):
         inputs: `(B, T, D)`, with T at most `max_length`. A Keras mask that it
             carries is handed on.
         start: Integer, or a scalar integer tensor. The position of the first
-            element, as when decoding step by step.
+            element, 0 or more, as when decoding step by step.
 
     Returns:
         `(B, T, D)`.
 
     Raises:
         ValueError: If `max_length` is below 1, the input's rank is not 3, its
-            depth is not known, or the sequence reaches beyond `max_length`, as
-            far as that is known before the layer runs.
+            depth is not known, `start` is negative, or the sequence reaches
+            beyond `max_length`, as far as that is known before the layer runs.
 
     Example:
 
@@ -156,7 +158,7 @@ class LearnedPositionEncoding(keras.layers.Layer):
 
     def call(self, inputs, start=0):
         self._check_length(inputs, start)
-        positions = ops.arange(ops.shape(inputs)[1]) + start
+        positions = ops.arange(ops.shape(inputs)[1]) + ops.cast(start, "int32")
         return inputs + ops.take(self.embeddings, positions, axis=0)
 
     def compute_output_spec(self, inputs, start=0):
@@ -165,6 +167,7 @@ class LearnedPositionEncoding(keras.layers.Layer):
         return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
 
     def _check_length(self, inputs, start):
+        _check_start(start)
         known = [n for n in (inputs.shape[1], start) if isinstance(n, int)]
         if sum(known) > self.max_length:
             raise ValueError(
@@ -183,4 +186,12 @@ def _check_shape(inputs_shape):
         raise ValueError(
             "The input must be `(B, T, D)` with a known D, the depth of every "
             f"position's vector. Received: inputs_shape={inputs_shape}"
+        )
+
+
+def _check_start(start):
+    if isinstance(start, int) and start < 0:
+        raise ValueError(
+            "`start` must not be negative: the first position is 0. "
+            f"Received: start={start}"
         )

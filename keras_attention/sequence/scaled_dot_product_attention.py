@@ -86,22 +86,6 @@ class ScaledDotProductAttention(keras.layers.Layer):
             dropout, seed=seed, dtype=self.dtype_policy, name="dropout"
         )
 
-    def build(self, query_shape, value_shape, key_shape=None):
-        key_shape = key_shape or value_shape
-        shapes = (query_shape, value_shape, key_shape)
-        if (
-            any(len(shape) != 3 for shape in shapes)
-            or query_shape[-1] != key_shape[-1]
-            or value_shape[1] != key_shape[1]
-        ):
-            raise ValueError(
-                "`query`, `value` and `key` must be `(B, T, D)`, query and key "
-                "of the same depth, to be multiplied, and key and value "
-                "equally long: each key stands for one value. Received: "
-                f"query_shape={query_shape}, value_shape={value_shape}, "
-                f"key_shape={key_shape}"
-            )
-
     def call(
         self,
         query,
@@ -118,6 +102,7 @@ class ScaledDotProductAttention(keras.layers.Layer):
         key = value if key is None else key
         mask = visible_pairs(
             query,
+            value,
             key,
             query_mask,
             value_mask,
@@ -125,7 +110,12 @@ class ScaledDotProductAttention(keras.layers.Layer):
             attention_mask,
             use_causal_mask,
         )
-
+        if query.shape[-1] != key.shape[-1]:
+            raise ValueError(
+                "`query` and `key` must have the same depth, to be multiplied. "
+                f"Received: query_shape={tuple(query.shape)}, "
+                f"key_shape={tuple(key.shape)}"
+            )
         weights = masked_softmax(scaled_dot_scores(query, key), mask)
         dropped = self.weights_dropout(weights, training=training)
         context = weighted_sum(dropped, value)

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_attention.functional import check_mask
 from keras_attention.sequence.multi_head_attention import MultiHeadAttention
 
 
@@ -113,6 +114,7 @@ class SelfAttention(keras.layers.Layer):
         training=None,
         use_causal_mask=False,
     ):
+        check_mask("mask", mask, inputs.shape[:2])
         return self.attention(
             inputs,
             inputs,

@@ -55,23 +55,24 @@ class TransformerDecoder(keras.layers.Layer):
     Call arguments:
         target: `(B, T, D)`.
         memory: `(B, Tk, Dk)`, in every call or in none.
-        target_mask: Boolean `(B, T)`, `True` where there is something to see;
-            with a cache, `(B, Tmax)`, for all its places. Taken from `target`
-            when it carries a Keras mask, which is handed on. The rows that it
-            hides are not seen by any other.
+        target_mask: Boolean `(B, T)`, `True` where there is something to see.
+            Taken from `target` when it carries a Keras mask, which is handed
+            on. The rows that it hides are not seen by any other. With a cache
+            it may be `(B, Tmax)`, for all its places; what `(B, T)` hides, the
+            next call would see, since the cache keeps no mask.
         memory_mask: Boolean `(B, Tk)`, `True` where the memory may be seen.
             Taken from `memory` when it carries a Keras mask.
         cache: Dict of `"key"` and `"value"`, each `(B, N, Tmax, D / N)` in the
             layer's compute dtype: zeros at first, later what the last call
             returned.
-        cache_index: Integer, or a scalar integer tensor. The place of the
-            first of `target` in the cache, which must hold all of it.
+        cache_index: Integer, or a scalar integer tensor, 0 or more. The place
+            of the first of `target` in the cache, which must hold all of it.
         return_attention_scores: Boolean. Whether to return the weights too.
         training: Boolean. Whether to apply the dropout.
 
     Returns:
-        The new sequence, `(B, T, D)`; with a cache, `(output, cache)`; with
-        `return_attention_scores=True`, the weights come last. They are
+        The new sequence, `(B, T, D)`; with `return_attention_scores=True`
+        `(output, weights)`; with a cache, it comes last. The weights are
         `(B, N, T, T)`, with a cache `(B, N, T, Tmax)`, and each row sums to
         one, to zero where nothing can be seen. With a memory they are a dict
         of these, `"self"`, and of `"cross"`, `(B, N, T, Tk)`.
@@ -198,10 +199,13 @@ class TransformerDecoder(keras.layers.Layer):
                 f"memory={'a tensor' if memory is not None else None}, "
                 f"built {'with' if self.has_memory else 'without'} one"
             )
+        if self.has_memory:
+            check_mask("memory_mask", memory_mask, memory.shape[:2])
         weights = {}
 
         read = self._before(self.self_attention_norm, target)
         if cache is None and cache_index is None:
+            check_mask("target_mask", target_mask, target.shape[:2])
             added = self.self_attention(
                 read,
                 read,
@@ -234,10 +238,10 @@ class TransformerDecoder(keras.layers.Layer):
         added = self.contract(self.expand(read))
         outputs = [self._after(self.feed_forward_norm, x, added, training)]
 
-        if cache is not None:
-            outputs.append(cache)
         if return_attention_scores:
             outputs.append(weights if self.has_memory else weights["self"])
+        if cache is not None:
+            outputs.append(cache)
         return tuple(outputs) if len(outputs) > 1 else outputs[0]
 
     def get_config(self):
@@ -262,21 +266,28 @@ class TransformerDecoder(keras.layers.Layer):
                 attention.value_projection,
             )
         )
+        index = ops.cast(index, "int32")
         start = (0, 0, index, 0)
         cache = {
             "key": ops.slice_update(cache["key"], start, key),
             "value": ops.slice_update(cache["value"], start, value),
         }
         own = ops.arange(ops.shape(read)[1]) + index
-        visible = ops.arange(ops.shape(cache["key"])[2]) <= own[:, None]
+        room = ops.shape(cache["key"])[2]
+        visible = (ops.arange(room) <= own[:, None])[None]
         if target_mask is not None:
-            visible = combine_masks(
-                visible, ops.cast(target_mask, "bool")[:, None, None]
-            )
+            kept = ops.cast(target_mask, "bool")
+            if kept.shape[1] != cache["key"].shape[2]:
+                others = ops.ones((ops.shape(kept)[0], room), "bool")
+                kept = ops.slice_update(others, (0, index), kept)
+            asked = ops.take(kept, own, axis=1)
+            visible = combine_masks(visible, kept[:, None], asked[:, :, None])
         context, weights = scaled_dot_product_attention(
-            query, cache["key"], cache["value"], visible
+            query, cache["key"], cache["value"], visible[:, None]
         )
         output = attention.output_projection(ops.swapaxes(context, 1, 2))
+        sees = ops.any(visible, axis=-1, keepdims=True)
+        output = ops.where(sees, output, ops.zeros_like(output))
         return output, weights, cache
 
     def _check_cache(self, target, target_mask, cache, index):
@@ -288,20 +299,17 @@ class TransformerDecoder(keras.layers.Layer):
             )
         room, length = cache["key"].shape[2], target.shape[1]
         known = [n for n in (length, index) if isinstance(n, int)]
-        if room is not None and sum(known) > room:
+        beyond = room is not None and sum(known) > room
+        if min(known, default=0) < 0 or beyond:
             raise ValueError(
-                "The cache must have a place for all of the target. Received: "
+                "The cache must have a place for all of the target, the first "
+                "place being 0. Received: "
                 f"cache of {room} places, cache_index={index}, "
                 f"target of shape {tuple(target.shape)}"
             )
-        check_mask("target_mask", target_mask, 2)
-        if target_mask is not None and target_mask.shape[1] != room:
-            raise ValueError(
-                "With a cache, `target_mask` must be `(B, Tmax)`: it tells of "
-                "every place that is kept. Received: "
-                f"target_mask of shape {tuple(target_mask.shape)}, "
-                f"cache of {room} places"
-            )
+        if target_mask is not None and target_mask.shape[1:] == (length,):
+            room = length
+        check_mask("target_mask", target_mask, (target.shape[0], room))
 
     def _before(self, norm, x):
         return norm(x) if self.normalize_first else x

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_attention.functional import check_mask
 from keras_attention.sequence.multi_head_attention import MultiHeadAttention
 
 
@@ -153,6 +154,7 @@ class TransformerEncoder(keras.layers.Layer):
         return_attention_scores=False,
         training=None,
     ):
+        check_mask("mask", mask, inputs.shape[:2])
         read = self._before(self.attention_norm, inputs)
         added = self.attention(
             read,

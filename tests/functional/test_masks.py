@@ -45,7 +45,7 @@ def test_all_masks_in_one():
     attention_mask = rng.random((2, 3, 5)) < 0.7
     assert visible_pairs(query, key) is None
     seen = visible_pairs(
-        query, key, query_mask, value_mask, key_mask, attention_mask, True
+        query, key, key, query_mask, value_mask, key_mask, attention_mask, True
     )
     expected = np.zeros((2, 3, 5), "bool")
     for b, i, j in np.ndindex(2, 3, 5):
@@ -81,10 +81,23 @@ def test_integers_are_taken_for_booleans():
         np.ones((2, 3), "float32"),
         np.ones((2, 3, 1), "bool"),
         np.ones(3, "bool"),
+        np.ones((2, 4), "bool"),
+        np.ones((2, 1), "bool"),
+        np.ones((4, 3), "bool"),
     ],
 )
 def test_refuses_what_is_no_mask(mask):
-    check_mask("value_mask", None, 2)
-    check_mask("value_mask", np.ones((2, 3), "bool"), 2)
-    with pytest.raises(ValueError, match="rank 2. Received: value_mask of"):
-        check_mask("value_mask", mask, 2)
+    check_mask("value_mask", None, (2, 3))
+    check_mask("value_mask", np.ones((2, 3), "bool"), (2, 3))
+    check_mask("value_mask", np.ones((1, 3), "bool"), (2, 3))
+    check_mask("value_mask", np.ones((2, 3), "bool"), (None, None))
+    with pytest.raises(ValueError, match=r"\(2, 3\). Received: value_mask of"):
+        check_mask("value_mask", mask, (2, 3))
+
+
+def test_one_row_of_pairs_may_stand_for_all_queries():
+    query, value = np.ones((2, 3, 4)), np.ones((2, 5, 4))
+    row = np.array([[[True, False, True, True, False]]])
+    same(visible_pairs(query, value, attention_mask=row), row)
+    with pytest.raises(ValueError, match="`attention_mask`"):
+        visible_pairs(query, value, attention_mask=row.repeat(2, axis=1))

@@ -160,6 +160,17 @@ def test_a_sample_falls_where_the_softmax_says(dtype):
     assert (other != drawn).any()
 
 
+def test_choices_take_a_length_that_is_not_known_yet():
+    scores = np.random.default_rng(6).normal(size=(2, 4)).astype("float32")
+    row = keras.Input((None,))
+    for k in (2, 9):
+        best = keras.layers.Lambda(lambda x: top_k_softmax(x, k))(row)
+        close(keras.Model(row, best)(scores), top_k_softmax(scores, k))
+    drawn = keras.layers.Lambda(one_hot_sample)(row)
+    drawn = numpy(keras.Model(row, drawn)(scores))
+    assert drawn.shape == (2, 4) and (drawn.sum(axis=1) == 1).all()
+
+
 @pytest.mark.parametrize("kind", ["sigmoid", "hard_sigmoid"])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_gate_equals_numpy_and_keeps_the_dtype(kind, dtype):

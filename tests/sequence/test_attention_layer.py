@@ -185,3 +185,11 @@ def test_the_location_score_takes_lengths_that_are_not_known_yet():
     model = keras.Model([query, value], context)
     data = np.ones((2, 4, 4)), np.ones((2, 3, 5))
     close(model(data), layer(*data))
+
+
+def test_refuses_another_depth_than_it_was_built_for():
+    layer = AttentionLayer("concat", units=3)
+    layer(np.ones((2, 3, 4)), np.ones((2, 5, 6)))
+    for query, key in ((6, 4), (5, 5)):
+        with pytest.raises(ValueError, match="built for depth 4"):
+            layer(np.ones((2, 3, query)), np.ones((2, 5, key)))

@@ -79,6 +79,22 @@ def test_blocks_change_no_number_and_no_gradient(block_size, causal):
         close(one, other, atol=1e-6)
 
 
+@pytest.mark.parametrize("lengths", [(None, None), (6, None), (None, 5)])
+def test_blocks_take_lengths_that_are_not_known_yet(lengths):
+    rng = np.random.default_rng(3)
+    query, value = rng.normal(size=(2, 6, 4)), rng.normal(size=(2, 5, 4))
+    layer = BahdanauAttention(units=3, block_size=4)
+    inputs = [keras.Input((length, 4)) for length in lengths]
+    model = keras.Model(inputs, layer(*inputs, return_attention_scores=True))
+    twin = BahdanauAttention(units=3)
+    twin(query, value)
+    randomize(twin)
+    layer.set_weights(twin.get_weights())
+    expected = twin(query, value, return_attention_scores=True)
+    for answer, known in zip(model([query, value]), expected):
+        close(answer, known)
+
+
 def test_drops_weights_in_training_only():
     ones = np.ones((1, 2, 4))
     layer = BahdanauAttention(units=5, dropout=0.9, seed=0)

@@ -173,5 +173,5 @@ def test_refuses_bad_inputs():
     layer = HierarchicalAttention(units=3, attention_units=4)
     with pytest.raises(ValueError, match=r"input_shape=\(2, 4, 5\)"):
         layer(np.ones((2, 4, 5)))
-    with pytest.raises(ValueError, match="rank 3. Received: mask of shape"):
+    with pytest.raises(ValueError, match=r"\). Received: mask of shape"):
         layer(np.ones((2, 3, 4, 5)), mask=np.ones((2, 3), "bool"))

@@ -156,3 +156,25 @@ def test_refuses_bad_inputs():
         LocalAttention(2, mode="predictive")(
             np.ones((1, 2, 4)), np.ones((1, 2, 4)), positions=np.ones((1, 2))
         )
+
+
+@pytest.mark.parametrize("mode", ["monotonic", "predictive"])
+def test_an_integer_mask_says_what_a_boolean_one_does(mode):
+    rng = np.random.default_rng(8)
+    query, value = rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 6, 4))
+    mask = np.array([[1, 1, 0, 1, 1, 0], [1, 1, 1, 0, 0, 0]], "bool")
+    layer = LocalAttention(window=2, mode=mode)
+    expected = layer(query, value, value_mask=mask)
+    close(layer(query, value, value_mask=mask * 2), expected)
+    row = mask[:, None]  # the same pairs for all queries
+    pairs = row.repeat(3, axis=1)
+    expected = layer(query, value, attention_mask=pairs)
+    close(layer(query, value, attention_mask=row), expected)
+
+
+def test_refuses_another_depth_than_it_was_built_for():
+    layer = LocalAttention(window=1, score="concat")
+    layer(np.ones((2, 3, 4)), np.ones((2, 5, 6)))
+    for query, key in ((6, 4), (5, 5)):
+        with pytest.raises(ValueError, match="built for depth 4"):
+            layer(np.ones((2, 3, query)), np.ones((2, 5, key)))

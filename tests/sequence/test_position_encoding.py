@@ -94,8 +94,13 @@ def test_learned_vectors_start_as_small_noise():
 def test_a_start_is_the_position_of_the_first(layer):
     inputs = np.random.default_rng(2).normal(size=(2, 6, 4))
     whole = numpy(layer(inputs))
-    for start in (2, keras.ops.convert_to_tensor(2)):
+    for start in (2, np.int64(2), np.array(2), keras.ops.convert_to_tensor(2)):
         close(layer(inputs[:, 2:5], start=start), whole[:, 2:5])
+
+
+def test_no_position_is_before_the_first(layer):
+    with pytest.raises(ValueError, match="start=-1"):
+        layer(np.ones((1, 3, 4)), start=-1)
 
 
 def test_a_start_may_count_up_inside_a_loop(layer):

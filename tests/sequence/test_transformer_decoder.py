@@ -201,7 +201,7 @@ def test_steps_with_a_cache_are_the_whole(steps, has_memory, normalize_first):
         stop = index + length
         options = {"cache": cache, "cache_index": index}
         plain, _ = layer(target[:, index:stop], *memory, **options)
-        output, cache, weights = layer(
+        output, weights, cache = layer(
             target[:, index:stop],
             *memory,
             **options,
@@ -266,21 +266,44 @@ def test_a_cache_in_half_precision_stays_in_it(dtype):
     assert kept == layer.compute_dtype
 
 
-def test_a_mask_of_the_whole_cache_hides_what_is_kept():
+@pytest.mark.parametrize("hidden", [slice(0, 2), slice(3, 5)])
+def test_a_mask_of_the_whole_cache_hides_what_is_kept(hidden):
     target = np.random.default_rng(8).normal(size=(2, 5, 8))
     layer = TransformerDecoder(16, 2)
-    mask = np.array([[False, False, True, True, True]] * 2)
-    whole = layer(target, target_mask=mask)
+    layer(target)
+    randomize(layer)  # a bias, too, must be hidden
+    mask = np.ones((2, 5), "bool")
+    mask[:, hidden] = False
+    whole, shares = layer(
+        target, target_mask=mask, return_attention_scores=True
+    )
     cache, room = empty_cache(room=6), np.ones((2, 6), "bool")
     room[:, :5] = mask
     for start, stop in ((0, 4), (4, 5)):
-        output, cache = layer(
+        output, weights, cache = layer(
             target[:, start:stop],
             target_mask=room,
             cache=cache,
             cache_index=start,
+            return_attention_scores=True,
         )
-    close(output, whole[:, 4:])
+        close(output, whole[:, start:stop])
+        close(weights[..., :5], shares[:, :, start:stop])
+
+
+def test_a_mask_that_the_new_positions_carry_hides_them():
+    ids = np.array([[3, 4, 0, 0], [3, 4, 5, 0]])
+    embed = keras.layers.Embedding(9, 8, mask_zero=True)
+    layer = TransformerDecoder(16, 2)
+    layer(embed(ids))
+    randomize(layer)
+    whole = layer(embed(ids))
+    output, cache = layer(
+        embed(ids[:, :1]), cache=empty_cache(room=6), cache_index=0
+    )
+    close(output, whole[:, :1])
+    output, _ = layer(embed(ids[:, 1:]), cache=cache, cache_index=1)
+    close(output, whole[:, 1:])
 
 
 def test_drops_in_training_only():
@@ -313,8 +336,10 @@ def test_refuses_bad_inputs():
         TransformerDecoder(8, 2)(keras.Input((5, None)))
     with pytest.raises(ValueError, match=r"\(2, 8\)"):
         TransformerDecoder(8, 2)(ones[:, 0])
-    with pytest.raises(ValueError, match="`query_mask`"):
+    with pytest.raises(ValueError, match="`target_mask`"):
         TransformerDecoder(8, 2)(ones, target_mask=ones[..., 0])
+    with pytest.raises(ValueError, match="`memory_mask`"):
+        TransformerDecoder(8, 2)(ones, ones, memory_mask=ones[..., 0])
 
 
 def test_refuses_a_memory_in_some_calls_only():
@@ -337,10 +362,11 @@ def test_refuses_a_cache_that_does_not_fit():
         layer(ones, cache=cache)
     with pytest.raises(ValueError, match="cache=None"):
         layer(ones, cache_index=0)
-    with pytest.raises(ValueError, match="cache of 6 places, cache_index=2"):
-        layer(ones, cache=cache, cache_index=2)
-    with pytest.raises(ValueError, match=r"target_mask of shape \(2, 5\)"):
-        mask = np.ones((2, 5), "bool")
+    for index in (2, -1):
+        with pytest.raises(ValueError, match=f"6 places, cache_index={index}"):
+            layer(ones, cache=cache, cache_index=index)
+    with pytest.raises(ValueError, match=r"target_mask of shape \(2, 4\)"):
+        mask = np.ones((2, 4), "bool")
         layer(ones, target_mask=mask, cache=cache, cache_index=0)
     with pytest.raises(ValueError, match="boolean"):
         mask = np.ones((2, 6))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import math
 
 import keras
 import numpy as np
@@ -51,9 +52,7 @@ class Examples:
 
     def sample(self, count, seed=0):
         """At most `count` examples, drawn from every class alike."""
-        if count >= len(self):
-            return self
-        return self.divide(count / len(self), seed)[1]
+        return self if count >= len(self) else self._cut(count, seed)[1]
 
     def divide(self, fraction, seed=0):
         """Two parts, the second of size `fraction`, classes in proportion.
@@ -65,16 +64,30 @@ class Examples:
         Returns:
             `(first, second)`, both of this class.
         """
-        from sklearn.model_selection import train_test_split
-
         if not 0 < fraction < 1:
             raise ValueError(
                 "The share of examples to set aside must be between 0 and 1, "
                 f"both excluded. Received: fraction={fraction}"
             )
+        # As many as scikit-learn takes for a fraction.
+        return self._cut(math.ceil(fraction * len(self)), seed)
+
+    def _cut(self, count, seed):
+        """Two parts, the second of `count` examples."""
+        from sklearn.model_selection import train_test_split
+
+        sizes = np.unique(self.labels, return_counts=True)[1]
+        if min(sizes) < 2 or min(count, len(self) - count) < len(sizes):
+            raise ValueError(
+                "To be divided, data must have two examples of every class, "
+                "and both parts as many as there are classes. Received: "
+                f"{len(self)} examples of {len(sizes)} classes, {min(sizes)} "
+                f"of the smallest, to be cut into {len(self) - count} and "
+                f"{count}"
+            )
         first, second = train_test_split(
             np.arange(len(self)),
-            test_size=fraction,
+            test_size=count,
             random_state=seed,
             stratify=self.labels,
         )

@@ -85,7 +85,7 @@ def load_texts(source="key_sentences", split="train"):
     examples.check_split(split)
     if isinstance(source, TextData):
         return source
-    if isinstance(source, tuple):
+    if isinstance(source, (tuple, list)) and len(source) == 2:
         return _from_lists(*source)
     if hasattr(source, "as_numpy_iterator"):
         return _from_lists(*examples.unbatched(source.as_numpy_iterator()))
@@ -247,12 +247,12 @@ def _from_folder(folder, split):
 
 def _folder_of_classes(folder):
     paths, labels, names = examples.files_by_class(folder, (".txt",), "texts")
-    texts = [_read(path) for path in paths]
+    texts = [read_file(path) for path in paths]
     return TextData(texts, labels, names, folder.name)
 
 
 def _from_csv(path):
-    rows = csv.reader(io.StringIO(_read(path), newline=""), strict=True)
+    rows = csv.reader(io.StringIO(read_file(path), newline=""), strict=True)
     texts, labels = [], []
     limit = csv.field_size_limit(2**31 - 1)  # a text may be long
     try:
@@ -284,7 +284,18 @@ def _from_csv(path):
     return TextData(texts, places, names, path.stem)
 
 
-def _read(path):
+def read_file(path):
+    """The text in a file of UTF-8.
+
+    Args:
+        path: `pathlib.Path`.
+
+    Returns:
+        String.
+
+    Raises:
+        ValueError: If it is in another encoding.
+    """
     content = path.read_bytes()
     try:
         return content.decode("utf-8-sig")

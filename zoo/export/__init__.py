@@ -14,6 +14,7 @@ import tempfile
 import keras
 
 from zoo import presets
+from zoo.data.tokens import SPECIAL
 from zoo.files import replacing
 
 # Format -> its place in the export's folder.
@@ -28,9 +29,11 @@ def export(task, folder, formats=tuple(PLACES)):
     """Writes a task for serving, and proves that it answers alike.
 
     The folder gets `saved_model/` (TensorFlow; raw input, arrays and attention
-    maps), `model.tflite` (LiteRT; arrays) and `labels.txt`. Each is run in a
-    fresh process, without this package, and compared with the task. Models in
-    mixed precision are exported in float32. Where Keras runs on another
+    maps), `model.tflite` (LiteRT; arrays), `labels.txt` and, of a model that
+    reads texts, `vocabulary.txt`: the word of each id, one a line, of which the
+    first, padding, is empty. Each format is run in a fresh process, without
+    this package, and compared with the task. Models in mixed precision are
+    exported in float32. Where Keras runs on another
     backend, TensorFlow writes the files in a process of its own.
 
     Args:
@@ -63,8 +66,13 @@ def export(task, folder, formats=tuple(PLACES)):
     try:
         # Each takes its place when the block ends, and only if it ends well.
         with contextlib.ExitStack() as places:
-            part = places.enter_context(replacing(folder / "labels.txt"))
-            part.write_text("".join(f"{label}\n" for label in labels), "utf-8")
+            lists = {"labels.txt": labels}
+            if "vocabulary" in task.assets:
+                words = [*SPECIAL, *task.assets["vocabulary"]]
+                lists["vocabulary.txt"] = words
+            for file, lines in lists.items():
+                part = places.enter_context(replacing(folder / file))
+                part.write_text("".join(f"{x}\n" for x in lines), "utf-8")
             parts = {
                 name: places.enter_context(replacing(folder / PLACES[name]))
                 for name in formats

@@ -38,7 +38,7 @@ def words_page(answers):
                 line.append(f"{weight:.2f}", _style(weight))
                 line.append("  ")
             for word, _, strength in words:
-                line.append(word, _style(strength))
+                line.append(_cut(word, COLUMNS), _style(strength))
                 line.append(" ")
             lines.append(line)
         lines += [Text(_most(answer), style="italic"), Text()]
@@ -164,7 +164,10 @@ def _most(answer):
     if not words:
         return "no words"
     words.sort(key=lambda word: -word[1])
-    most = (f"{word} {100 * share:.0f} %" for word, share, _ in words[:MOST])
+    most = (
+        f"{_cut(word, COLUMNS // MOST)} {100 * share:.0f} %"
+        for word, share, _ in words[:MOST]
+    )
     return f"most weight: {', '.join(most)}"
 
 

@@ -1,5 +1,7 @@
 """Text classification: a text in, a label out."""
 
+import os
+import pathlib
 import sys
 
 import keras
@@ -45,7 +47,11 @@ class TextClassification(Classification):
         self.tokens = Tokens(assets["vocabulary"], **card["preprocessing"])
 
     def from_shell(self, word):
-        return sys.stdin.read() if word == "-" else word
+        if word == "-":
+            return sys.stdin.read()
+        if not os.path.isfile(word):
+            return word
+        return text_data.read_file(pathlib.Path(word))
 
     def preprocess(self, raws):
         return self.tokens(raws)
@@ -118,7 +124,8 @@ class TextClassification(Classification):
         return {
             "name": data.name,
             "version": data.version,
-            "licence_class": text_data.LICENCES.get(data.name),
+            # A version has what is public; of the user's own nothing is known.
+            "licence_class": data.version and text_data.LICENCES.get(data.name),
             "train_split": data.split,
         }
 

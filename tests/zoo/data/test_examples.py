@@ -53,6 +53,14 @@ def test_divides_classes_in_proportion_without_overlap():
 def test_samples_every_class_alike_and_never_more_than_there_are():
     assert np.bincount(numbers().sample(8).labels).tolist() == [4, 4]
     assert len(numbers().sample(100)) == 20
+    # 7 / 25 * 25 is a little more than 7.
+    assert len(numbers(25).sample(7)) == 7
+
+
+@pytest.mark.parametrize("places", [[0, 1, 2, 3], [*range(0, 20, 2), 1]])
+def test_says_what_it_takes_to_be_divided(places):
+    with pytest.raises(ValueError, match="two examples of every class"):
+        numbers().take(places).divide(0.2)
 
 
 def test_its_number_tells_contents_order_and_labels():

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from zoo.data.tokens import END, PUNCTUATION, Tokens, vectorization
+from zoo.data.tokens import PUNCTUATION, REPLACED, Tokens, vectorization
 
 tf = pytest.importorskip("tensorflow")
 
@@ -24,9 +24,21 @@ def test_words_are_lower_case_without_punctuation_or_tags():
     assert tokens.words("a < b > c <br> d <b>e</b>") == list("abcd") + ["beb"]
 
 
-def test_what_is_not_ascii_stays_as_it_is():
+def test_typographic_signs_are_read_as_plain_ones():
+    tokens = Tokens(["a"], length=9, sentences=9)
+    for text, plain in (
+        ("Don’t — it’s “great”…", "Don't - it's \"great\"..."),
+        ("a–b—c…d\u00a0e\u0085f\u0096g\u0097h", "a b c d e f g h"),
+        ("\u0091a\u0092 \u0093b\u0094 ‚c‛ „d‟ \u0082e \u0084f", "a b c d e f"),
+        ("he left.” she stayed", 'he left." she stayed'),
+        ("over.\u00a0Next", "over. Next"),
+    ):
+        assert tokens.words(text) == tokens.words(plain)
+
+
+def test_what_else_is_not_ascii_stays_as_it_is():
     tokens = Tokens(["a"])
-    for word in ("ÄÖ", "İstanbul", "naïve\u00a0word", "a\u2028b", "“no”", "😀"):
+    for word in ("ÄÖ", "İstanbul", "naïve\u3000word", "a\u2028b", "«no»", "😀"):
         expected = "".join(
             letter.lower() if letter.isascii() else letter for letter in word
         )
@@ -82,7 +94,7 @@ def test_a_mark_ends_a_sentence_before_white_space_of_ascii_alone():
     tokens = Tokens(["a"], length=9, sentences=9)
     for white in " \t\n\v\f\r":
         assert tokens.words(f"a.{white}b") == [["a"], ["b"]]
-    for other in ("", "\u00a0", "\x1c", "\x85", '" '):
+    for other in ("", "\u3000", "\x1c", "\u2028", '" '):
         assert len(tokens.words(f"a.{other}b")) == 1
 
 
@@ -148,7 +160,7 @@ def strange_texts(count):
     draw = random.Random(0)
     bits = [
         *"abAB.!?<>/-'\"_ \n\r\t\v\f\0\x01\x1c\x1f\x7f\x85",
-        *"éÉİıßſK\u00a0\u200b\u2028\u3000\ufeff\ufffd😀",
+        *"’“”‛–—…\x80\x82\x91\x92\x93\x94\x95\x96\x97éÉİıßſK\u00a0\u200b\u2028\u3000\ufeff\ufffd😀",
         *("<br />", "<BR>", "<br\t/>", "<br", ". ", "... ", "a b c", "&amp;"),
     ]
     texts = ["", "...", " ", "\n\n. . .", "qqq www", "word " * 55 + ". one"]
@@ -281,4 +293,5 @@ def test_refuses_a_vocabulary_without_room_for_a_word():
 
 def test_one_pattern_serves_both_languages():
     # RE2's `\s` lacks the vertical tab.
-    assert "\\s" not in END
+    for pattern, _ in REPLACED:
+        assert "\\s" not in pattern

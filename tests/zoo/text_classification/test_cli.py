@@ -88,6 +88,36 @@ def test_predict_gives_all_as_json():
     assert found == {"text": TEXT, **zoo.load("han_tiny").predict(TEXT)}
 
 
+def test_signs_and_codes_in_a_text_are_not_obeyed():
+    for text in ("lovely :smile: lamp", "[red]lovely[/red] lamp"):
+        (found,) = json.loads(run("predict", "han_tiny", text, "--json"))
+        assert found["text"] == text
+        assert text in run("predict", "han_tiny", text)
+    text = run("look", "han_tiny", "\x1b[31mlovely\x1b]0;title\x07 lamp")
+    assert "\x1b" not in text and "\x07" not in text
+
+
+def test_a_text_without_spaces_shows_how_it_begins():
+    assert "\u65e5\u672c" * 20 in run(
+        "predict", "han_tiny", "\u65e5\u672c" * 90
+    )
+
+
+def test_a_file_is_read(tmp_path):
+    (tmp_path / "review.txt").write_text(TEXT, "utf-8")
+    (found,) = json.loads(run("predict", "han_tiny", "review.txt", "--json"))
+    assert found == {"text": TEXT, **zoo.load("han_tiny").predict(TEXT)}
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
+    assert "latin.txt, line 1" in fails("predict", "han_tiny", "latin.txt")
+
+
+def test_look_is_short_however_long_a_word_is(tmp_path):
+    text = run("look", "han_tiny", "-", stdin="lovely " + "x" * 10**6)
+    assert len(text) < 3000
+    run("look", "han_tiny", "-", "--out", "a.HTM", stdin="x" * 10**6)
+    assert (tmp_path / "a.HTM").stat().st_size < 10_000
+
+
 def test_a_minus_is_standard_input():
     text = run("predict", "han_tiny", "-", "--json", stdin=f"{TEXT}\n")
     (found,) = json.loads(text)
@@ -125,6 +155,11 @@ def test_look_refuses_what_it_cannot(tmp_path):
 def test_evaluate_agrees_with_the_card_on_the_same_data():
     text = run("evaluate", "transformer_tiny")
     assert "agrees" in text and "1,000 texts" in text
+
+
+def test_evaluate_asks_for_data_that_are_not_at_hand():
+    message = fails("evaluate", "han_tiny")
+    assert "pass them as `data`" in message and "data='tiny'" in message
 
 
 def test_finetune_learns_a_table(tmp_path):

@@ -131,10 +131,21 @@ def test_says_where_it_looked(task, loaded):
             )
 
 
-def test_the_vocabulary_is_inside(reports, tmp_path):
+def test_the_vocabulary_is_inside(task, reports, tmp_path):
     copy = shutil.copytree(reports["saved_model"]["path"], tmp_path / "copy")
+    loaded = tf.saved_model.load(copy)
+    outputs = loaded.signatures["serving_default"](text=tf.constant(TEXTS))
+    for shares, answer in zip(outputs["probabilities"], task.predict(TEXTS)):
+        close(max(shares), answer["probability"])
     files = {path.name for path in pathlib.Path(copy).rglob("*.txt")}
     assert files == {"labels.txt"}
+
+
+def test_a_device_finds_the_words_of_all_ids(task, reports):
+    file = pathlib.Path(reports["litert"]["path"]).parent / "vocabulary.txt"
+    words = file.read_text("utf-8").split("\n")[:-1]
+    assert words == ["", "[UNK]", *task.assets["vocabulary"]]
+    assert len(words) == task.tokens.vocabulary_size
 
 
 @pytest.mark.parametrize("builder", NETWORKS)

@@ -281,6 +281,19 @@ def test_labels_are_told_by_name(trained):
         trained.evaluate(alien)
 
 
+def test_new_classes_have_names_of_their_own(trained):
+    data = TextData(tiny_texts(8).texts, np.arange(8) % 2, ["3", "5"])
+    assert trained.new_labels(data, 4) == ["3", "5", "0", "1"]
+    turned = TextData(data.texts, data.labels, ["good", "bad"])
+    assert trained.new_labels(turned) == ["bad", "good"]  # the head stays
+
+
+def test_of_a_users_own_data_no_licence_is_known(trained):
+    data = tiny_texts(8)
+    data.name = "trec"
+    assert trained.describe(data)["licence_class"] is None
+
+
 def test_the_card_says_what_it_learned_from(trained):
     described = trained.describe(key_sentences(4)[0])
     assert described == {
