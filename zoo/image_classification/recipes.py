@@ -5,7 +5,7 @@ from zoo.image_classification.attention_resnet import PRESETS
 _CIFAR = {
     "data": "cifar10",
     "training": {
-        "epochs": 10,
+        "epochs": 16,
         "batch_size": 64,
         "optimizer": "sgd",
         "learning_rate": 0.1,
