@@ -53,7 +53,8 @@ class Classification(Task):
                 "`num_classes` must be at least the number of classes in the "
                 f"data, {len(names)}. Received: num_classes={num_classes}"
             )
-        spare = [str(place) for place in range(len(names) + num_classes)]
+        places = range(len(names), len(names) + num_classes)
+        spare = [str(place) for place in places]
         spare = [name for name in spare if name not in names]
         return [*names, *spare][:num_classes]
 

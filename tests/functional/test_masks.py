@@ -6,6 +6,7 @@ import pytest
 from keras_attention.functional import (
     causal_mask,
     check_mask,
+    check_query_call,
     combine_masks,
     padding_mask,
     visible_pairs,
@@ -101,3 +102,17 @@ def test_one_row_of_pairs_may_stand_for_all_queries():
     same(visible_pairs(query, value, attention_mask=row), row)
     with pytest.raises(ValueError, match="`attention_mask`"):
         visible_pairs(query, value, attention_mask=row.repeat(2, axis=1))
+
+
+@pytest.mark.parametrize(
+    "query, value, key, message",
+    [
+        ((2, 3), (2, 5, 4), (2, 5, 4), r"query_shape=\(2, 3\)"),
+        ((2, 3, 4), (2, 5, 4, 1), (2, 5, 4), r"value_shape=\(2, 5, 4, 1\)"),
+        ((2, 3, 4), (2, 5, 4), (2, 6, 4), "equally long"),
+    ],
+)
+def test_refuses_sequences_that_do_not_fit(query, value, key, message):
+    check_query_call(np.ones((2, 3, 4)), np.ones((2, 5, 6)), np.ones((2, 5, 4)))
+    with pytest.raises(ValueError, match=message):
+        check_query_call(np.ones(query), np.ones(value), np.ones(key))

@@ -6,6 +6,7 @@ import pytest
 
 from keras_attention.functional import (
     additive_scores,
+    check_depth,
     concat_projections,
     dot_scores,
     general_scores,
@@ -110,3 +111,9 @@ def test_scores_of_heads_have_their_own_axis():
 def test_the_scale_keeps_large_sizes_from_overflowing_in_float16():
     query, _ = tensor(np.full((1, 1, 1024), 15.0), "float16")
     assert np.isfinite(as_float32(scaled_dot_scores(query, query))).all()
+
+
+def test_refuses_a_depth_that_the_kernel_was_not_built_for():
+    check_depth(np.ones((2, 3, 4)), 4)
+    with pytest.raises(ValueError, match=r"\(2, 3, 4\), built for depth 6"):
+        check_depth(np.ones((2, 3, 4)), 6)

@@ -164,7 +164,7 @@ def test_choices_take_a_length_that_is_not_known_yet():
     scores = np.random.default_rng(6).normal(size=(2, 4)).astype("float32")
     row = keras.Input((None,))
     for k in (2, 9):
-        best = keras.layers.Lambda(lambda x: top_k_softmax(x, k))(row)
+        best = keras.layers.Lambda(lambda x, k=k: top_k_softmax(x, k))(row)
         close(keras.Model(row, best)(scores), top_k_softmax(scores, k))
     drawn = keras.layers.Lambda(one_hot_sample)(row)
     drawn = numpy(keras.Model(row, drawn)(scores))
