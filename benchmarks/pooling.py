@@ -11,7 +11,6 @@ again after a kill, it goes on where it was. The models stay in `--runs`.
 """
 
 import json
-import math
 import pathlib
 import statistics
 
@@ -73,9 +72,11 @@ def table(known):
     for name, twin in TWINS.items():
         if not {name, twin} <= set(known):
             continue
+        theirs = known[twin]["accuracy"]
         gains = [
-            accuracy - known[twin]["accuracy"].get(seed, math.nan)
+            accuracy - theirs[seed]
             for seed, accuracy in known[name]["accuracy"].items()
+            if seed in theirs
         ]
         rows.append(row(name, known[name], mean_and_std(gains, "+.4f")))
         rows.append(row(twin, known[twin], " | "))
