@@ -6,7 +6,9 @@ the cache, then at a URL, and each file is checked by its SHA-256. What is
 missing or altered raises; nothing falls back to random weights.
 """
 
+import contextlib
 import difflib
+import gc
 import hashlib
 import importlib
 import json
@@ -67,7 +69,8 @@ def load(name):
         role: json.loads((folder / file).read_text("utf-8"))
         for role, file in card["assets"].items()
     }
-    model = keras.saving.load_model(folder / "model.keras", compile=False)
+    with _nothing_freed():
+        model = keras.saving.load_model(folder / "model.keras", compile=False)
     return kind(model, card, assets)
 
 
@@ -267,6 +270,22 @@ def _folders(folder):
     if not folder.is_dir():
         return []
     return sorted(path.parent.name for path in folder.glob("[!.]*/card.json"))
+
+
+@contextlib.contextmanager
+def _nothing_freed():
+    """Keeps layers that are dropped while a model is loaded.
+
+    Keras tells the layers that `Bidirectional` copies by their address, and
+    takes two for one when the second has the place of the first.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _read_card(folder):

@@ -83,11 +83,18 @@ class HierarchicalAttention(keras.layers.Layer):
         self.dropout = dropout
         self.seed = seed
         self.supports_masking = True
-        self.word_encoder = self._encoder("word_encoder")
+        # `Bidirectional` copies what it is given. While a model is loaded,
+        # Keras tells what was copied by its address: the first must not be
+        # gone, and its place taken, when the second is copied.
+        word_gru = self._gru()
+        self.word_encoder = self._both_ways(word_gru, "word_encoder")
         self.word_attention = AttentionPooling(
             attention_units, dtype=self.dtype_policy, name="word_attention"
         )
-        self.sentence_encoder = self._encoder("sentence_encoder")
+        sentence_gru = self._gru()
+        self.sentence_encoder = self._both_ways(
+            sentence_gru, "sentence_encoder"
+        )
         self.sentence_attention = AttentionPooling(
             attention_units, dtype=self.dtype_policy, name="sentence_attention"
         )
@@ -95,13 +102,15 @@ class HierarchicalAttention(keras.layers.Layer):
             dropout, seed=seed, dtype=self.dtype_policy, name="dropout"
         )
 
-    def _encoder(self, name):
-        gru = keras.layers.GRU(
+    def _gru(self):
+        return keras.layers.GRU(
             self.units,
             return_sequences=True,
             dtype=self.dtype_policy,
             name="gru",
         )
+
+    def _both_ways(self, gru, name):
         return keras.layers.Bidirectional(
             gru, dtype=self.dtype_policy, name=name
         )

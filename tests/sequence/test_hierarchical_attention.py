@@ -1,5 +1,8 @@
 """HierarchicalAttention against the paper's equations, written out in NumPy."""
 
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -175,3 +178,17 @@ def test_refuses_bad_inputs():
         layer(np.ones((2, 4, 5)))
     with pytest.raises(ValueError, match=r"\). Received: mask of shape"):
         layer(np.ones((2, 3, 4, 5)), mask=np.ones((2, 3), "bool"))
+
+
+def test_what_is_copied_first_is_there_when_the_second_is(monkeypatch):
+    seen, init = [], keras.layers.Bidirectional.__init__
+
+    def recorded(self, layer, *args, **kwargs):
+        gc.collect()
+        assert all(other() is not None for other in seen)
+        seen.append(weakref.ref(layer))
+        init(self, layer, *args, **kwargs)
+
+    monkeypatch.setattr(keras.layers.Bidirectional, "__init__", recorded)
+    HierarchicalAttention(3, 4)
+    assert len(seen) == 2

@@ -1,10 +1,12 @@
 """Presets: found in their order, fetched, checked, written whole."""
 
 import functools
+import gc
 import http.server
 import json
 import threading
 
+import keras
 import pytest
 
 import zoo
@@ -93,6 +95,18 @@ def test_the_checkout_goes_before_the_cache(shelf, alone, monkeypatch):
     assert presets.find("se_tiny") == shelf / "se_tiny"
     cached.save(presets.cache() / "mine")
     assert presets.find("mine") == presets.cache() / "mine"
+
+
+def test_nothing_is_freed_while_a_model_is_loaded(shelf, monkeypatch):
+    seen, load = [], keras.saving.load_model
+
+    def recorded(*args, **kwargs):
+        seen.append(gc.isenabled())
+        return load(*args, **kwargs)
+
+    monkeypatch.setattr(keras.saving, "load_model", recorded)
+    zoo.load(shelf / "se_tiny")
+    assert seen == [False] and gc.isenabled()
 
 
 def test_lists_by_task_and_by_name(shelf, alone, monkeypatch):
