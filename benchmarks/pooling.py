@@ -7,7 +7,8 @@ presets, with three seeds, and measures on the whole test set. The twins share
 budget, seed, tokeniser and everything below the pooling; for the hierarchical
 network both poolings are replaced. The difference is taken seed by seed. The
 table is printed, and every figure kept in `benchmarks/pooling.json`; called
-again after a kill, it goes on where it was. The models stay in `--runs`.
+again after a kill, it goes on where it was, unless the recipe is another. The
+models stay in `--runs`.
 """
 
 import json
@@ -18,6 +19,7 @@ import keras
 import typer
 
 import zoo
+from zoo import recipes
 from zoo.files import replacing
 
 TWINS = {
@@ -38,7 +40,7 @@ def main(
     """Fills the table, and prints it."""
     for seed in range(seeds):
         for name in names or NAMES:
-            if str(seed) in read(figures).get(name, {}).get("accuracy", {}):
+            if str(seed) in kept_of(name, read(figures))["accuracy"]:
                 continue
             made = zoo.train(
                 name,
@@ -48,7 +50,7 @@ def main(
             )
             card = made.card
             known = read(figures)  # another process may have written since
-            kept = known.setdefault(name, {"accuracy": {}})
+            kept = known[name] = kept_of(name, known)
             kept["accuracy"][str(seed)] = card["metrics"]["accuracy"]["value"]
             kept["parameters"] = card["parameters"]["trainable"]
             kept["versions"] = card["versions"]
@@ -61,6 +63,17 @@ def main(
 
 def read(figures):
     return json.loads(figures.read_text()) if figures.exists() else {}
+
+
+def kept_of(name, known):
+    """What is known of a network, nothing if by another recipe."""
+    recipe = {**recipes.find(name)}
+    # The seed is given here.
+    recipe["training"] = {**recipe["training"], "seed": None}
+    found = known.get(name, {})
+    if found.get("recipe") != recipe:
+        return {"recipe": recipe, "accuracy": {}}
+    return found
 
 
 def table(known):

@@ -59,7 +59,7 @@ class BahdanauAttention(keras.layers.Layer):
 
     Raises:
         ValueError: If `units` or `block_size` is not positive, or a mask is
-            not boolean or of another rank.
+            not boolean or of another shape.
 
     Example:
 

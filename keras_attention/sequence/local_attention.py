@@ -73,7 +73,7 @@ class LocalAttention(keras.layers.Layer):
     Raises:
         ValueError: If a size is not positive, a name is unknown, `units` or
             `positions` is given where it is not used, query and key differ in
-            size with `"dot"`, or a mask is not boolean or of another rank.
+            size with `"dot"`, or a mask is not boolean or of another shape.
 
     Example:
 

@@ -56,7 +56,7 @@ class LuongAttention(keras.layers.Layer):
     Raises:
         ValueError: If `units` is not positive, the score is unknown, query and
             key differ in size with `"dot"`, or a mask is not boolean or of
-            another rank.
+            another shape.
 
     Example:
 

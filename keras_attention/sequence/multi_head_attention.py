@@ -75,7 +75,7 @@ class MultiHeadAttention(keras.layers.Layer):
         ValueError: If `num_heads`, `key_dim`, `value_dim` or `output_shape` is
             below 1, an input's rank is not 3, its depth is not known, `key`
             and `value` differ in length, or a mask is not boolean or has
-            another rank.
+            another shape.
 
     Example:
 

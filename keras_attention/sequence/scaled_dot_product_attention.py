@@ -54,7 +54,7 @@ class ScaledDotProductAttention(keras.layers.Layer):
     Raises:
         ValueError: If an input's rank is not 3, `query` and `key` differ in
             depth, `key` and `value` in length, or a mask is not boolean or has
-            another rank.
+            another shape.
 
     Example:
 

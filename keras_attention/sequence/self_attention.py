@@ -50,7 +50,7 @@ class SelfAttention(keras.layers.Layer):
     Raises:
         ValueError: If `num_heads` is below 1 or does not divide the depth, the
             input's rank is not 3, its depth is not known, or a mask is not
-            boolean or has another rank.
+            boolean or has another shape.
 
     Example:
 

@@ -61,7 +61,7 @@ class TransformerEncoder(keras.layers.Layer):
     Raises:
         ValueError: If `intermediate_dim` or `num_heads` is below 1,
             `num_heads` does not divide the depth, the depth is not known, or a
-            mask is not boolean or has another rank.
+            mask is not boolean or has another shape.
 
     Example:
 

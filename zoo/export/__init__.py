@@ -33,8 +33,8 @@ def export(task, folder, formats=tuple(PLACES)):
     reads texts, `vocabulary.txt`: the word of each id, one a line, of which the
     first, padding, is empty. Each format is run in a fresh process, without
     this package, and compared with the task. Models in mixed precision are
-    exported in float32. Where Keras runs on another
-    backend, TensorFlow writes the files in a process of its own.
+    exported in float32. Where Keras runs on another backend, TensorFlow writes
+    the files in a process of its own.
 
     Args:
         task: A `zoo.task.Task`.

@@ -52,6 +52,19 @@ def test_the_words_of_a_document_do_not_tell_its_class():
     assert (bad == good).all()
 
 
+def test_each_verb_of_what_others_say_goes_with_either_verdict():
+    data, places = key_sentences(200)
+    heard = [
+        sentence
+        for text, place in zip(data.texts, places)
+        for at, sentence in enumerate(text[:-1].split(". "))
+        if at != place
+    ]
+    for verb in (*text_data._FOUND, "heard", "read", "met"):
+        ends = {each.split()[-1] for each in heard if verb in each.split()}
+        assert ends == {word for pair in text_data._OPINIONS for word in pair}
+
+
 def test_key_sentences_are_the_same_every_time():
     train, test = load_texts(), load_texts(split="test")
     assert (len(train), len(test)) == (4000, 1000)
