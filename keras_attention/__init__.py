@@ -13,6 +13,21 @@ from keras_attention.feature_map.selective_kernel import (
     SelectiveKernel as SelectiveKernel,
 )
 from keras_attention.looking import attention_maps as attention_maps
+from keras_attention.pair.abcnn import ABCNN as ABCNN
+from keras_attention.pair.gated_aggregation import (
+    GatedAggregation as GatedAggregation,
+)
+from keras_attention.pair.mixed_aggregation import (
+    MixedAggregation as MixedAggregation,
+)
+from keras_attention.pair.multiway_attention import (
+    MultiwayAttention as MultiwayAttention,
+)
+from keras_attention.pair.mwan import MwAN as MwAN
+from keras_attention.pair.pair_attention_matrix import (
+    PairAttentionMatrix as PairAttentionMatrix,
+)
+from keras_attention.pair.wide_conv1d import WideConv1D as WideConv1D
 from keras_attention.sequence.attention_layer import (
     AttentionLayer as AttentionLayer,
 )

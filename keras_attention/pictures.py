@@ -1,4 +1,4 @@
-"""Pictures of attention: maps over images, and the gates of channels.
+"""Pictures of attention: maps over images, words with words, channel gates.
 
 Every function returns a `matplotlib.figure.Figure` made without pyplot: no
 window, no global state, safe in threads and on servers. In a notebook, a
@@ -10,6 +10,7 @@ import math
 import os
 import pathlib
 import tempfile
+import textwrap
 import warnings
 
 import numpy as np
@@ -17,6 +18,9 @@ import numpy as np
 COLORMAP = "plasma"
 INK = "#333333"
 BAR = "#3b6fb6"
+CELL = 0.24  # inches, enough for a word on its side
+LETTER = 0.072  # inches, the width of most
+LONGEST = 18  # letters of a word
 
 
 def heat_map(
@@ -264,6 +268,145 @@ def channel_gates(gates, labels=None, sort=False, title=None, ax=None):
     return ax.figure
 
 
+def alignment_matrix(
+    weights,
+    rows,
+    columns,
+    title=None,
+    ax=None,
+    colormap=COLORMAP,
+    weights_range=None,
+):
+    """Draws how far each word of one text goes with each of another.
+
+    Each pair of words is a cell of one colour. The words of the rows stand on
+    the left, those of the columns above, on their side. A long word is cut
+    short, and a sign that cannot be printed is a dot.
+
+    Args:
+        weights: `(len(rows), len(columns))`, one value for each pair of words.
+        rows: List of strings, the words from top to bottom.
+        columns: List of strings, the words from left to right.
+        title: String or `None`. A line above the picture.
+        ax: A matplotlib `Axes` to draw into, with the bar beside it. `None`
+            makes a figure, which is as large as the words need.
+        colormap: String. The name of a matplotlib colormap.
+        weights_range: Pair of floats, the weights at the ends of the colours.
+            `None` takes the least and greatest weight; give it to compare
+            several pictures.
+
+    Returns:
+        The `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: If a word has no weights or the reverse, there is no word,
+            a value is not finite, the range is empty, or the colormap is
+            unknown.
+        ImportError: If matplotlib is not installed.
+
+    Example:
+
+    >>> import numpy as np
+    >>> figure = alignment_matrix(
+    ...     np.eye(2, 3), ["who", "wrote"], ["austen", "wrote", "emma"]
+    ... )
+    >>> [word.get_text() for word in figure.axes[0].get_yticklabels()]
+    ['who', 'wrote']
+    """
+    values = _alignment(weights, rows, columns)
+    limits = _limits(values, weights_range)
+    colors = _colors(colormap, limits)
+    place = {"ax": ax, "fraction": 0.046, "pad": 0.03}
+    if ax is None:
+        left, width, height = _room(rows, columns)
+        title, above = _lines(title, width)
+        figure = _figure(left + width + 0.7, above + height)
+        ax, bar = figure.subplots(1, 2, width_ratios=(width, 0.09))
+        place = {"cax": bar}
+    _cells(ax, values, rows, columns, colors)
+    if title is not None:
+        ax.set_title(title, fontsize=10, color=INK, parse_math=False)
+    _bar(ax.figure, colors, **place)
+    return ax.figure
+
+
+def alignment_grid(
+    maps,
+    rows,
+    columns,
+    title=None,
+    columns_per_row=4,
+    colormap=COLORMAP,
+    weights_range=None,
+):
+    """Draws several alignments of the same words side by side.
+
+    All have one range of colours, so that they can be compared, and one bar.
+
+    Args:
+        maps: Dict from a panel's title to its weights, each
+            `(len(rows), len(columns))`.
+        rows: List of strings, the words from top to bottom. They stand at the
+            first panel of each row of panels.
+        columns: List of strings, the words from left to right.
+        title: String or `None`. A line above the picture.
+        columns_per_row: Positive integer. Panels side by side.
+        colormap: String. The name of a matplotlib colormap.
+        weights_range: Pair of floats, the weights at the ends of the colours.
+            `None` takes the least and greatest weight of all maps.
+
+    Returns:
+        The `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: As for `alignment_matrix`; or if there is no map, or
+            `columns_per_row` is not positive.
+        ImportError: If matplotlib is not installed.
+
+    Example:
+
+    >>> import numpy as np
+    >>> figure = alignment_grid(
+    ...     {"early": np.eye(1), "late": np.ones((1, 1))}, ["who"], ["emma"]
+    ... )
+    >>> [ax.get_title() for ax in figure.axes]
+    ['early', 'late', '']
+    """
+    maps = {
+        name: _alignment(weights, rows, columns)
+        for name, weights in maps.items()
+    }
+    if not maps:
+        raise ValueError("There must be at least one map. Received: maps={}")
+    if not isinstance(columns_per_row, int) or columns_per_row < 1:
+        raise ValueError(
+            "`columns_per_row` must be a positive integer. "
+            f"Received: columns_per_row={columns_per_row!r}"
+        )
+    limits = _limits(np.stack(list(maps.values())), weights_range)
+    colors = _colors(colormap, limits)
+    wide = min(columns_per_row, len(maps))
+    high = math.ceil(len(maps) / wide)
+    left, width, height = _room(rows, columns)
+    width = max(width, 0.1 + 1.2 * LETTER * max(map(len, maps)))
+    title, above = _lines(title, wide * width)
+    figure = _figure(
+        left + wide * (width + 0.1) + 0.7, above + high * (height + 0.25)
+    )
+    places = figure.add_gridspec(
+        high, wide + 1, width_ratios=[width] * wide + [0.09]
+    )
+    for index, (name, values) in enumerate(maps.items()):
+        row, column = divmod(index, wide)
+        ax = figure.add_subplot(places[row, column])
+        _cells(ax, values, [] if column else rows, columns, colors)
+        ax.set_title(name, fontsize=9, color=INK, parse_math=False)
+    if title is not None:
+        figure.suptitle(title, fontsize=10, color=INK, parse_math=False)
+    _bar(figure, colors, cax=figure.add_subplot(places[:, -1]))
+    return figure
+
+
 def save_figure(figure, path, dpi=160):
     """Writes a figure to a file, whole or not at all.
 
@@ -377,6 +520,18 @@ def _map(weights):
     return _finite("weights", values)
 
 
+def _alignment(weights, rows, columns):
+    """The weights as `(len(rows), len(columns))` floats."""
+    values = _map(weights)
+    if values.shape != (len(rows), len(columns)):
+        raise ValueError(
+            "The weights must have a row for each of `rows` and a column for "
+            f"each of `columns`. Received: weights of shape {values.shape}, "
+            f"{len(rows)} rows and {len(columns)} columns"
+        )
+    return values
+
+
 def _gates(gates):
     """The gates as `(B, C)` floats."""
     values = np.asarray(gates)
@@ -464,6 +619,58 @@ def _overlay(ax, picture, values, colors, alpha):
         norm=colors.norm,
         alpha=alpha,
     )
+
+
+def _cells(ax, values, rows, columns, colors):
+    ax.imshow(
+        values,
+        interpolation="nearest",
+        aspect="auto",
+        cmap=colors.cmap,
+        norm=colors.norm,
+    )
+    ax.set_yticks(range(len(rows)), _labels(rows), parse_math=False)
+    ax.set_xticks(
+        range(len(columns)), _labels(columns), rotation=90, parse_math=False
+    )
+    ax.tick_params(
+        length=0,
+        labelsize=8,
+        labelcolor=INK,
+        labeltop=True,
+        labelbottom=False,
+    )
+    ax.spines[:].set_visible(False)
+
+
+def _labels(words):
+    """The words as they can be drawn."""
+    shown = (
+        "".join(sign if sign.isprintable() else "·" for sign in word)
+        for word in words
+    )
+    return [
+        word if len(word) <= LONGEST else f"{word[: LONGEST - 1]}…"
+        for word in shown
+    ]
+
+
+def _room(rows, columns):
+    """Inches: the words of the rows, the cells' width, the height of all."""
+    left, top = (
+        0.1 + LETTER * max(map(len, _labels(words)))
+        for words in (rows, columns)
+    )
+    width = max(1.8, CELL * len(columns))
+    return left, width, top + max(1, CELL * len(rows))
+
+
+def _lines(title, width):
+    """The title in lines of a width, and their height; inches."""
+    if title is None:
+        return None, 0.1
+    lines = textwrap.wrap(title, int(width / LETTER / 1.3))
+    return "\n".join(lines), 0.1 + 0.2 * len(lines)
 
 
 def _bar(figure, colors, **place):

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from zoo.presets import list_models as list_models
     from zoo.presets import load as load
     from zoo.recipes import train as train
+    from zoo.sentence_matching.abcnn import abcnn as abcnn
+    from zoo.sentence_matching.mwan import mwan as mwan
     from zoo.text_classification.hierarchical_attention_network import (
         hierarchical_attention_network as hierarchical_attention_network,
     )
@@ -31,11 +33,13 @@ if TYPE_CHECKING:
 __all__ = [
     "MODELS",
     "PresetError",
+    "abcnn",
     "attention_resnet",
     "card",
     "hierarchical_attention_network",
     "list_models",
     "load",
+    "mwan",
     "recurrent_classifier",
     "train",
     "transformer_classifier",
@@ -43,6 +47,7 @@ __all__ = [
 
 _HOMES = {
     "PresetError": "zoo.presets",
+    "abcnn": "zoo.sentence_matching.abcnn",
     "attention_resnet": "zoo.image_classification.attention_resnet",
     "card": "zoo.presets",
     "hierarchical_attention_network": (
@@ -50,13 +55,16 @@ _HOMES = {
     ),
     "list_models": "zoo.presets",
     "load": "zoo.presets",
+    "mwan": "zoo.sentence_matching.mwan",
     "recurrent_classifier": "zoo.text_classification.recurrent_classifier",
     "train": "zoo.recipes",
     "transformer_classifier": "zoo.text_classification.transformer_classifier",
 }
 
 _MODELS = {
+    "answer_selection": ["abcnn", "mwan"],
     "image_classification": ["attention_resnet"],
+    "sentence_matching": ["abcnn", "mwan"],
     "text_classification": [
         "hierarchical_attention_network",
         "recurrent_classifier",

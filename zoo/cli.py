@@ -51,23 +51,33 @@ Name = Annotated[
     typer.Argument(help="A model of `zoo list`, or a folder that holds one."),
 ]
 Inputs = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(
         help=(
             "Image files: PNG, JPEG, ...; or texts, each in quotes, or text "
-            "files, - being what comes from standard input. Before a text "
-            "that begins with a dash, write --."
+            "files, - being what comes from standard input; of texts that are "
+            "compared, two for each pair. Before a text that begins with a "
+            "dash, write --."
         )
     ),
+]
+Question = Annotated[
+    str | None, typer.Option(help="What candidates are to answer.")
+]
+Candidates = Annotated[
+    str | None,
+    typer.Option(help="A file with a candidate on each line; - is stdin."),
 ]
 Data = Annotated[
     str,
     typer.Option(
         help=(
-            "For images digits, for texts key_sentences; a set of "
-            "tensorflow-datasets, such as cifar10 or imdb_reviews; or a folder "
-            "with a folder of files for each class. Texts may be a CSV file, "
-            "with the columns text and label."
+            "For images digits, for texts key_sentences, for pairs "
+            "scene_claims, for questions who_did_what; a set of "
+            "tensorflow-datasets, such as cifar10 or imdb_reviews, or wikiqa, "
+            "sick or msrp; or a folder with a folder of files for each class. "
+            "Texts may be a CSV file, with the columns text and label; left, "
+            "right and label; or question, candidate and label."
         )
     ),
 ]
@@ -242,19 +252,21 @@ def show(
 @command()
 def predict(
     name: Name,
-    inputs: Inputs,
+    inputs: Inputs = None,
+    question: Question = None,
+    candidates: Candidates = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="All probabilities, as JSON.")
     ] = False,
 ):
-    """Say what images show, or what texts are."""
+    """Say what images show, what texts are, or which candidates answer."""
     task = _load(name)
-    raws = [task.from_shell(word) for word in inputs]
+    raws = _raws(task, inputs, question, candidates)
     answers = task.predict(raws)
     if as_json:
         _print_json(
             [
-                {task.noun: str(raw), **answer}
+                {task.noun: _plain(raw), **answer}
                 for raw, answer in zip(raws, answers)
             ]
         )
@@ -265,7 +277,9 @@ def predict(
 @command()
 def look(
     name: Name,
-    inputs: Inputs,
+    inputs: Inputs = None,
+    question: Question = None,
+    candidates: Candidates = None,
     out: Annotated[
         pathlib.Path,
         typer.Option(help="Where the picture goes; words to .html too."),
@@ -275,7 +289,7 @@ def look(
     from keras_attention import pictures
 
     task = _load(name)
-    raws = [task.from_shell(word) for word in inputs]
+    raws = _raws(task, inputs, question, candidates)
     answers = task.look(raws)
     page = task.page(answers)
     if page is not None and out.suffix.lower() in (".html", ".htm"):
@@ -304,6 +318,15 @@ def train(
         int | None, typer.Option(min=1, help="In place of the recipe's.")
     ] = None,
     dtype: Dtype = None,
+    vectors: Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            help=(
+                "A text file of word vectors, as GloVe and word2vec are given "
+                "out, in place of the recipe's."
+            )
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option(help="Go on from the checkpoint, if there is one.")
     ] = True,
@@ -328,6 +351,7 @@ def train(
         epochs=epochs,
         dtype=dtype,
         tensorboard=tensorboard,
+        vectors=vectors,
     )
     console.print(_metrics(task.card))
     console.print(f"model: {folder / name}", soft_wrap=True)
@@ -564,7 +588,31 @@ def _print_json(value):
     )
 
 
+def _raws(task, inputs, question, candidates):
+    """What is asked: arguments, or a question and a file of candidates."""
+    if (question is None) != (candidates is None) or (
+        bool(inputs) == (question is not None)
+    ):
+        raise ValueError(
+            "Give either arguments or both --question and --candidates. "
+            f"Received: {len(inputs or ())} arguments, question={question!r}, "
+            f"candidates={candidates!r}"
+        )
+    if question is not None:
+        return task.from_question(question, candidates)
+    return task.from_shell(inputs)
+
+
+def _plain(raw):
+    """What was asked, as JSON."""
+    return list(raw) if isinstance(raw, tuple) else str(raw)
+
+
 def _print_answers(task, raws, answers):
+    if "answers" in answers[0]:
+        for answer in answers:
+            _print_ranking(answer)
+        return
     table = Table(box=box.SIMPLE)
     table.add_column(task.noun, overflow="fold")
     table.add_column("answer", style="bold")
@@ -573,7 +621,7 @@ def _print_answers(task, raws, answers):
     for raw, answer in zip(raws, answers):
         others = list(answer["probabilities"].items())[1:3]
         table.add_row(
-            _beginning(raw) if isinstance(raw, str) else str(raw),
+            _shown(raw, answer),
             answer["label"],
             _percent(answer["probability"]),
             ", ".join(f"{label} {_percent(share)}" for label, share in others),
@@ -581,8 +629,37 @@ def _print_answers(task, raws, answers):
     console.print(table)
 
 
+def _print_ranking(answer):
+    table = Table(title=Text(answer["question"]), box=box.SIMPLE)
+    table.add_column("", justify="right")
+    table.add_column("score", justify="right", style="bold")
+    table.add_column("candidate", overflow="fold")
+    for rank, each in enumerate(answer["answers"], 1):
+        text = _printable(each["text"])
+        table.add_row(
+            str(rank), f"{each['score']:.4f}", f"{text}{_unread(each)}"
+        )
+    console.print(table)
+
+
+def _shown(raw, answer):
+    if isinstance(raw, tuple):
+        return "\n".join(map(_beginning, raw)) + _unread(answer)
+    return _beginning(raw) if isinstance(raw, str) else str(raw)
+
+
+def _unread(answer):
+    """That words were beyond the length that the network takes."""
+    unread = sum(answer["cut"])
+    return f" [{unread} words at its end not read]" if unread else ""
+
+
+def _printable(text):
+    return "".join(sign if sign.isprintable() else " " for sign in text)
+
+
 def _beginning(text):
-    shown = "".join(sign if sign.isprintable() else " " for sign in text)
+    shown = _printable(text)
     beginning = textwrap.shorten(shown, 60, placeholder=" ...")
     if beginning == " ...".strip():  # its first word is longer than that
         beginning = f"{shown.strip()[:56]} ..."

@@ -27,7 +27,9 @@ FORMAT_VERSION = 1
 CHECKOUT = pathlib.Path(__file__).parent.parent / "saved_models"
 
 TASKS = {
+    "answer_selection": "zoo.sentence_matching.task:AnswerSelection",
     "image_classification": "zoo.image_classification.task:ImageClassification",
+    "sentence_matching": "zoo.sentence_matching.task:SentenceMatching",
     "text_classification": "zoo.text_classification.task:TextClassification",
 }
 
@@ -183,9 +185,11 @@ def save(task, folder):
             (part / files[role]).write_text(text + "\n", "utf-8")
         inputs = task.golden_inputs()
         outputs = keras.ops.convert_to_numpy(task.model(inputs, training=False))
-        np.savez_compressed(
-            part / "golden.npz", input_0=inputs, output_0=outputs
-        )
+        numbered = {
+            f"input_{number}": array
+            for number, array in enumerate(keras.tree.flatten(inputs))
+        }
+        np.savez_compressed(part / "golden.npz", **numbered, output_0=outputs)
         sealed = {
             "format_version": FORMAT_VERSION,
             "name": folder.name,

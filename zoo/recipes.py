@@ -8,12 +8,18 @@ import keras
 
 from zoo import presets
 from zoo.image_classification.recipes import RECIPES as IMAGE_CLASSIFICATION
+from zoo.sentence_matching.recipes import (
+    ANSWER_SELECTION,
+    SENTENCE_MATCHING,
+)
 from zoo.text_classification.recipes import RECIPES as TEXT_CLASSIFICATION
 
 RECIPES = {
     name: {"task": task, **recipe}
     for task, recipes in (
+        ("answer_selection", ANSWER_SELECTION),
         ("image_classification", IMAGE_CLASSIFICATION),
+        ("sentence_matching", SENTENCE_MATCHING),
         ("text_classification", TEXT_CLASSIFICATION),
     )
     for name, recipe in recipes.items()
@@ -30,6 +36,7 @@ def train(
     epochs=None,
     dtype=None,
     tensorboard=False,
+    vectors=None,
     verbose=None,
 ):
     """Trains a preset by its recipe, measures it and writes its folder.
@@ -47,6 +54,8 @@ def train(
         epochs: Positive integer, in place of the recipe's.
         dtype: Name of a dtype policy, `None` for Keras's global one.
         tensorboard: Boolean. Whether to write events for TensorBoard.
+        vectors: Path of a file of word vectors as GloVe and word2vec are given
+            out, in place of the recipe's; for models of pairs.
         verbose: As in `zoo.training.fit`.
 
     Returns:
@@ -54,9 +63,18 @@ def train(
 
     Raises:
         PresetError: If there is no such recipe.
+        ValueError: If `vectors` are given to a recipe that takes none.
     """
     recipe = copy.deepcopy(find(name))
     command = [f"zoo train {name}"]
+    if vectors is not None:
+        if "vectors" not in recipe:
+            raise ValueError(
+                "`vectors` are for recipes that start from word vectors. "
+                f"Received: vectors={str(vectors)!r}, name={name!r}"
+            )
+        recipe["vectors"] = str(vectors)
+        command.append(f"--vectors {vectors}")
     for option, value in (("seed", seed), ("epochs", epochs)):
         if value is not None:
             recipe["training"][option] = value

@@ -79,9 +79,7 @@ class Task:
             A dict for one, a list of dicts for several.
         """
         several, raws = self.several(raw)
-        if not raws:
-            return []
-        answers = self.answer(self._run(raws, False, batch_size))
+        answers = self.answers(raws, False, batch_size)
         return answers if several else answers[0]
 
     def look(self, raw, batch_size=32):
@@ -100,17 +98,23 @@ class Task:
             ValueError: If the model has no attention layer.
         """
         several, raws = self.several(raw)
+        answers = self.answers(raws, True, batch_size)
+        return answers if several else answers[0]
+
+    def answers(self, raws, attention, batch_size):
+        """A list of answers, with `"attention"` if that is asked for."""
         if not raws:
             return []
-        outputs = self._run(raws, True, batch_size)
+        outputs = self._run(raws, attention, batch_size)
         answers = self.answer(outputs)
-        for index, answer in enumerate(answers):
-            answer["attention"] = {
-                name: maps[index]
-                for name, maps in outputs.items()
-                if name not in ("logits", "probabilities")
-            }
-        return answers if several else answers[0]
+        if attention:
+            for index, answer in enumerate(answers):
+                answer["attention"] = {
+                    name: maps[index]
+                    for name, maps in outputs.items()
+                    if name not in ("logits", "probabilities")
+                }
+        return answers
 
     def graph(self, inputs, attention=False):
         """The model's outputs as final tensors, in `keras.ops`.
@@ -136,7 +140,7 @@ class Task:
 
     def _run(self, raws, attention, batch_size):
         if attention not in self._graphs:
-            inputs = self.model.inputs[0]
+            inputs = self.model.input
             self._graphs[attention] = keras.Model(
                 inputs, self.graph(inputs, attention)
             )
@@ -497,9 +501,16 @@ class Task:
         several = isinstance(raw, (list, tuple))
         return several, raw if several else [raw]
 
-    def from_shell(self, word):
-        """The raw input that an argument of the command `zoo` stands for."""
-        return word
+    def from_shell(self, words):
+        """The raw inputs that arguments of the command `zoo` stand for."""
+        return list(words)
+
+    def from_question(self, question, candidates):
+        """The raw inputs for a question and the path of its candidates."""
+        raise ValueError(
+            "Candidates are ranked by models of the task answer_selection. "
+            f"Received: question={question!r}, a model of {self.name}"
+        )
 
     @classmethod
     def assets_from(cls, data, recipe):

@@ -20,6 +20,9 @@ from keras_attention.functional.contexts import (
     scaled_dot_product_attention as scaled_dot_product_attention,
 )
 from keras_attention.functional.contexts import weighted_sum as weighted_sum
+from keras_attention.functional.directions import (
+    both_directions as both_directions,
+)
 from keras_attention.functional.masks import causal_mask as causal_mask
 from keras_attention.functional.masks import check_mask as check_mask
 from keras_attention.functional.masks import (
@@ -29,6 +32,21 @@ from keras_attention.functional.masks import combine_masks as combine_masks
 from keras_attention.functional.masks import padding_mask as padding_mask
 from keras_attention.functional.masks import visible_pairs as visible_pairs
 from keras_attention.functional.masks import window_mask as window_mask
+from keras_attention.functional.matching import (
+    check_pair_call as check_pair_call,
+)
+from keras_attention.functional.matching import (
+    check_same_depth as check_same_depth,
+)
+from keras_attention.functional.matching import (
+    cosine_similarity as cosine_similarity,
+)
+from keras_attention.functional.matching import hide as hide
+from keras_attention.functional.matching import (
+    inverse_distance as inverse_distance,
+)
+from keras_attention.functional.matching import product_scores as product_scores
+from keras_attention.functional.matching import visible_cells as visible_cells
 from keras_attention.functional.pooling import max_pool as max_pool
 from keras_attention.functional.pooling import mean_pool as mean_pool
 from keras_attention.functional.scores import additive_scores as additive_scores

@@ -1,7 +1,9 @@
 """Labelled examples of any kind: taken apart, cut in two, dealt in batches."""
 
+import csv
 import dataclasses
 import hashlib
+import io
 import math
 
 import keras
@@ -15,6 +17,9 @@ class Examples:
     a list; `labels`, `label_names`, `name`, `split` and `version` follow. It
     says by `as_bytes` what one example is made of.
     """
+
+    # What `_cut` keeps alike, or together, in both parts.
+    how_cut = "stratified"
 
     @property
     def raws(self):
@@ -216,7 +221,7 @@ def cut(whole, split):
     part, share = (train, "80%") if split == "train" else (test, "20%")
     if whole.split != "all":
         share = f"{share} of {whole.split}"
-    return dataclasses.replace(part, split=f"{share} (stratified, seed 0)")
+    return dataclasses.replace(part, split=f"{share} ({whole.how_cut}, seed 0)")
 
 
 def part_of_folder(folder, split, suffix=""):
@@ -281,6 +286,166 @@ def files_by_class(folder, suffixes, kind):
     return paths, np.array(labels), names
 
 
+def read_file(path):
+    """The text in a file of UTF-8.
+
+    Args:
+        path: `pathlib.Path`.
+
+    Returns:
+        String.
+
+    Raises:
+        ValueError: If it is in another encoding.
+    """
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"A text must be in UTF-8. Received: {path}, line {line}: {error}"
+        ) from error
+
+
+def read_table(path, *choices):
+    """The cells of a CSV file that names its columns in the first line.
+
+    Args:
+        path: `pathlib.Path`.
+        *choices: Tuples of strings: the columns to read, of which the last is
+            never empty. The first tuple that the file has counts.
+
+    Returns:
+        `(columns, rows)`: one of the `choices`, and a list of `(line, cells)`,
+        the number of the line where a row ends and its cells in that order.
+
+    Raises:
+        ValueError: If the file is malformed.
+    """
+    table = csv.reader(io.StringIO(read_file(path), newline=""), strict=True)
+    rows = []
+    limit = csv.field_size_limit(2**31 - 1)  # a text may be long
+    try:
+        header = next(table, [])
+        found = [each for each in choices if set(each) <= set(header)]
+        if not found:
+            wanted = [
+                f"`{'`, `'.join(firsts)}` and `{last}`"
+                for *firsts, last in choices
+            ]
+            raise ValueError(
+                "The first line of a table must name the columns "
+                f"{', or '.join(wanted)}. "
+                f"Received: {header} in {path}, line 1"
+            )
+        for row in filter(None, table):
+            cells = dict(zip(header, row))
+            if len(row) != len(header) or not cells[found[0][-1]]:
+                raise ValueError(
+                    f"Each line must hold {len(header)} columns, the "
+                    f"{found[0][-1]} not empty; a text with commas or line "
+                    f"breaks needs quotes. Received: {len(row)} columns in "
+                    f"{path}, line {table.line_num}: {','.join(row)[:50]!r}"
+                )
+            rows.append((table.line_num, [cells[name] for name in found[0]]))
+    except csv.Error as error:
+        raise ValueError(
+            "A table must be a CSV file as Python's `csv` reads it. "
+            f"Received: {path}, line {table.line_num}: {error}"
+        ) from error
+    finally:
+        csv.field_size_limit(limit)
+    return found[0], rows
+
+
+def read_columns(path, columns, header=True):
+    """The cells of a file in which tabs part them and quotes mean nothing.
+
+    Args:
+        path: `pathlib.Path`.
+        columns: Dict from a column's name to a function of a cell, which
+            raises `ValueError` or `KeyError` for one that cannot be.
+        header: Boolean. Whether the first line names the columns.
+
+    Yields:
+        List of what the functions make of a line's cells.
+
+    Raises:
+        ValueError: If a line is malformed; file and number are told.
+    """
+    for number, line in enumerate(read_file(path).split("\n"), 1):
+        cells = line.removesuffix("\r").split("\t")
+        where = f"{path}, line {number}: {line[:50]!r}"
+        if header and number == 1:
+            if cells != list(columns):
+                raise ValueError(
+                    f"The first line must name the columns {list(columns)}, "
+                    f"with tabs between them. Received: {where}"
+                )
+        elif cells != [""]:
+            if len(cells) != len(columns) or not all(map(str.strip, cells)):
+                raise ValueError(
+                    f"Each line must hold {len(columns)} columns with tabs "
+                    f"between them, none empty. Received: {where}"
+                )
+            row = []
+            for cell, (name, read) in zip(cells, columns.items()):
+                try:
+                    row.append(read(cell))
+                except (ValueError, KeyError) as error:
+                    raise ValueError(
+                        f"The column `{name}` must hold what upstream says. "
+                        f"Received: {cell!r} in {where}"
+                    ) from error
+            yield row
+
+
+def upstream_file(builder, folder, name):
+    """Where a file lies that was downloaded by hand.
+
+    Args:
+        builder: `tfds.core.DatasetBuilder`, whose
+            `MANUAL_DOWNLOAD_INSTRUCTIONS` say what to do without it.
+        folder: `pathlib.Path`.
+        name: String.
+
+    Returns:
+        `pathlib.Path`.
+
+    Raises:
+        FileNotFoundError: If it is not there.
+    """
+    path = folder / name
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{builder.MANUAL_DOWNLOAD_INSTRUCTIONS} Received: no {path}"
+        )
+    return path
+
+
+def tensorflow_datasets(name):
+    """The package that knows the public sets.
+
+    Args:
+        name: String. What is looked up in it, for the error.
+
+    Returns:
+        The module `tensorflow_datasets`.
+
+    Raises:
+        ImportError: If it is not installed.
+    """
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise ImportError(
+            f"{name!r} is no folder here; to look it up as a public data set, "
+            'install the extra: pip install "keras-attention-zoo[data]"'
+        ) from error
+    return tfds
+
+
 def public_set(name, choices):
     """The builder of a set of tensorflow-datasets, unprepared.
 
@@ -291,13 +456,7 @@ def public_set(name, choices):
     Returns:
         `tfds.core.DatasetBuilder`.
     """
-    try:
-        import tensorflow_datasets as tfds
-    except ImportError as error:
-        raise ImportError(
-            f"{name!r} is no folder here; to look it up as a public data set, "
-            'install the extra: pip install "keras-attention-zoo[data]"'
-        ) from error
+    tfds = tensorflow_datasets(name)
     try:
         return tfds.builder(name)
     except tfds.core.DatasetNotFoundError as error:
@@ -305,3 +464,68 @@ def public_set(name, choices):
             f"`data` must be {choices} of tensorflow-datasets. "
             f"Received: data={name!r}"
         ) from error
+
+
+def read_public(builder, split, label, read):
+    """Prepares a public set of texts and reads what is asked for of it.
+
+    Args:
+        builder: `tfds.core.DatasetBuilder`.
+        split: `"train"` or `"test"`.
+        label: String. The feature that is the label.
+        read: Function from the name of a part to `Examples`.
+
+    Returns:
+        `Examples`: the part `train`, or `test`, or else `validation`. A set
+        with one part whose labels are known is cut.
+
+    Raises:
+        ValueError: If there is no part with labels.
+    """
+    builder.download_and_prepare()
+    parts = [
+        part
+        for part in ("train", "test", "validation")
+        if part in builder.info.splits and not _withheld(builder, part, label)
+    ]
+    if not parts:
+        raise ValueError(
+            "The data set must have a part `train`, `test` or `validation` "
+            "with labels. Received: "
+            f"{builder.info.full_name} with {sorted(builder.info.splits)}"
+        )
+    if "train" not in parts or len(parts) == 1:
+        return cut(read(parts[0]), split)
+    return read("train" if split == "train" else parts[1])
+
+
+def read_part(builder, part, texts, label):
+    """A part of a public set of texts.
+
+    Args:
+        builder: `tfds.core.DatasetBuilder`, prepared.
+        part: String.
+        texts: Tuple of strings, the features to read.
+        label: String. The feature that is the label.
+
+    Returns:
+        `(rows, labels)`: a list of tuples of strings, int64 array.
+    """
+    dataset = builder.as_dataset(split=part).batch(1024)
+    batches = list(dataset.as_numpy_iterator())
+    rows = zip(
+        *(
+            [line.decode() for batch in batches for line in batch[text]]
+            for text in texts
+        )
+    )
+    labels = np.concatenate([batch[label] for batch in batches])
+    return list(rows), labels.astype("int64")
+
+
+def _withheld(builder, part, label):
+    """Whether the labels are kept secret, as in the tests of GLUE."""
+    # One alone is -1 where the annotators did not agree, as in SNLI.
+    count = min(100, builder.info.splits[part].num_examples)
+    some = builder.as_dataset(split=f"{part}[:{count}]")
+    return all([each[label] < 0 for each in some.as_numpy_iterator()])

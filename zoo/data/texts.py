@@ -3,15 +3,15 @@
 A text is a string as it was written; `zoo/data/tokens.py` makes words of it.
 """
 
-import csv
 import dataclasses
-import io
 import os
 import pathlib
+import sys
 
 import numpy as np
 
 from zoo.data import examples
+from zoo.data.examples import read_file
 
 # Licence class of the data sets that presets are trained on: A open,
 # B non-commercial or research terms, C none stated.
@@ -171,6 +171,23 @@ def key_sentences(count, seed=0):
     return data, places
 
 
+def text_from_shell(word):
+    """The text that an argument of a command stands for.
+
+    Args:
+        word: String: a text, the path of a file that holds one, or `"-"`, what
+            comes from standard input.
+
+    Returns:
+        String.
+    """
+    if word == "-":
+        return sys.stdin.read()
+    if not os.path.isfile(word):
+        return word
+    return read_file(pathlib.Path(word))
+
+
 class Batches(examples.Batches):
     """Batches of ids, which are computed once, when this is made.
 
@@ -252,58 +269,11 @@ def _folder_of_classes(folder):
 
 
 def _from_csv(path):
-    rows = csv.reader(io.StringIO(read_file(path), newline=""), strict=True)
-    texts, labels = [], []
-    limit = csv.field_size_limit(2**31 - 1)  # a text may be long
-    try:
-        header = next(rows, [])
-        if not {"text", "label"} <= set(header):
-            raise ValueError(
-                "The first line of a table must name the columns `text` and "
-                f"`label`. Received: {header} in {path}, line 1"
-            )
-        for row in filter(None, rows):
-            cells = dict(zip(header, row))
-            if len(row) != len(header) or not cells["label"]:
-                raise ValueError(
-                    f"Each line must hold {len(header)} columns, the label "
-                    "not empty; a text with commas or line breaks needs "
-                    f"quotes. Received: {len(row)} columns in {path}, line "
-                    f"{rows.line_num}: {','.join(row)[:50]!r}"
-                )
-            texts.append(cells["text"])
-            labels.append(cells["label"])
-    except csv.Error as error:
-        raise ValueError(
-            "A table must be a CSV file as Python's `csv` reads it. "
-            f"Received: {path}, line {rows.line_num}: {error}"
-        ) from error
-    finally:
-        csv.field_size_limit(limit)
+    _, rows = examples.read_table(path, ("text", "label"))
+    texts = [text for _, (text, _) in rows]
+    labels = [label for _, (_, label) in rows]
     places, names = examples.number_classes(labels, len(texts), "texts")
     return TextData(texts, places, names, path.stem)
-
-
-def read_file(path):
-    """The text in a file of UTF-8.
-
-    Args:
-        path: `pathlib.Path`.
-
-    Returns:
-        String.
-
-    Raises:
-        ValueError: If it is in another encoding.
-    """
-    content = path.read_bytes()
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ValueError(
-            f"A text must be in UTF-8. Received: {path}, line {line}: {error}"
-        ) from error
 
 
 def _from_tensorflow_datasets(name, split):
@@ -313,41 +283,19 @@ def _from_tensorflow_datasets(name, split):
         "labels, or the name of a set of texts",
     )
     texts, label = _features(builder)
-    builder.download_and_prepare()
 
-    parts = [
-        part
-        for part in ("train", "test", "validation")
-        if part in builder.info.splits and not _withheld(builder, part, label)
-    ]
-    if not parts:
-        raise ValueError(
-            "The data set must have a part `train`, `test` or `validation` "
-            f"with labels. Received: {name} with {sorted(builder.info.splits)}"
+    def read(part):
+        lines, labels = examples.read_part(builder, part, texts, label)
+        return TextData(
+            ["\n".join(each) for each in lines],
+            labels,
+            list(builder.info.features[label].names),
+            _official_name(builder),
+            part,
+            str(builder.info.version),
         )
-    if "train" not in parts or len(parts) == 1:
-        return examples.cut(_read_part(builder, parts[0], texts, label), split)
-    part = "train" if split == "train" else parts[1]
-    return _read_part(builder, part, texts, label)
 
-
-def _read_part(builder, part, texts, label):
-    dataset = builder.as_dataset(split=part).batch(1024)
-    batches = list(dataset.as_numpy_iterator())
-    lines = zip(
-        *(
-            [line.decode() for batch in batches for line in batch[text]]
-            for text in texts
-        )
-    )
-    return TextData(
-        ["\n".join(each) for each in lines],
-        np.concatenate([batch[label] for batch in batches]).astype("int64"),
-        list(builder.info.features[label].names),
-        _official_name(builder),
-        part,
-        str(builder.info.version),
-    )
+    return examples.read_public(builder, split, label, read)
 
 
 def _features(builder):
@@ -373,9 +321,3 @@ def _official_name(builder):
     if len(builder.builder_configs) > 1:
         return f"{builder.name}/{builder.builder_config.name}"
     return builder.name
-
-
-def _withheld(builder, part, label):
-    """Whether the labels are kept secret, as in the tests of GLUE."""
-    first = builder.as_dataset(split=part).take(1).as_numpy_iterator()
-    return next(first)[label] < 0

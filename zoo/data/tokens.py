@@ -83,7 +83,7 @@ class Tokens:
             raise ValueError(
                 f'`keep` must be "first" or "last". Received: keep={keep!r}'
             )
-        self.vocabulary = _checked(vocabulary)
+        self.vocabulary = checked_texts(vocabulary)
         self.length = length
         self.sentences = sentences
         self.keep = keep
@@ -126,7 +126,7 @@ class Tokens:
                 f"Received: vocabulary_size={vocabulary_size!r}"
             )
         counts = collections.Counter()
-        for text in _checked(texts):
+        for text in checked_texts(texts):
             counts.update(_plain(text).split())
         ranked = sorted(counts, key=lambda word: (-counts[word], word))
         kept = ranked[: vocabulary_size - len(SPECIAL)]
@@ -146,7 +146,7 @@ class Tokens:
         }
 
     def __call__(self, texts):
-        texts = _checked(texts)
+        texts = checked_texts(texts)
         rows = self.sentences or 1
         ids = np.full((len(texts), rows, self.length), PADDING, "int32")
         for index, text in enumerate(texts):
@@ -166,7 +166,7 @@ class Tokens:
             List of strings; with `sentences` a list of lists. Padding is left
             out, and an unknown word is shown as it is.
         """
-        (text,) = _checked([text])
+        (text,) = checked_texts([text])
         rows = [[word.decode() for word in row] for row in self._rows(text)]
         return rows if self.sentences else rows[0]
 
@@ -185,8 +185,6 @@ class Tokens:
 def vectorization(tokens):
     """The same ids by TensorFlow, to be saved with a model.
 
-    Keras must run on TensorFlow.
-
     Args:
         tokens: `Tokens`.
 
@@ -195,31 +193,30 @@ def vectorization(tokens):
         ids that `tokens` gives, int32. What is saved must hold it as an
         attribute, since it owns a table.
     """
-    import keras
     import tensorflow as tf
 
     class Vectorization(tf.Module):
         def __init__(self):
-            self.layer = keras.layers.TextVectorization(
-                ragged=True,
-                # An array of fixed width would be as wide as the longest word.
-                vocabulary=np.array(tokens.vocabulary, "object"),
-            )
+            self.table = id_table(tokens.vocabulary)
 
         def __call__(self, texts):
-            for pattern, sign in REPLACED:
-                texts = tf.strings.regex_replace(texts, pattern, sign)
+            texts = replaced(texts)
             if tokens.sentences is None:
-                ids = self.layer(texts)[:, _span(tokens.keep, tokens.length)]
+                ids = self.ids(texts)[:, _span(tokens.keep, tokens.length)]
                 shape = (None, tokens.length)
             else:
                 ids = self.rows(texts)[:, _span(tokens.keep, tokens.sentences)]
                 shape = (None, tokens.sentences, tokens.length)
             return tf.cast(ids.to_tensor(PADDING, shape=shape), "int32")
 
+        def ids(self, texts):
+            return tf.ragged.map_flat_values(
+                self.table.lookup, words_apart(texts)
+            )
+
         def rows(self, texts):
             sentences = tf.strings.split(texts, "\n")
-            ids = self.layer(sentences.flat_values)
+            ids = self.ids(sentences.flat_values)
             # A row starts at every `length`-th word of its sentence.
             place = tf.ragged.range(ids.row_lengths()).flat_values
             starts = place % tokens.length == 0
@@ -234,18 +231,71 @@ def vectorization(tokens):
     return Vectorization()
 
 
-def _plain(text):
-    """Words apart from each other, sentences by a new line; UTF-8."""
+def replaced(texts):
+    """Texts with sentences apart by a new line, by TensorFlow.
+
+    Args:
+        texts: String tensor `(B,)` of UTF-8.
+
+    Returns:
+        String tensor `(B,)`, what `words_apart` takes.
+    """
+    import tensorflow as tf
+
     for pattern, sign in REPLACED:
-        text = re.sub(pattern, sign, text)
-    return text.encode().lower().translate(None, PUNCTUATION)
+        texts = tf.strings.regex_replace(texts, pattern, sign)
+    return texts
 
 
-def _span(keep, count):
-    return slice(-count, None) if keep == "last" else slice(count)
+def words_apart(texts):
+    """The words of texts, by TensorFlow.
+
+    Args:
+        texts: String tensor `(B,)` that `replaced` gave.
+
+    Returns:
+        Ragged string tensor `(B, None)`.
+    """
+    import tensorflow as tf
+
+    removed = f"[{re.escape(PUNCTUATION.decode())}]"
+    texts = tf.strings.regex_replace(tf.strings.lower(texts), removed, "")
+    return tf.strings.split(texts)
 
 
-def _checked(texts):
+def id_table(vocabulary):
+    """The ids of words, for TensorFlow.
+
+    Args:
+        vocabulary: List of distinct words; ids 2 and up.
+
+    Returns:
+        `tf.lookup.StaticHashTable` from strings to int64; any other word is
+        unknown. What is saved must hold it as an attribute.
+    """
+    import tensorflow as tf
+
+    # An array of fixed width would be as wide as the longest word.
+    words = tf.constant(np.array(vocabulary, "object"))
+    ids = tf.range(len(SPECIAL), len(SPECIAL) + len(vocabulary), dtype="int64")
+    return tf.lookup.StaticHashTable(
+        tf.lookup.KeyValueTensorInitializer(words, ids), UNKNOWN
+    )
+
+
+def checked_texts(texts):
+    """The texts as a list.
+
+    Args:
+        texts: Iterable of strings.
+
+    Returns:
+        List of strings.
+
+    Raises:
+        ValueError: If it is a single text, or one is no string of valid
+            Unicode.
+    """
     if isinstance(texts, (str, bytes)):
         raise ValueError(
             "Texts must be a list of strings; put a single one in a list. "
@@ -266,3 +316,14 @@ def _checked(texts):
                 f"at place {error.start}"
             ) from error
     return texts
+
+
+def _plain(text):
+    """Words apart from each other, sentences by a new line; UTF-8."""
+    for pattern, sign in REPLACED:
+        text = re.sub(pattern, sign, text)
+    return text.encode().lower().translate(None, PUNCTUATION)
+
+
+def _span(keep, count):
+    return slice(-count, None) if keep == "last" else slice(count)

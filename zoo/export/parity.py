@@ -17,7 +17,13 @@ import numpy as np
 
 from zoo import presets
 from zoo.export import PLACES, in_float32, run_python
-from zoo.export.saved_model import has_attention, quiet, safe_names
+from zoo.export.saved_model import (
+    has_attention,
+    one_or_all,
+    quiet,
+    safe_names,
+)
+from zoo.task import Task
 
 # The largest difference allowed. Logits are of any size; all else is a share.
 TOLERANCE = {"logits": 1e-4}
@@ -84,7 +90,8 @@ def check_saved_model(task, path, inputs=None, tolerance=None):
     Args:
         task: The `zoo.task.Task` that it was made of.
         path: Path of the SavedModel.
-        inputs: Array that the model reads; by default seeded ones.
+        inputs: Array that the model reads, or a dict of them; by default
+            seeded ones.
         tolerance: As in `compare`.
 
     Returns:
@@ -95,7 +102,6 @@ def check_saved_model(task, path, inputs=None, tolerance=None):
         RuntimeError: If it cannot be loaded or run.
     """
     task, inputs = in_float32(task), _inputs(task, inputs)
-    (name,) = task.signatures()["tensors"]
     requests, expected = [], []
 
     def ask(signature, asked, outputs):
@@ -103,13 +109,15 @@ def check_saved_model(task, path, inputs=None, tolerance=None):
         expected.append(outputs)
 
     outputs = _outputs(task, inputs)
-    ask("from_tensors", {name: inputs}, outputs)
-    ask("from_tensors", {name: inputs[:1]}, _first(outputs))
+    ask("from_tensors", inputs, outputs)
+    ask("from_tensors", _part(inputs, slice(1)), _part(outputs, slice(1)))
     if has_attention(task.model):
-        ask("attention", {name: inputs}, _outputs(task, inputs, True))
-    raw = task.signatures()["raw"]
-    raws = RAWS[raw](task, inputs)
-    ask("serving_default", {raw: raws}, _predictions(task, raws))
+        ask("attention", inputs, _outputs(task, inputs, True))
+    names = task.signatures()["raw"]
+    raws = RAWS[names](task, inputs)
+    columns = zip(*raws) if len(names) > 1 else [raws]
+    strings = {name: list(column) for name, column in zip(names, columns)}
+    ask("serving_default", strings, _predictions(task, raws))
     return _prove("saved_model", path, requests, expected, tolerance)
 
 
@@ -122,7 +130,7 @@ def check_litert(task, path, inputs=None, tolerance=None):
     Args:
         task: The `zoo.task.Task` that it was made of.
         path: Path of the file.
-        inputs: Array that the model reads; by default seeded ones.
+        inputs: As in `check_saved_model`.
         tolerance: As in `compare`.
 
     Returns:
@@ -133,17 +141,14 @@ def check_litert(task, path, inputs=None, tolerance=None):
         RuntimeError: If it cannot be loaded or run.
     """
     task, inputs = in_float32(task), _inputs(task, inputs)
-    (name,) = task.signatures()["tensors"]
     outputs = _outputs(task, inputs)
     if "batch" in task.signatures():
-        parts = [slice(place, place + 1) for place in range(len(inputs))]
+        count = len(outputs["logits"])
+        parts = [slice(place, place + 1) for place in range(count)]
     else:
         parts = [slice(None), slice(1)]
-    requests = [("from_tensors", {name: inputs[part]}) for part in parts]
-    expected = [
-        {output: value[part] for output, value in outputs.items()}
-        for part in parts
-    ]
+    requests = [("from_tensors", _part(inputs, part)) for part in parts]
+    expected = [_part(outputs, part) for part in parts]
     return _prove("litert", path, requests, expected, tolerance)
 
 
@@ -208,26 +213,38 @@ def _worst(reports):
 
 
 def _inputs(task, inputs):
-    if inputs is None:
-        golden = task.golden_inputs()
-        inputs = np.concatenate([golden, golden[:1, ::-1]])
-    return inputs
+    """Dict from name to array; by default the golden ones, and one turned."""
+    given = task.golden_inputs() if inputs is None else inputs
+    if not isinstance(given, dict):
+        given = dict.fromkeys(task.signatures()["tensors"], given)
+    if inputs is not None:
+        return given
+    return {
+        name: np.concatenate([array, array[:1, ::-1]])
+        for name, array in given.items()
+    }
 
 
 def _outputs(task, inputs, attention=False):
-    symbolic = keras.Input(inputs.shape[1:], dtype=inputs.dtype)
+    symbolic = one_or_all(
+        {
+            name: keras.Input(array.shape[1:], dtype=array.dtype, name=name)
+            for name, array in inputs.items()
+        }
+    )
     model = keras.Model(symbolic, task.graph(symbolic, attention))
     with _full_precision(), quiet():
-        return safe_names(model.predict_on_batch(inputs))
+        return safe_names(model.predict_on_batch(one_or_all(inputs)))
 
 
-def _first(outputs):
-    return {name: value[:1] for name, value in outputs.items()}
+def _part(arrays, part):
+    return {name: array[part] for name, array in arrays.items()}
 
 
 def _predictions(task, raws):
     with _full_precision(), quiet():
-        answers = task.predict(raws)
+        # Not as `predict`, which refuses what has no word, or ranks.
+        answers = Task.answers(task, raws, False, len(raws))
     labels = task.assets["labels"]
     return {
         "label": [answer["label"] for answer in answers],
@@ -239,25 +256,43 @@ def _predictions(task, raws):
     }
 
 
-def _files(task, images):
+def _files(task, inputs):
+    (images,) = inputs.values()
     files = [_png(image) for image in images]
     return [*files, _png(images[0].repeat(2, axis=0).repeat(2, axis=1))]
 
 
-def _texts(task, ids):
+def _texts(task, inputs):
     """The words of the ids, a row of them being a sentence; and hard texts."""
-    words = ["", "unheard-of", *task.assets["vocabulary"]]
-    texts = [
-        ". ".join(
-            " ".join(words[place] for place in row)
-            for row in np.atleast_2d(document)
-        )
-        for document in ids
+    (ids,) = inputs.values()
+    return [*(_said(task, document) for document in ids), *TEXTS]
+
+
+def _pairs(task, inputs):
+    """The words of the ids; hard texts with themselves, and with others."""
+    pairs = [
+        tuple(_said(task, row) for row in rows)
+        for rows in zip(*inputs.values())
     ]
-    return [*texts, *TEXTS]
+    return [*pairs, *zip(TEXTS, TEXTS), *zip(TEXTS, TEXTS[1:])]
 
 
-RAWS = {"image_bytes": _files, "text": _texts}
+def _said(task, ids):
+    words = ["", "unheard-of", *task.assets["vocabulary"]]
+    return ". ".join(
+        " ".join(
+            words[place] if place < len(words) else f"unheard{place}"
+            for place in row
+        )
+        for row in np.atleast_2d(ids)
+    )
+
+
+RAWS = {
+    ("image_bytes",): _files,
+    ("text",): _texts,
+    ("left", "right"): _pairs,
+}
 
 
 def _png(image):

@@ -8,7 +8,7 @@ import re
 import tempfile
 
 from keras_attention.looking import attention_model
-from zoo.data import tokens
+from zoo.data import pair_tokens, tokens
 from zoo.data.images import fit_pixels
 
 
@@ -17,12 +17,12 @@ def write(task, path, signatures=None, batch=None):
 
     Its signatures:
 
-    - `serving_default`: `image_bytes`, encoded PNG or JPEG, or `text`, UTF-8,
-      `(B,)` -> `label` `(B,)`, `probability` `(B,)`, `probabilities`
-      `(B, classes)`;
+    - `serving_default`: `image_bytes`, encoded PNG or JPEG, or `text`, or
+      `left` and `right`, UTF-8, `(B,)` -> `label` `(B,)`, `probability`
+      `(B,)`, `probabilities` `(B, classes)`;
     - `from_tensors`: `image`, float32 0 to 255, `(B, H, W, C)`, or `token_ids`,
-      int32, `(B, length)` or `(B, sentences, length)` -> `logits`,
-      `probabilities`;
+      int32, `(B, length)` or `(B, sentences, length)`, or `left_ids` and
+      `right_ids`, int32, `(B, length)` -> `logits`, `probabilities`;
     - `attention`: as `from_tensors`, and an output for each attention map;
       only where the model has attention layers.
 
@@ -57,6 +57,18 @@ def has_attention(model):
     except ValueError:
         return False
     return True
+
+
+def one_or_all(inputs):
+    """What a network reads, of its inputs by name.
+
+    Args:
+        inputs: Dict from name to anything.
+
+    Returns:
+        The dict; its value, where there is but one.
+    """
+    return inputs if len(inputs) > 1 else next(iter(inputs.values()))
 
 
 def safe_names(outputs):
@@ -118,12 +130,18 @@ def _signatures(task, root, batch):
     import tensorflow as tf
 
     wanted = task.signatures()
-    ((name, (shape, dtype)),) = wanted["tensors"].items()
-    tensors = tf.TensorSpec((batch, *shape), dtype, name=name)
-    raw = tf.TensorSpec((None,), tf.string, name=wanted["raw"])
+    tensors = {
+        name: tf.TensorSpec((batch, *shape), dtype, name=name)
+        for name, (shape, dtype) in wanted["tensors"].items()
+    }
+    raw = {
+        name: tf.TensorSpec((None,), tf.string, name=name)
+        for name in wanted["raw"]
+    }
 
     def serve(**inputs):
-        outputs = task.graph(root.prepare(inputs[wanted["raw"]]))
+        strings = [inputs[name] for name in wanted["raw"]]
+        outputs = task.graph(root.prepare(*strings))
         probabilities = outputs["probabilities"]
         return {
             "label": root.labels.lookup(tf.argmax(probabilities, axis=-1)),
@@ -132,13 +150,13 @@ def _signatures(task, root, batch):
         }
 
     def from_tensors(**inputs):
-        return safe_names(task.graph(inputs[name]))
+        return safe_names(task.graph(one_or_all(inputs)))
 
     def attention(**inputs):
-        return safe_names(task.graph(inputs[name], attention=True))
+        return safe_names(task.graph(one_or_all(inputs), attention=True))
 
-    def concrete(function, spec):
-        return tf.function(function).get_concrete_function(**{spec.name: spec})
+    def concrete(function, specs):
+        return tf.function(function).get_concrete_function(**specs)
 
     functions = {
         "serving_default": concrete(serve, raw),
@@ -171,5 +189,13 @@ def _text_preparation(task):
     return tokens.vectorization(task.tokens)
 
 
-# Raw input -> what makes the function from strings to the model's input.
-PREPARE = {"image_bytes": _image_preparation, "text": _text_preparation}
+def _pair_preparation(task):
+    return pair_tokens.pair_vectorization(task.tokens)
+
+
+# Raw inputs -> what makes the function from strings to the model's input.
+PREPARE = {
+    ("image_bytes",): _image_preparation,
+    ("text",): _text_preparation,
+    ("left", "right"): _pair_preparation,
+}

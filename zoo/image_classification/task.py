@@ -42,8 +42,8 @@ class ImageClassification(Classification):
             return True, list(raw)
         return super().several(raw)
 
-    def from_shell(self, word):
-        return pathlib.Path(word)
+    def from_shell(self, words):
+        return [pathlib.Path(word) for word in words]
 
     def preprocess(self, raws):
         return image_data.prepare_images(raws, self.size, self.channels)
@@ -104,6 +104,6 @@ class ImageClassification(Classification):
 
     def signatures(self):
         return {
-            "raw": "image_bytes",
+            "raw": ("image_bytes",),
             "tensors": {"image": ((*self.size, self.channels), "float32")},
         }

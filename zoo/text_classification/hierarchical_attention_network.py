@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 from keras_attention import HierarchicalAttention
-from zoo.text_classification.blocks import (
+from zoo.blocks import (
     AveragePooling,
     check_pooling,
     classify,

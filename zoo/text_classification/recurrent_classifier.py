@@ -7,7 +7,7 @@ averages the same states.
 
 import keras
 
-from zoo.text_classification.blocks import classify, embed, pool
+from zoo.blocks import classify, embed, pool
 
 PRESETS = {
     "tiny": {"embedding_dim": 8, "units": 6, "attention_units": 8},

@@ -1,9 +1,5 @@
 """Text classification: a text in, a label out."""
 
-import os
-import pathlib
-import sys
-
 import keras
 import numpy as np
 
@@ -46,12 +42,8 @@ class TextClassification(Classification):
         super().__init__(model, card, assets)
         self.tokens = Tokens(assets["vocabulary"], **card["preprocessing"])
 
-    def from_shell(self, word):
-        if word == "-":
-            return sys.stdin.read()
-        if not os.path.isfile(word):
-            return word
-        return text_data.read_file(pathlib.Path(word))
+    def from_shell(self, words):
+        return [text_data.text_from_shell(word) for word in words]
 
     def preprocess(self, raws):
         return self.tokens(raws)
@@ -146,7 +138,7 @@ class TextClassification(Classification):
 
     def signatures(self):
         signatures = {
-            "raw": "text",
+            "raw": ("text",),
             "tensors": {"token_ids": (self.model.input_shape[1:], "int32")},
         }
         # LiteRT runs loops on one input at a time only.

@@ -12,7 +12,7 @@ import math
 import keras
 
 from keras_attention import SinusoidalPositionEncoding, TransformerEncoder
-from zoo.text_classification.blocks import classify, embed, pool
+from zoo.blocks import classify, embed, pool
 
 PRESETS = {
     "tiny": {

@@ -307,8 +307,8 @@ def test_the_card_says_what_it_learned_from(trained):
 
 def test_a_minus_on_the_command_line_is_standard_input(trained, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("from a pipe\n"))
-    assert trained.from_shell("-") == "from a pipe\n"
-    assert trained.from_shell("- is no text") == "- is no text"
+    assert trained.from_shell(["-"]) == ["from a pipe\n"]
+    assert trained.from_shell(["- is no text"]) == ["- is no text"]
 
 
 def test_computes_in_mixed_precision_and_answers_in_full():

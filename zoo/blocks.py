@@ -1,4 +1,4 @@
-"""What the networks for texts share: their two ends, and pooling."""
+"""What the networks that read words share: their two ends, and pooling."""
 
 import keras
 from keras import ops
@@ -8,7 +8,13 @@ from keras_attention import AttentionPooling
 POOLINGS = ("attention", "average")
 
 
-def embed(token_ids, vocabulary_size, embedding_dim, initializer="uniform"):
+def embed(
+    token_ids,
+    vocabulary_size,
+    embedding_dim,
+    initializer="uniform",
+    trainable=True,
+):
     """Token ids as vectors; the id 0 is padding, and masked from here on."""
     if vocabulary_size < 3:
         raise ValueError(
@@ -20,6 +26,7 @@ def embed(token_ids, vocabulary_size, embedding_dim, initializer="uniform"):
         embedding_dim,
         embeddings_initializer=initializer,
         mask_zero=True,
+        trainable=trainable,
         name="embedding",
     )(token_ids)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.numbers import close
-from zoo.text_classification.blocks import (
+from zoo.blocks import (
     AveragePooling,
     classify,
     embed,

@@ -1,0 +1,1 @@
+"""Two sequences compared: left with right."""

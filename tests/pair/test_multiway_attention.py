@@ -1,0 +1,86 @@
+"""MultiwayAttention against the paper's four scores, written out in NumPy."""
+
+import numpy as np
+import pytest
+
+from keras_attention import MultiwayAttention
+from keras_attention.pair.multiway_attention import WAYS
+from tests.contract import check_pair_layer
+from tests.numbers import arrays, close, numpy, randomize
+from tests.pair.recurrence import softmax
+
+
+def test_contract(tmp_path):
+    ways = [WAYS, ("minus", "dot")]
+    check_pair_layer(
+        MultiwayAttention,
+        inits=[{"units": 6}, {"units": 4, "ways": ("minus", "dot")}],
+        output=[{way: (3, 5, 8) for way in names} for names in ways],
+        weights=[{way: (3, 5, 7) for way in names} for names in ways],
+        folder=tmp_path,
+        sum_axis=-1,
+    )
+
+
+def test_equals_the_equations_of_the_paper():
+    rng = np.random.default_rng(0)
+    p, q = rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 5, 4))
+    mask = np.array([[1, 1, 1, 1, 1], [1, 1, 0, 1, 0]], "bool")
+    layer = MultiwayAttention(units=6)
+    layer.build(p.shape, q.shape)
+    randomize(layer)
+    read, weights = layer(p, q, right_mask=mask, return_attention_scores=True)
+
+    (W_b,) = arrays(layer, "bilinear_kernel")
+    W_c, v_c = arrays(layer, "concat_kernel", "concat_vector")
+    W_d, v_d = arrays(layer, "dot_kernel", "dot_vector")
+    W_m, v_m = arrays(layer, "minus_kernel", "minus_vector")
+    scores = {
+        "concat": lambda h_q, h_p: v_c @ np.tanh(np.r_[h_p, h_q] @ W_c),
+        "bilinear": lambda h_q, h_p: h_q @ W_b.T @ h_p,
+        "dot": lambda h_q, h_p: v_d @ np.tanh((h_q * h_p) @ W_d),
+        "minus": lambda h_q, h_p: v_m @ np.tanh((h_q - h_p) @ W_m),
+    }
+    for way, score in scores.items():
+        for b, t in np.ndindex(2, 3):
+            seen = q[b][mask[b]]
+            shares = softmax(np.array([score(h, p[b, t]) for h in seen]))
+            close(numpy(weights[way])[b, t][mask[b]], shares)
+            assert not numpy(weights[way])[b, t][~mask[b]].any()
+            close(read[way][b, t], shares @ seen)
+
+
+def test_minus_is_antisymmetric_and_dot_symmetric():
+    rng = np.random.default_rng(0)
+    p, q = rng.normal(size=(1, 3, 4)), rng.normal(size=(1, 5, 4))
+    layer = MultiwayAttention(units=6)
+    layer.build(p.shape, q.shape)
+    p, q = p.astype("float32"), q.astype("float32")
+    for way, sign in (("minus", -1), ("dot", 1)):
+        one, other = layer._scores(way, p, q), layer._scores(way, q, p)
+        close(one, sign * np.swapaxes(numpy(other), 1, 2))
+
+
+def test_a_long_pair_is_read_in_blocks():
+    rng = np.random.default_rng(0)
+    p = rng.normal(size=(1, 2500, 4)).astype("float32")
+    q = rng.normal(size=(1, 2000, 4)).astype("float32")
+    layer = MultiwayAttention(units=4, ways=["dot", "minus", "concat"])
+    _, weights = layer(p, q, return_attention_scores=True)
+    _, few = layer(p[:, 1200:1203], q, return_attention_scores=True)
+    for way, grid in few.items():
+        close(weights[way][:, 1200:1203], grid)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"units": 0}, "units=0"),
+        ({"ways": ["plus"]}, "plus"),
+        ({"ways": []}, r"ways=\[\]"),
+        ({"ways": ["dot", "dot"]}, "at most once"),
+    ],
+)
+def test_refuses_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        MultiwayAttention(**{"units": 4, **arguments})

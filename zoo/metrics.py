@@ -1,0 +1,110 @@
+"""How well candidates are ranked: the right ones of a question first."""
+
+import numpy as np
+
+
+def mean_average_precision(labels, scores, groups):
+    """Mean over questions of the average precision of their candidates.
+
+    The average precision of a question is the mean, over its right candidates,
+    of the share of right ones among those ranked as high or higher.
+
+    Args:
+        labels: `(N,)`, 1 for a right candidate, 0 for a wrong one.
+        scores: Floats, `(N,)`, higher for what is ranked first.
+        groups: `(N,)`. Which candidates belong to one question: those with
+            the same value, wherever they stand.
+
+    Returns:
+        Float. Questions without a right candidate do not count.
+
+    Raises:
+        ValueError: If lengths differ, a score is not finite, a label is
+            neither 0 nor 1, or no question has a right candidate.
+
+    Departures:
+        Of candidates with the same score the wrong ones are ranked first, so
+        that a model which says the same of all gets no credit for it.
+        trec_eval ranks them by the names of the documents.
+
+    Example:
+
+    >>> mean_average_precision([1, 0, 1], [0.9, 0.5, 0.1], [7, 7, 7])
+    0.8333333333333333
+    """
+    from sklearn.metrics import average_precision_score
+
+    return float(
+        np.mean(
+            [
+                average_precision_score(ranked, -np.arange(len(ranked)))
+                for ranked in _ranked(labels, scores, groups)
+            ]
+        )
+    )
+
+
+def mean_reciprocal_rank(labels, scores, groups):
+    """Mean over questions of one by the rank of the first right candidate.
+
+    Args:
+        labels: `(N,)`, 1 for a right candidate, 0 for a wrong one.
+        scores: Floats, `(N,)`, higher for what is ranked first.
+        groups: `(N,)`. Which candidates belong to one question: those with
+            the same value, wherever they stand.
+
+    Returns:
+        Float. Questions without a right candidate do not count.
+
+    Raises:
+        ValueError: If lengths differ, a score is not finite, a label is
+            neither 0 nor 1, or no question has a right candidate.
+
+    Departures:
+        As in `mean_average_precision`.
+
+    Example:
+
+    >>> mean_reciprocal_rank([0, 1, 1], [0.9, 0.5, 0.1], [7, 7, 7])
+    0.5
+    """
+    ranks = [
+        1 + np.argmax(ranked) for ranked in _ranked(labels, scores, groups)
+    ]
+    return float(np.mean(1 / np.array(ranks)))
+
+
+def _ranked(labels, scores, groups):
+    """The labels of each question that has a right one, the best rank first."""
+    labels, groups = np.asarray(labels), np.asarray(groups)
+    scores = np.asarray(scores, "float64")
+    shapes = {labels.shape, scores.shape, groups.shape}
+    if len(shapes) > 1 or labels.ndim != 1:
+        raise ValueError(
+            "There must be one label, one score and one group for each "
+            f"candidate. Received: labels of shape {labels.shape}, scores of "
+            f"shape {scores.shape}, groups of shape {groups.shape}"
+        )
+    if not np.isfinite(scores).all():
+        place = np.argmin(np.isfinite(scores))
+        raise ValueError(
+            "Scores must be finite, to be ranked. "
+            f"Received: {scores[place]} at place {place}"
+        )
+    known = np.isin(labels, (0, 1))
+    if not known.all():
+        place = np.argmin(known)
+        raise ValueError(
+            "Labels must be 0, wrong, or 1, right. "
+            f"Received: {labels[place]!r} at place {place}"
+        )
+    order = np.lexsort((labels, -scores))
+    labels, groups = labels[order], groups[order]
+    ranked = [labels[groups == group] for group in np.unique(groups)]
+    ranked = [each for each in ranked if each.any()]
+    if not ranked:
+        raise ValueError(
+            "There must be a question with a right candidate. "
+            f"Received: {len(labels)} candidates, all of them wrong"
+        )
+    return ranked

@@ -1,0 +1,1 @@
+"""Two texts in: do they mean the same, does one follow, which one answers."""

@@ -1,0 +1,135 @@
+"""ABCNN: two texts convolved side by side, compared at every height.
+
+The network of Yin et al. (2016): blocks of `keras_attention.ABCNN` over word
+vectors; the average of each side before the blocks and after each of them, as
+all-ap; the cosine of the two averages at each height; and a logistic layer on
+these, which may be told how many words both texts share too. Ours: word vectors
+are learned with the rest, unless some are loaded.
+"""
+
+import keras
+from keras import ops
+
+from keras_attention import ABCNN
+from zoo.blocks import AveragePooling, classify, embed
+from zoo.sentence_matching.overlap_features import OverlapFeatures
+
+PRESETS = {
+    "tiny": {"embedding_dim": 8, "filters": 6, "kernel_size": 3},
+    "wikiqa": {
+        "embedding_dim": 64,
+        "filters": 50,
+        "kernel_size": 4,
+        "num_blocks": 1,
+        "train_embedding": False,
+    },
+}
+
+
+def abcnn(
+    vocabulary_size,
+    num_classes,
+    left_length=40,
+    right_length=40,
+    embedding_dim=64,
+    train_embedding=True,
+    filters=50,
+    kernel_size=4,
+    num_blocks=1,
+    variant=3,
+    overlap_features=False,
+    dropout=0.0,
+    name="abcnn",
+):
+    """Builds the matcher; logits out.
+
+    Args:
+        vocabulary_size: Integer of at least 3. Rows of the embedding: padding,
+            the unknown word, and those that are known.
+        num_classes: Integer of at least 2.
+        left_length: Positive integer. Words of the left text.
+        right_length: Positive integer. Words of the right text.
+        embedding_dim: Positive integer. Size of a word's vector.
+        train_embedding: Boolean. Whether word vectors are learned with the
+            rest, or stay as they are loaded.
+        filters: Positive integer. Width of each block.
+        kernel_size: Positive integer. Words in a window.
+        num_blocks: Positive integer. Blocks on top of each other.
+        variant: `"bcnn"`, 1, 2 or 3, as in `keras_attention.ABCNN`.
+        overlap_features: Boolean. Whether the logistic layer also sees
+            `OverlapFeatures`.
+        dropout: Float in [0, 1). Share dropped of the word vectors.
+        name: String. The model's name.
+
+    Returns:
+        A `keras.Model` from a dict of `left_ids` `(B, left_length)` and
+        `right_ids` `(B, right_length)`, int32 as
+        `zoo.data.pair_tokens.PairTokens` gives them, to logits
+        `(B, num_classes)`.
+
+    Raises:
+        ValueError: If the variant is unknown, there is no block, the
+            vocabulary has no known word, or there are fewer than two classes.
+
+    Example:
+
+    >>> model = abcnn(100, 2, right_length=20, **PRESETS["tiny"])
+    >>> model.output_shape
+    (None, 2)
+    """
+    if num_blocks < 1:
+        raise ValueError(
+            "`num_blocks` must be a positive integer. "
+            f"Received: num_blocks={num_blocks}"
+        )
+    ids = {
+        "left_ids": keras.Input((left_length,), dtype="int32", name="left_ids"),
+        "right_ids": keras.Input(
+            (right_length,), dtype="int32", name="right_ids"
+        ),
+    }
+    masks = [ops.not_equal(side, 0) for side in ids.values()]
+    words = embed_pair(ids, vocabulary_size, embedding_dim, train_embedding)
+    sides = [
+        keras.layers.Dropout(dropout, name=f"embedding_{side}_dropout")(x)
+        for side, x in zip(("left", "right"), words)
+    ]
+    found = [_similarity(sides, masks, "similarity_0")]
+    for index in range(1, num_blocks + 1):
+        sides = ABCNN(
+            filters,
+            kernel_size,
+            variant,
+            max_length=max(left_length, right_length)
+            if variant in (1, 3)
+            else None,
+            name=f"block_{index}",
+        )(*sides, left_mask=masks[0], right_mask=masks[1])
+        found.append(_similarity(sides, masks, f"similarity_{index}"))
+    if overlap_features:
+        found.append(
+            OverlapFeatures(vocabulary_size, name="overlap_features")(
+                *ids.values()
+            )
+        )
+    x = keras.layers.Concatenate(name="similarities")(found)
+    logits = classify(x, num_classes, dropout=0.0)
+    return keras.Model(ids, logits, name=name)
+
+
+def embed_pair(ids, vocabulary_size, embedding_dim, trainable=True):
+    """Both texts as vectors of one table; unknown words share one of them."""
+    known = ops.concatenate(list(ids.values()), axis=1)
+    known = ops.where(known < vocabulary_size, known, 1)
+    words = embed(known, vocabulary_size, embedding_dim, trainable=trainable)
+    left_length = ids["left_ids"].shape[1]
+    return words[:, :left_length], words[:, left_length:]
+
+
+def _similarity(sides, masks, name):
+    """The cosine of both sides' averages, `(B, 1)`."""
+    averages = [
+        AveragePooling(name=f"{name}_{side}_average")(x, mask=mask)
+        for side, x, mask in zip(("left", "right"), sides, masks)
+    ]
+    return keras.layers.Dot(axes=1, normalize=True, name=name)(averages)

@@ -1,0 +1,91 @@
+"""MwAN: one text reads the other in several ways, then a classifier.
+
+The network of Tan et al. (2018): `keras_attention.MwAN` over word vectors, and
+two layers on its vector. Ours: word vectors are learned with the rest, unless
+some are loaded, and there are no contextual ones beside them.
+"""
+
+import keras
+from keras import ops
+
+from keras_attention import MwAN
+from keras_attention.pair.multiway_attention import WAYS
+from zoo.blocks import classify
+from zoo.sentence_matching.abcnn import embed_pair
+
+PRESETS = {
+    "tiny": {"embedding_dim": 8, "units": 6},
+    "sick": {
+        "embedding_dim": 64,
+        "train_embedding": False,
+        "units": 50,
+        "dropout": 0.3,
+    },
+}
+
+
+def mwan(
+    vocabulary_size,
+    num_classes,
+    left_length=40,
+    right_length=40,
+    embedding_dim=64,
+    train_embedding=True,
+    units=50,
+    ways=WAYS,
+    attention_units=None,
+    dropout=0.0,
+    name="mwan",
+):
+    """Builds the matcher; logits out.
+
+    Args:
+        vocabulary_size: Integer of at least 3. Rows of the embedding: padding,
+            the unknown word, and those that are known.
+        num_classes: Integer of at least 2.
+        left_length: Positive integer. Words of the left text.
+        right_length: Positive integer. Words of the right text.
+        embedding_dim: Positive integer. Size of a word's vector.
+        train_embedding: Boolean. Whether word vectors are learned with the
+            rest, or stay as they are loaded.
+        units: Positive integer. Of each direction of each GRU.
+        ways: As in `keras_attention.MwAN`.
+        attention_units: As there.
+        dropout: Float in [0, 1). Share dropped of the word vectors, of what
+            the GRUs say, and before the logits.
+        name: String. The model's name.
+
+    Returns:
+        A `keras.Model` from a dict of `left_ids` `(B, left_length)` and
+        `right_ids` `(B, right_length)`, int32 as
+        `zoo.data.pair_tokens.PairTokens` gives them, to logits
+        `(B, num_classes)`.
+
+    Raises:
+        ValueError: If a way is unknown, the vocabulary has no known word, or
+            there are fewer than two classes.
+
+    Example:
+
+    >>> model = mwan(100, 3, right_length=20, **PRESETS["tiny"])
+    >>> model.output_shape
+    (None, 3)
+    """
+    ids = {
+        "left_ids": keras.Input((left_length,), dtype="int32", name="left_ids"),
+        "right_ids": keras.Input(
+            (right_length,), dtype="int32", name="right_ids"
+        ),
+    }
+    masks = [ops.not_equal(side, 0) for side in ids.values()]
+    words = embed_pair(ids, vocabulary_size, embedding_dim, train_embedding)
+    left, right = (
+        keras.layers.Dropout(dropout, name=f"embedding_{side}_dropout")(x)
+        for side, x in zip(("left", "right"), words)
+    )
+    _, x = MwAN(
+        units, tuple(ways), attention_units, dropout=dropout, name="attention"
+    )(left, right, left_mask=masks[0], right_mask=masks[1])
+    x = keras.layers.Dense(units, activation="relu", name="hidden")(x)
+    logits = classify(x, num_classes, dropout)
+    return keras.Model(ids, logits, name=name)

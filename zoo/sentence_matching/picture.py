@@ -1,0 +1,107 @@
+"""Which words of two texts a matcher found alike: a grid for each map.
+
+The left text's words are the rows, the right text's the columns. ABCNN shows
+the grid of its first block: of the words where it compares them, else of the
+windows, each named by its first and last word. MwAN shows its ways side by
+side: which words of right each word of left reads.
+"""
+
+import warnings
+
+import numpy as np
+
+from keras_attention import pictures
+
+DPI = 160  # of several pictures in one, as `pictures.save_figure` writes them
+
+
+def alignment_figure(answers, left_length):
+    """The alignments as a picture, one pair below the other.
+
+    Args:
+        answers: List of answers of `SentenceMatching.look`, one at least.
+        left_length: Integer. Words that the network takes of a left text.
+
+    Returns:
+        A `matplotlib.figure.Figure`; `keras_attention.pictures.save_figure`
+        writes it.
+
+    Raises:
+        ValueError: If there is no pair.
+    """
+    if not answers:
+        raise ValueError("There must be a pair to look at. Received: none")
+    figures = [_figure(answer, left_length) for answer in answers]
+    return figures[0] if len(figures) == 1 else _stacked(figures)
+
+
+def _figure(answer, left_length):
+    maps, (left, right) = answer["attention"], answer["words"]
+    grids = {}
+    for name, weights in maps.items():
+        layer, _, part = name.rpartition("/")
+        if weights.ndim == 2 and part not in ("ways", "output"):
+            grids.setdefault(layer, {})[part] = weights
+    if not grids:
+        name = next(name for name in maps if name.endswith("/output"))
+        grids = {name: {"windows": maps[name]}}
+    found = next(iter(grids.values()))
+    rows, columns = left, right
+    if "windows" in found:
+        more = len(found["windows"]) - left_length
+        rows, columns = _windows(left, more), _windows(right, more)
+    found = {
+        name: weights[: len(rows), : len(columns)]
+        for name, weights in found.items()
+    }
+    if len(found) == 1:
+        (weights,) = found.values()
+        return pictures.alignment_matrix(weights, rows, columns, _title(answer))
+    top = max(weights.max() for weights in found.values())
+    return pictures.alignment_grid(
+        found, rows, columns, _title(answer), weights_range=(0, top)
+    )
+
+
+def _windows(words, more):
+    """Names of the windows of `more + 1` words, those over an end included."""
+    names = []
+    for last in range(len(words) + more):
+        inside = words[max(0, last - more) : last + 1]
+        first, final = inside[0], inside[-1]
+        names.append(first if len(inside) == 1 else f"{first}..{final}")
+    return names
+
+
+def _title(answer):
+    if "label" in answer:
+        return f"{answer['label']} ({100 * answer['probability']:.0f} %)"
+    return f"score {answer['score']:.3f}"
+
+
+def _stacked(figures):
+    """Several figures as one, each as it would be drawn alone."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    drawn = []
+    for figure in figures:
+        figure.set_dpi(DPI)
+        canvas = FigureCanvasAgg(figure)
+        with warnings.catch_warnings():
+            # A sign that its font lacks is drawn as a box.
+            warnings.filterwarnings("ignore", "Glyph .* missing")
+            canvas.draw()
+        drawn.append(np.asarray(canvas.buffer_rgba()))
+    high = sum(len(picture) for picture in drawn)
+    wide = max(picture.shape[1] for picture in drawn)
+    page = np.full((high, wide, 4), 255, "uint8")
+    top = 0
+    for picture in drawn:
+        page[top : top + len(picture), : picture.shape[1]] = picture
+        top += len(picture)
+    whole = Figure((wide / DPI, high / DPI), dpi=DPI)
+    ax = whole.add_axes((0, 0, 1, 1))
+    ax.set_axis_off()
+    ax.imshow(page, interpolation="nearest", aspect="auto")
+    return whole
