@@ -46,9 +46,9 @@ def attention_maps(model, inputs, batch_size=32):
         sample axis (of rank 1 or less) come as they are.
 
     Raises:
-        ValueError: If the model has no attention layer, none was called,
-            `batch_size` is below 1, or `inputs` is not made of arrays with the
-            same number of samples, at least one.
+        ValueError: If the model has no attention layer, none was called or has
+            weights, `batch_size` is below 1, or `inputs` is not made of arrays
+            with the same number of samples, at least one.
         RuntimeError: If a layer was called inside a loop or a compiled
             function, which keep their tensors to themselves.
 
@@ -99,8 +99,8 @@ def attention_model(model, return_outputs=False):
         `(outputs, weights)`, from one run of the network.
 
     Raises:
-        ValueError: If the model has no attention layer, none is called, or the
-            model does not know its inputs yet.
+        ValueError: If the model has no attention layer, none is called or has
+            weights, or the model does not know its inputs yet.
 
     Example:
 
@@ -187,6 +187,12 @@ def _look(model, inputs):
             "and outside of functions compiled before. "
             f"Received: model={model.name!r}, which called none of "
             f"{[path for path, _ in found]}"
+        )
+    if not keras.tree.flatten(maps):
+        raise ValueError(
+            "At least one attention layer must have weights to show, which "
+            'some have not (`ABCNN(variant="bcnn")`). '
+            f"Received: model={model.name!r} with {list(maps)}"
         )
     return outputs, maps
 

@@ -407,6 +407,42 @@ def alignment_grid(
     return figure
 
 
+def printable(text, sign="·"):
+    r"""A text in which a sign stands for each that cannot be printed.
+
+    Args:
+        text: String.
+        sign: String.
+
+    Returns:
+        String.
+
+    Example:
+
+    >>> printable("tab\tbed")
+    'tab·bed'
+    """
+    return "".join(each if each.isprintable() else sign for each in text)
+
+
+def shortened(text, length):
+    """A text of at most so many letters, the last an ellipsis if it was longer.
+
+    Args:
+        text: String.
+        length: Positive integer.
+
+    Returns:
+        String.
+
+    Example:
+
+    >>> shortened("attention", 5)
+    'atte…'
+    """
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
 def save_figure(figure, path, dpi=160):
     """Writes a figure to a file, whole or not at all.
 
@@ -645,14 +681,7 @@ def _cells(ax, values, rows, columns, colors):
 
 def _labels(words):
     """The words as they can be drawn."""
-    shown = (
-        "".join(sign if sign.isprintable() else "·" for sign in word)
-        for word in words
-    )
-    return [
-        word if len(word) <= LONGEST else f"{word[: LONGEST - 1]}…"
-        for word in shown
-    ]
+    return [shortened(printable(word), LONGEST) for word in words]
 
 
 def _room(rows, columns):

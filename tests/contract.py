@@ -620,10 +620,7 @@ def _check_pair_masks(layer, data, rng):
     expected = _ask(layer, {**data, **masks})
     _close(_ask(layer, {**others, **masks}), expected, "what is hidden is read")
     carrying = {
-        side: keras.layers.Masking(mask_value=7.0)(
-            np.where(masks[f"{side}_mask"][..., None], x, np.float32(7))
-        )
-        for side, x in data.items()
+        side: _carrying(x, masks[f"{side}_mask"]) for side, x in others.items()
     }
     _close(_ask(layer, carrying), expected, "the masks that tensors carry")
 
@@ -631,6 +628,16 @@ def _check_pair_masks(layer, data, rng):
         for bad in (mask.astype("float32"), mask[:, 0], mask[:, :-1]):
             _refused(layer, f"`{name}`", **{**data, **masks, name: bad})
     _refused(layer, "`left` and `right`", data["left"][0], data["right"])
+
+
+def _carrying(x, mask):
+    """A tensor with a mask of its own, and what it hides not zero."""
+    ids = np.where(mask, 1 + np.arange(mask.size).reshape(mask.shape), 0)
+    words = keras.layers.Embedding(1 + mask.size, x.shape[-1], mask_zero=True)
+    words.build()
+    rows = x.reshape(-1, x.shape[-1])
+    words.embeddings.assign(np.concatenate([rows[-1:], rows]))
+    return words(ids)
 
 
 def _check_exchange(layer, data):

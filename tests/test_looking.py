@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_attention import CBAM, SEBlock, attention_maps
+from keras_attention import ABCNN, CBAM, SEBlock, attention_maps
 from keras_attention.looking import attention_model
 
 IMAGES = np.random.default_rng(1).random((5, 8, 8, 3)).astype("float32")
@@ -374,3 +374,15 @@ def close(actual, expected, exactly=False):
 
 def same(actual, expected):
     keras.tree.map_structure(close, actual, expected)
+
+
+def test_a_layer_without_weights_has_nothing_to_show():
+    left, right = keras.Input((3, 4)), keras.Input((5, 4))
+    model = keras.Model(
+        [left, right], ABCNN(2, variant="bcnn")(left, right), name="plain"
+    )
+    data = [np.ones((1, 3, 4)), np.ones((1, 5, 4))]
+    with pytest.raises(ValueError, match="must have weights to show"):
+        attention_maps(model, data)
+    with pytest.raises(ValueError, match="must have weights to show"):
+        attention_model(model)

@@ -14,6 +14,10 @@ from zoo import presets, recipes  # noqa: E402
 
 NAMES = presets._folders(presets.CHECKOUT)
 
+# How far a metric may be from what the card says. A pair of candidates that
+# two machines rank differently moves MAP by more than an image moves accuracy.
+SLACK = {"map": 2e-3}
+
 
 def test_there_are_saved_models():
     assert NAMES
@@ -23,7 +27,9 @@ def test_there_are_saved_models():
 def test_answers_as_it_did_when_it_was_saved(name):
     task = zoo.load(name)
     golden = np.load(presets.CHECKOUT / name / "golden.npz")
-    outputs = task.model(golden["input_0"], training=False)
+    arrays = [golden[f"input_{n}"] for n in range(len(golden.files) - 1)]
+    inputs = keras.tree.pack_sequence_as(task.model.input, arrays)
+    outputs = task.model(inputs, training=False)
     np.testing.assert_allclose(
         keras.ops.convert_to_numpy(outputs),
         golden["output_0"],
@@ -39,8 +45,8 @@ def test_the_tables_say_what_the_card_says(name, page):
     card = zoo.card(name)
     lines = (presets.CHECKOUT.parent / page).read_text().splitlines()
     (row,) = [line for line in lines if line.startswith(f"| `{name}` |")]
-    accuracy = next(iter(card["metrics"].values()))["value"]
-    assert f"| {accuracy:.4f} |" in row
+    reached = next(iter(card["metrics"].values()))["value"]
+    assert f"| {reached:.4f} |" in row
     assert f"| {card['parameters']['trainable']:,} |" in row
 
 
@@ -51,6 +57,7 @@ def test_the_recipe_is_the_one_that_made_it(name):
     # What the data say comes beside: the size of a vocabulary.
     assert card["builder_args"].items() >= recipe["builder_args"].items()
     assert card["recipe"]["training"] == recipe["training"]
+    assert card["recipe"].get("vectors") == recipe.get("vectors")
     assert card["data"]["name"] == recipe["data"]
     assert len(card["recipe"]["log"]) == recipe["training"]["epochs"]
 
@@ -103,5 +110,7 @@ def test_all_saved_models_are_small():
 )
 def test_reaches_what_its_card_says(name):
     task = zoo.load(name)
-    expected = task.card["metrics"]["accuracy"]["value"]
-    assert task.evaluate()["accuracy"] == pytest.approx(expected, abs=1e-3)
+    metric, expected = next(iter(task.card["metrics"].items()))
+    assert task.evaluate()[metric] == pytest.approx(
+        expected["value"], abs=SLACK.get(metric, 1e-3)
+    )

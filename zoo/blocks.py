@@ -14,15 +14,19 @@ def embed(
     embedding_dim,
     initializer="uniform",
     trainable=True,
+    more_ids=0,
 ):
-    """Token ids as vectors; the id 0 is padding, and masked from here on."""
+    """Token ids as vectors; the id 0 is padding, and masked from here on.
+
+    Beyond the vocabulary there may be `more_ids`, each with its own vector.
+    """
     if vocabulary_size < 3:
         raise ValueError(
             "`vocabulary_size` must be at least 3: padding, the unknown word "
             f"and a known one. Received: vocabulary_size={vocabulary_size}"
         )
     return keras.layers.Embedding(
-        vocabulary_size,
+        vocabulary_size + more_ids,
         embedding_dim,
         embeddings_initializer=initializer,
         mask_zero=True,

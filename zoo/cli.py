@@ -237,6 +237,8 @@ def show(
     table.add_row("", _pairs(card["builder_args"]))
     table.add_row("reads", _pairs(card["preprocessing"]))
     table.add_row("data", _pairs(card["data"]))
+    if recipe.get("vectors"):
+        table.add_row("vectors", str(recipe["vectors"]))
     if plan:
         table.add_row("training", _pairs(plan))
     if log:
@@ -395,7 +397,9 @@ def evaluate(
             "" if stated is None else f"{stated['value']:.4f}",
             verdict,
         )
-    console.print(f"{test.name}, {test.split}: {len(test):,} {task.noun}s")
+    console.print(
+        f"{test.name}, {test.split}: {task.count(test):,} {task.noun}s"
+    )
     console.print(table)
     if card["metrics"]:
         console.print(note, soft_wrap=True)
@@ -630,12 +634,16 @@ def _print_answers(task, raws, answers):
 
 
 def _print_ranking(answer):
-    table = Table(title=Text(answer["question"]), box=box.SIMPLE)
+    from keras_attention.pictures import printable
+
+    table = Table(
+        title=Text(printable(answer["question"], " ")), box=box.SIMPLE
+    )
     table.add_column("", justify="right")
     table.add_column("score", justify="right", style="bold")
     table.add_column("candidate", overflow="fold")
     for rank, each in enumerate(answer["answers"], 1):
-        text = _printable(each["text"])
+        text = printable(each["text"], " ")
         table.add_row(
             str(rank), f"{each['score']:.4f}", f"{text}{_unread(each)}"
         )
@@ -654,12 +662,10 @@ def _unread(answer):
     return f" [{unread} words at its end not read]" if unread else ""
 
 
-def _printable(text):
-    return "".join(sign if sign.isprintable() else " " for sign in text)
-
-
 def _beginning(text):
-    shown = _printable(text)
+    from keras_attention.pictures import printable
+
+    shown = printable(text, " ")
     beginning = textwrap.shorten(shown, 60, placeholder=" ...")
     if beginning == " ...".strip():  # its first word is longer than that
         beginning = f"{shown.strip()[:56]} ..."

@@ -3,6 +3,7 @@
 import copy
 import difflib
 import pathlib
+import shlex
 
 import keras
 
@@ -74,7 +75,7 @@ def train(
                 f"Received: vectors={str(vectors)!r}, name={name!r}"
             )
         recipe["vectors"] = str(vectors)
-        command.append(f"--vectors {vectors}")
+        command.append(f"--vectors {shlex.quote(str(vectors))}")
     for option, value in (("seed", seed), ("epochs", epochs)):
         if value is not None:
             recipe["training"][option] = value
@@ -85,26 +86,45 @@ def train(
     if data_note is not None:
         command.append(f'--data-note "{data_note}"')
 
-    kind = presets.task_class(recipe.pop("task"))
-    data = kind.read(recipe["data"], "train")
-    test = kind.read(recipe["data"], "test")
-    plan = recipe["training"]
-    keras.utils.set_random_seed(plan["seed"])
-    assets = kind.assets_from(data, recipe)
-    task = kind.untrained(recipe, dtype=dtype, **assets)
-    task.fit(
-        data,
+    task = follow(
         recipe,
+        dtype=dtype,
         folder=pathlib.Path(runs) / name,
         resume=resume,
         tensorboard=tensorboard,
         verbose=verbose,
     )
-    task.measure(test)
     task.card["recipe"]["command"] = " ".join(command)
     task.card["data"]["note"] = data_note
     task.save(pathlib.Path(folder) / name)
     presets.write_manifest(folder)
+    return task
+
+
+def follow(recipe, assets=None, dtype=None, **options):
+    """Trains a task by a recipe, and measures it.
+
+    Args:
+        recipe: Dict, as those in `RECIPES`.
+        assets: What the kind of task takes from its training data, where
+            another run has taken it already; `None` takes it.
+        dtype: Name of a dtype policy, `None` for Keras's global one.
+        **options: `folder`, `resume`, `tensorboard` and `verbose`, as in
+            `zoo.training.fit`.
+
+    Returns:
+        A `Task`, unsaved.
+    """
+    recipe = dict(recipe)
+    kind = presets.task_class(recipe.pop("task"))
+    data = kind.read(recipe["data"], "train")
+    test = kind.read(recipe["data"], "test")
+    keras.utils.set_random_seed(recipe["training"]["seed"])
+    if assets is None:
+        assets = kind.assets_from(data, recipe)
+    task = kind.untrained(recipe, dtype=dtype, **assets)
+    task.fit(data, recipe, **options)
+    task.measure(test)
     return task
 
 

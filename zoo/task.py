@@ -212,7 +212,7 @@ class Task:
                 "value": value,
                 "seeds": [self.card["recipe"]["training"]["seed"]],
                 "std": None,
-                "n": len(test),
+                "n": self.count(test),
             }
             for metric, value in results.items()
         }
@@ -341,18 +341,21 @@ class Task:
             The log, as `zoo.training.fit` gives it.
         """
         plan = recipe["training"]
+        batches = self.batches(
+            data,
+            plan["batch_size"],
+            plan.get("augment", ()),
+            shuffle=True,
+            seed=plan["seed"],
+        )
         class_weight = plan.get("class_weight")
         if class_weight == "balanced":
-            class_weight = training.balanced_class_weight(data.labels)
+            # Of the labels in the batches: places in the model's own classes.
+            labels = batches.data.labels
+            class_weight = training.balanced_class_weight(labels)
         log = training.fit(
             self.model,
-            self.batches(
-                data,
-                plan["batch_size"],
-                plan.get("augment", ()),
-                shuffle=True,
-                seed=plan["seed"],
-            ),
+            batches,
             None
             if validation is None
             else self.batches(validation, plan["batch_size"]),
@@ -539,6 +542,10 @@ class Task:
     def batches(self, data, batch_size, augment=(), shuffle=False, seed=0):
         """What `keras.Model.fit` reads."""
         raise NotImplementedError
+
+    def count(self, data):
+        """How many raw inputs `data` hold."""
+        return len(data)
 
     def describe(self, data):
         """What the card says of the data that was learned from."""

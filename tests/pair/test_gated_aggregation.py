@@ -6,8 +6,7 @@ import pytest
 
 from keras_attention import GatedAggregation
 from tests.contract import POLICIES, check_layer
-from tests.numbers import arrays, close, numpy, randomize, sigmoid
-from tests.pair.recurrence import both_ways
+from tests.numbers import arrays, both_ways, close, numpy, randomize, sigmoid
 
 
 def test_contract(tmp_path):

@@ -6,8 +6,7 @@ import pytest
 
 from keras_attention import MixedAggregation
 from tests.contract import POLICIES, check_layer
-from tests.numbers import arrays, close, numpy, randomize
-from tests.pair.recurrence import both_ways, softmax
+from tests.numbers import arrays, both_ways, close, numpy, randomize, softmax
 
 
 def test_contract(tmp_path):

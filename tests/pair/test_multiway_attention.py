@@ -6,8 +6,7 @@ import pytest
 from keras_attention import MultiwayAttention
 from keras_attention.pair.multiway_attention import WAYS
 from tests.contract import check_pair_layer
-from tests.numbers import arrays, close, numpy, randomize
-from tests.pair.recurrence import softmax
+from tests.numbers import arrays, close, numpy, randomize, softmax
 
 
 def test_contract(tmp_path):
@@ -51,12 +50,15 @@ def test_equals_the_equations_of_the_paper():
 
 
 def test_minus_is_antisymmetric_and_dot_symmetric():
+    """Concat is symmetric too, where both halves of its kernel are one."""
     rng = np.random.default_rng(0)
     p, q = rng.normal(size=(1, 3, 4)), rng.normal(size=(1, 5, 4))
     layer = MultiwayAttention(units=6)
     layer.build(p.shape, q.shape)
+    half = rng.normal(size=(4, 6))
+    layer.kernels["concat"].assign(np.concatenate([half, half]))
     p, q = p.astype("float32"), q.astype("float32")
-    for way, sign in (("minus", -1), ("dot", 1)):
+    for way, sign in (("minus", -1), ("dot", 1), ("concat", 1)):
         one, other = layer._scores(way, p, q), layer._scores(way, q, p)
         close(one, sign * np.swapaxes(numpy(other), 1, 2))
 

@@ -7,8 +7,15 @@ import pytest
 from keras_attention import MwAN
 from keras_attention.pair.multiway_attention import WAYS
 from tests.contract import POLICIES, check_pair_layer
-from tests.numbers import arrays, close, numpy, randomize, sigmoid
-from tests.pair.recurrence import both_ways, softmax
+from tests.numbers import (
+    arrays,
+    both_ways,
+    close,
+    numpy,
+    randomize,
+    sigmoid,
+    softmax,
+)
 
 
 def weights_of(ways, batch=3, left=5, right=7):
@@ -61,7 +68,7 @@ def test_equals_the_equations_of_the_paper():
 
 
 def _mwan(layer, p, q):
-    """Sections 3.1 to 3.4, of one pair without padding."""
+    """The whole network, of one pair without padding."""
     h_p, h_q = (both_ways(layer, "", words) for words in (p, q))
     weights, h = {}, []
     for way in WAYS:

@@ -9,7 +9,7 @@ import pytest
 
 from keras_attention import HierarchicalAttention
 from tests.contract import POLICIES, check_layer
-from tests.numbers import arrays, close, numpy, randomize, sigmoid
+from tests.numbers import arrays, both_ways, close, numpy, randomize, softmax
 
 
 def test_contract(tmp_path):
@@ -61,40 +61,15 @@ def test_equals_the_equations_of_the_paper():
 
 def _read(layer, floor, x):
     """A floor of the network: annotations, then their pooling."""
-    forward = _gru(layer, f"{floor}_encoder/forward_gru", x)
-    backward = _gru(layer, f"{floor}_encoder/backward_gru", x[::-1])[::-1]
-    h = np.concatenate([forward, backward], axis=1)
+    h = both_ways(layer, f"{floor}_encoder/", x)
     W, b, c = arrays(
         layer,
         f"{floor}_attention/hidden/kernel",
         f"{floor}_attention/hidden/bias",
         f"{floor}_attention/context_vectors",
     )
-    exponentials = np.exp(np.tanh(h @ W + b) @ c[:, 0])
-    shares = exponentials / exponentials.sum()
+    shares = softmax(np.tanh(h @ W + b) @ c[:, 0])
     return shares @ h, shares
-
-
-def _gru(layer, path, x):
-    """Equations 1 to 4 of the paper; its z is one minus Keras's."""
-    W, U, (b, c) = arrays(
-        layer,
-        *(
-            f"{path}/gru_cell/{part}"
-            for part in ("kernel", "recurrent_kernel", "bias")
-        ),
-    )
-    n = U.shape[0]
-    z_, r_, h_ = slice(0, n), slice(n, 2 * n), slice(2 * n, 3 * n)
-    h, states = np.zeros(n), []
-    for x_t in x:
-        input_, state = x_t @ W + b, h @ U + c
-        z = sigmoid(input_[z_] + state[z_])
-        r = sigmoid(input_[r_] + state[r_])
-        candidate = np.tanh(input_[h_] + r * state[h_])
-        h = z * h + (1 - z) * candidate
-        states.append(h)
-    return np.array(states)
 
 
 def test_padding_of_words_and_of_sentences_is_never_read():

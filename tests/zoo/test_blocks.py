@@ -39,6 +39,26 @@ def test_takes_the_mask_of_an_embedding():
     close(model(ids), [table[[3, 2]].mean(0), np.zeros(4)])
 
 
+def test_an_embedding_may_have_more_rows_than_words():
+    token_ids = keras.Input((2,), dtype="int32")
+    model = keras.Model(token_ids, embed(token_ids, 9, 4, more_ids=3))
+    (table,) = model.get_weights()
+    assert table.shape == (12, 4)
+    close(model(np.array([[11, 8]])), [table[[11, 8]]])
+
+
+@pytest.mark.parametrize("trainable", [True, False])
+def test_an_embedding_may_stay_as_it_is(trainable):
+    token_ids = keras.Input((5,), dtype="int32")
+    embedded = embed(token_ids, 9, 4, trainable=trainable)
+    model = keras.Model(token_ids, pool(embedded, "average", 4))
+    assert len(model.trainable_weights) == trainable
+    assert [weight.shape for weight in model.weights] == [(9, 4)]
+    ids = np.array([[3, 2, 0, 0, 0]])
+    table = model.get_layer("embedding").get_weights()[0]
+    close(model(ids), [table[[3, 2]].mean(0)])
+
+
 def test_is_loaded_without_help(tmp_path):
     sequence = keras.Input((5, 4))
     model = keras.Model(sequence, AveragePooling()(sequence))

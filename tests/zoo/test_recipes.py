@@ -64,6 +64,56 @@ def test_a_recipe_becomes_a_preset_that_reprints_its_card(
     assert recipes.RECIPES["se_tiny"]["training"]["seed"] == 0
 
 
+def pairs_of(folder):
+    """Two tables of pairs, of which the word "same" tells the class."""
+    lines = [f"one {n},{('same', 'other')[n % 2]},{n % 2}" for n in range(12)]
+    table = "\n".join(["left,right,label", *lines])
+    for part in ("train", "test"):
+        (folder / f"{part}.csv").write_text(table)
+    return str(folder)
+
+
+def test_word_vectors_of_a_file_take_the_place_of_the_recipes(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "vectors.txt"
+    path.write_text("same 1 2 3\nelse 4 5 6\nother 7 8 9\n")
+    recipe = {
+        "task": "sentence_matching",
+        "builder": "abcnn",
+        "builder_args": {
+            "embedding_dim": 8,
+            "train_embedding": False,
+            "filters": 4,
+            "kernel_size": 2,
+            "variant": "bcnn",
+        },
+        "data": pairs_of(tmp_path),
+        "tokens": {"left_length": 3, "right_length": 2},
+        "vectors": {"learned_from": ["squad"]},
+        "training": {**TINY["training"], "epochs": 1},
+    }
+    monkeypatch.setitem(recipes.RECIPES, "bcnn_tiny", recipe)
+    folder, runs = tmp_path / "saved", tmp_path / "runs"
+    zoo.train("bcnn_tiny", folder, runs, vectors=path, verbose=0)
+    task = zoo.load(folder / "bcnn_tiny")
+    assert task.card["recipe"]["vectors"] == str(path)
+    command = f"zoo train bcnn_tiny --vectors {path}"
+    assert task.card["recipe"]["command"] == command
+    assert task.card["builder_args"]["embedding_dim"] == 3
+    (table,) = task.model.get_layer("embedding").get_weights()
+    words = ["", "[UNK]", *task.assets["vocabulary"]]
+    assert table[words.index("same")].tolist() == [1, 2, 3]
+    assert table[words.index("other")].tolist() == [7, 8, 9]
+    assert recipe["vectors"] == {"learned_from": ["squad"]}
+
+
+def test_a_recipe_without_word_vectors_takes_none(monkeypatch):
+    monkeypatch.setitem(recipes.RECIPES, "se_tiny", TINY)
+    with pytest.raises(ValueError, match="vectors='glove.txt', name='se_tiny'"):
+        zoo.train("se_tiny", vectors="glove.txt")
+
+
 def test_an_unknown_recipe_lists_the_near_ones():
     with pytest.raises(zoo.PresetError, match="near: .*cbam_resnet20_cifar10"):
         zoo.train("cbam_resnet20_cifar")

@@ -18,8 +18,10 @@ def load_vectors(path, words):
     """Reads the vectors of some words.
 
     Each line is a word and its numbers, white space between them. A first line
-    of two integers, as word2vec writes it, is passed over. Words are looked up
-    as they are written, of two lines of one word the first counts.
+    of two integers, as word2vec writes it, says how many words and numbers
+    there are. Words are looked up as they are written, of two lines of one word
+    the first counts. What stands before the numbers is one word, even if there
+    is white space in it, as in some of GloVe.
 
     Args:
         path: Path of the file, in UTF-8.
@@ -29,22 +31,27 @@ def load_vectors(path, words):
         Dict from word to a float32 array `(D,)`, for each that the file has.
 
     Raises:
-        ValueError: If a line is malformed (file and number are told), or the
-            file has none of the words.
+        ValueError: If a line has too few numbers, or that of a wanted word
+            something else (file and number are told), or the file has none of
+            the words.
     """
-    path, wanted, found, depth = pathlib.Path(path), set(words), {}, None
-    with open(path, encoding="utf-8", newline="\n") as lines:
+    # As bytes: of those, white space is none but ASCII's, and what is no UTF-8
+    # is in no word that is wanted.
+    wanted = {word.encode(): word for word in words}
+    path, found, depth = pathlib.Path(path), {}, -1
+    with open(path, "rb") as lines:
         for number, line in enumerate(lines, 1):
-            # A word may hold odd white space: numbers are cut off one by one.
-            cells = line.rstrip("\r\n ").split(" ")
-            if number == 1 and len(cells) == 2:
-                continue
-            depth = depth or len(cells) - 1
-            word = cells[0]
-            if word in wanted and word not in found:
-                found[word] = _numbers(cells[1:], depth, path, number)
-            elif len(cells) <= depth:
-                _numbers(cells[1:], depth, path, number)
+            cells = line.rsplit(maxsplit=depth)
+            if number == 1:
+                if len(cells) == 2 and all(map(bytes.isdigit, cells)):
+                    depth = int(cells[1])
+                    continue
+                depth = max(1, len(cells) - 1)
+            if len(cells) <= depth or cells[0] in wanted:
+                text = line[:50].decode(errors="replace")
+                where = f"{path}, line {number}: {text!r}"
+                vector = _numbers(cells[1:], depth, where)
+                found.setdefault(wanted[cells[0]], vector)
     if not found:
         raise ValueError(
             "A file of vectors must hold some of the words that are read. "
@@ -53,16 +60,15 @@ def load_vectors(path, words):
     return found
 
 
-def _numbers(cells, depth, path, number):
+def _numbers(cells, depth, where):
     try:
         vector = np.array(cells, "float32")
     except ValueError:
-        vector = None
-    if vector is None or len(vector) != depth or not np.isfinite(vector).all():
+        vector = np.empty(0)
+    if len(vector) < depth or not np.isfinite(vector).all():
         raise ValueError(
-            f"Each line must be a word and {depth} numbers, with single spaces "
-            f"between them. Received: {len(cells)} cells after the word in "
-            f"{path}, line {number}"
+            "Each line must be a word and its numbers, as many as the first "
+            f"line has or says. Received: {where}"
         )
     return vector
 
@@ -84,7 +90,7 @@ def corpus(name):
             f"Word vectors are learned from {sorted(CORPORA)}. "
             f"Received: {name!r}"
         )
-    builder = examples.public_set(name, sorted(CORPORA))
+    builder = examples.public_set(name, ", ".join(CORPORA))
     builder.download_and_prepare()
     dataset = builder.as_dataset(split="train").batch(1024)
     texts = {}
@@ -111,17 +117,18 @@ def learn_vectors(texts, words, depth=64, window=5):
 
     Returns:
         Dict from word to a float32 array `(depth,)` of length one, for each
-        that the texts hold beside another.
+        whose company tells something of it.
 
     Raises:
-        ValueError: If `depth` is not less than the number of words.
+        ValueError: If `depth` is not less than the number of words, or no two
+            of them stand within a window of each other.
     """
     import scipy.sparse
     from sklearn.utils.extmath import randomized_svd
 
-    if depth >= len(words):
+    if not 0 < depth < len(words):
         raise ValueError(
-            "`depth` must be less than the number of words. "
+            "`depth` must be positive and less than the number of words. "
             f"Received: depth={depth}, {len(words)} words"
         )
     ids = _in_one_row(texts, words, window)
@@ -134,6 +141,11 @@ def learn_vectors(texts, words, depth=64, window=5):
             (weights, (first[both], second[both])), shape=counts.shape
         )
     counts = (counts + counts.T).tocoo()
+    if not counts.nnz:
+        raise ValueError(
+            "Texts must hold words that are known within a window of each "
+            f"other. Received: none within window={window}"
+        )
     seen = np.asarray(counts.sum(axis=1)).ravel()
     contexts = seen**0.75 / (seen**0.75).sum()
     information = np.log(
@@ -163,4 +175,4 @@ def _in_one_row(texts, words, window):
     for text in dict.fromkeys(texts):
         row += [places.get(word, -1) for word in tokens.words(text)]
         row += [-1] * window
-    return np.array(row)
+    return np.array(row, "int64")

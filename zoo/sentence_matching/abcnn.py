@@ -44,8 +44,10 @@ def abcnn(
     """Builds the matcher; logits out.
 
     Args:
-        vocabulary_size: Integer of at least 3. Rows of the embedding: padding,
-            the unknown word, and those that are known.
+        vocabulary_size: Integer of at least 3. Ids that all pairs share:
+            padding, the unknown word, and the known ones. The embedding has a
+            row for each, and one for each place of a pair, where a word that
+            is unknown may first stand.
         num_classes: Integer of at least 2.
         left_length: Positive integer. Words of the left text.
         right_length: Positive integer. Words of the right text.
@@ -118,10 +120,21 @@ def abcnn(
 
 
 def embed_pair(ids, vocabulary_size, embedding_dim, trainable=True):
-    """Both texts as vectors of one table; unknown words share one of them."""
-    known = ops.concatenate(list(ids.values()), axis=1)
-    known = ops.where(known < vocabulary_size, known, 1)
-    words = embed(known, vocabulary_size, embedding_dim, trainable=trainable)
+    """Both texts as vectors of one table.
+
+    The unknown words of a pair have ids, and so vectors, of their own: two are
+    alike where they are the same word, as known ones are. Vectors start at
+    random, and short: what is unknown says little of its text.
+    """
+    both = ops.concatenate(list(ids.values()), axis=1)
+    words = embed(
+        both,
+        vocabulary_size,
+        embedding_dim,
+        keras.initializers.RandomNormal(stddev=0.3 * embedding_dim**-0.5),
+        trainable,
+        more_ids=both.shape[1],
+    )
     left_length = ids["left_ids"].shape[1]
     return words[:, :left_length], words[:, left_length:]
 

@@ -15,12 +15,7 @@ from zoo.sentence_matching.abcnn import embed_pair
 
 PRESETS = {
     "tiny": {"embedding_dim": 8, "units": 6},
-    "sick": {
-        "embedding_dim": 64,
-        "train_embedding": False,
-        "units": 50,
-        "dropout": 0.3,
-    },
+    "sick": {"embedding_dim": 64, "units": 32, "dropout": 0.2},
 }
 
 
@@ -40,8 +35,10 @@ def mwan(
     """Builds the matcher; logits out.
 
     Args:
-        vocabulary_size: Integer of at least 3. Rows of the embedding: padding,
-            the unknown word, and those that are known.
+        vocabulary_size: Integer of at least 3. Ids that all pairs share:
+            padding, the unknown word, and the known ones. The embedding has a
+            row for each, and one for each place of a pair, where a word that
+            is unknown may first stand.
         num_classes: Integer of at least 2.
         left_length: Positive integer. Words of the left text.
         right_length: Positive integer. Words of the right text.

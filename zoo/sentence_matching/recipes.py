@@ -8,7 +8,8 @@ _VECTORS = {"learned_from": ["squad"]}
 _WIKIQA = {
     "data": "wikiqa",
     "tokens": {
-        "vocabulary_size": 10_000,
+        # With the ids of unknown words, one for each place, 10,000.
+        "vocabulary_size": 9_936,
         "left_length": 40,
         "right_length": 24,
     },
@@ -17,7 +18,7 @@ _WIKIQA = {
         "epochs": 6,
         "batch_size": 64,
         "optimizer": "adamw",
-        "learning_rate": 3e-3,
+        "learning_rate": 1e-2,
         "schedule": "one_cycle",
         "weight_decay": 5e-3,
         "seed": 0,
@@ -33,10 +34,10 @@ _SICK = {
     },
     "vectors": _VECTORS,
     "training": {
-        "epochs": 12,
+        "epochs": 10,
         "batch_size": 64,
         "optimizer": "adamw",
-        "learning_rate": 2e-3,
+        "learning_rate": 5e-3,
         "schedule": "one_cycle",
         "weight_decay": 5e-3,
         "seed": 0,

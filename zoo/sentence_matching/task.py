@@ -4,11 +4,11 @@ import keras
 import numpy as np
 
 from zoo import metrics
-from zoo.classification import Classification
 from zoo.data import pairs as pair_data
 from zoo.data.pair_tokens import PairTokens
 from zoo.data.texts import text_from_shell
 from zoo.data.vectors import corpus, learn_vectors, load_vectors
+from zoo.reading import Reading
 from zoo.sentence_matching import picture
 from zoo.sentence_matching.abcnn import abcnn
 from zoo.sentence_matching.mwan import mwan
@@ -18,7 +18,7 @@ BUILDERS["abcnn"] = abcnn
 BUILDERS["mwan"] = mwan
 
 
-class SentenceMatching(Classification):
+class SentenceMatching(Reading):
     """Answers with a label for two texts: paraphrase, entailment.
 
     A raw input is a tuple of two strings, `(left, right)`; several are a list
@@ -36,6 +36,7 @@ class SentenceMatching(Classification):
 
     name = "sentence_matching"
     noun = "pair"
+    source = pair_data
 
     def __init__(self, model, card, assets):
         super().__init__(model, card, assets)
@@ -70,7 +71,9 @@ class SentenceMatching(Classification):
             task.model.get_layer("overlap_features").idf.assign(idf)
         if vectors:
             table = task.model.get_layer("embedding").embeddings
-            rows = keras.ops.convert_to_numpy(table).copy()
+            # The others are drawn for vectors of length one.
+            length = np.mean([np.linalg.norm(x) for x in vectors.values()])
+            rows = keras.ops.convert_to_numpy(table) * length
             for place, word in enumerate(task.tokens.vocabulary, 2):
                 if word in vectors:
                     rows[place] = vectors[word]
@@ -129,9 +132,6 @@ class SentenceMatching(Classification):
             )
         texts = [text_from_shell(word) for word in words]
         return list(zip(texts[::2], texts[1::2]))
-
-    def preprocess(self, raws):
-        return self.tokens(raws)
 
     def evaluate(self, data=None, batch_size=250, verbose=0):
         """Measures the model.
@@ -216,25 +216,6 @@ class SentenceMatching(Classification):
     def read(cls, data, split="test"):
         return pair_data.load_pairs(data, split)
 
-    def batches(self, data, batch_size, augment=(), shuffle=False, seed=0):
-        if augment:
-            raise ValueError(
-                "Texts are learned from as they are, so `augment` must be "
-                f"empty. Received: augment={list(augment)!r}"
-            )
-        return pair_data.Batches(
-            self.in_own_classes(data), self.tokens, batch_size, shuffle, seed
-        )
-
-    def describe(self, data):
-        return {
-            "name": data.name,
-            "version": data.version,
-            # A version has what is public; of the user's own nothing is known.
-            "licence_class": data.version and pair_data.LICENCES.get(data.name),
-            "train_split": data.split,
-        }
-
     def golden_inputs(self):
         """Ids at random, the second half of the second pair being padding."""
         generator = np.random.default_rng(0)
@@ -250,15 +231,7 @@ class SentenceMatching(Classification):
         return picture.alignment_figure(answers, self.tokens.left_length)
 
     def signatures(self):
-        tensors = {
-            name: (symbol.shape[1:], "int32")
-            for name, symbol in self.model.input.items()
-        }
-        signatures = {"raw": ("left", "right"), "tensors": tensors}
-        # LiteRT runs loops on one input at a time only.
-        layers = self.model._flatten_layers()
-        loops = any(isinstance(layer, keras.layers.RNN) for layer in layers)
-        return {**signatures, "batch": 1} if loops else signatures
+        return self.signed(("left", "right"), self.model.input)
 
     def _check_words(self, texts, place, names):
         for name, text in zip(names, texts):
@@ -370,6 +343,9 @@ class AnswerSelection(SentenceMatching):
             "mrr": metrics.mean_reciprocal_rank(*ranking),
         }
 
+    def count(self, data):
+        return len(set(data.groups))
+
     @classmethod
     def read(cls, data, split="test"):
         found = super().read(data, split)
@@ -378,6 +354,11 @@ class AnswerSelection(SentenceMatching):
                 "Answers are selected from candidates, so data must have the "
                 'columns question, candidate and label, or be "wikiqa" or '
                 f'"who_did_what". Received: data={found.name!r}, pairs'
+            )
+        if list(found.label_names) != list(pair_data.ANSWERS):
+            raise ValueError(
+                f"The classes of candidates must be {list(pair_data.ANSWERS)}, "
+                f"in this order. Received: label_names={found.label_names}"
             )
         return found
 

@@ -8,7 +8,7 @@ does not matter stay pale. In front of a sentence stands its own weight.
 
 import math
 
-from keras_attention.pictures import INK
+from keras_attention.pictures import INK, printable, shortened
 
 AMBER = (255, 176, 0)
 COLUMNS = 84  # characters in a line of the figure
@@ -38,7 +38,7 @@ def words_page(answers):
                 line.append(f"{weight:.2f}", _style(weight))
                 line.append("  ")
             for word, _, strength in words:
-                line.append(_cut(word, COLUMNS), _style(strength))
+                line.append(shortened(word, COLUMNS), _style(strength))
                 line.append(" ")
             lines.append(line)
         lines += [Text(_most(answer), style="italic"), Text()]
@@ -116,7 +116,7 @@ def _sentences(answer):
             sentence["weight"],
             [
                 (
-                    _printable(word),
+                    printable(word),
                     _own(sentence) * weight,
                     math.sqrt(_own(sentence)) * weight / (strongest or 1),
                 )
@@ -142,13 +142,13 @@ def _layout(answers):
             if weight is not None:
                 placed.append((1, y, f"{weight:.2f}", weight, "normal"))
             for word, _, strength in words:
-                word = _cut(word, COLUMNS - left - 1)
+                word = shortened(word, COLUMNS - left - 1)
                 if x > left and x + len(word) > COLUMNS - 1:
                     x, y = left, y + 1
                 placed.append((x, y, word, strength, "normal"))
                 x += len(word) + 1
             y += 1
-        most = _cut(_most(answer), COLUMNS - 2)
+        most = shortened(_most(answer), COLUMNS - 2)
         placed.append((1, y + 0.2, most, 0, "normal"))
         y += 2
     return placed, y
@@ -165,18 +165,10 @@ def _most(answer):
         return "no words"
     words.sort(key=lambda word: -word[1])
     most = (
-        f"{_cut(word, COLUMNS // MOST)} {100 * share:.0f} %"
+        f"{shortened(word, COLUMNS // MOST)} {100 * share:.0f} %"
         for word, share, _ in words[:MOST]
     )
     return f"most weight: {', '.join(most)}"
-
-
-def _printable(word):
-    return "".join(sign if sign.isprintable() else "·" for sign in word)
-
-
-def _cut(text, length):
-    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def _style(strength):

@@ -1,11 +1,10 @@
 """Text classification: a text in, a label out."""
 
-import keras
 import numpy as np
 
-from zoo.classification import Classification
 from zoo.data import texts as text_data
 from zoo.data.tokens import Tokens
+from zoo.reading import Reading
 from zoo.task import BUILDERS
 from zoo.text_classification import picture
 from zoo.text_classification.hierarchical_attention_network import (
@@ -21,7 +20,7 @@ BUILDERS["recurrent_classifier"] = recurrent_classifier
 BUILDERS["transformer_classifier"] = transformer_classifier
 
 
-class TextClassification(Classification):
+class TextClassification(Reading):
     """Answers with a label: `predict("What a film!")["label"]`.
 
     A raw input is a string; several are a list of strings. An answer is a dict:
@@ -37,6 +36,7 @@ class TextClassification(Classification):
 
     name = "text_classification"
     noun = "text"
+    source = text_data
 
     def __init__(self, model, card, assets):
         super().__init__(model, card, assets)
@@ -44,9 +44,6 @@ class TextClassification(Classification):
 
     def from_shell(self, words):
         return [text_data.text_from_shell(word) for word in words]
-
-    def preprocess(self, raws):
-        return self.tokens(raws)
 
     def look(self, raw, batch_size=32):
         """Answers, and says which words the model looked at.
@@ -102,25 +99,6 @@ class TextClassification(Classification):
     def read(cls, data, split="test"):
         return text_data.load_texts(data, split)
 
-    def batches(self, data, batch_size, augment=(), shuffle=False, seed=0):
-        if augment:
-            raise ValueError(
-                "Texts are learned from as they are, so `augment` must be "
-                f"empty. Received: augment={list(augment)!r}"
-            )
-        return text_data.Batches(
-            self.in_own_classes(data), self.tokens, batch_size, shuffle, seed
-        )
-
-    def describe(self, data):
-        return {
-            "name": data.name,
-            "version": data.version,
-            # A version has what is public; of the user's own nothing is known.
-            "licence_class": data.version and text_data.LICENCES.get(data.name),
-            "train_split": data.split,
-        }
-
     def golden_inputs(self):
         """Ids at random, the second half of the second text being padding."""
         generator = np.random.default_rng(0)
@@ -137,14 +115,7 @@ class TextClassification(Classification):
         return picture.words_page(answers)
 
     def signatures(self):
-        signatures = {
-            "raw": ("text",),
-            "tensors": {"token_ids": (self.model.input_shape[1:], "int32")},
-        }
-        # LiteRT runs loops on one input at a time only.
-        layers = self.model._flatten_layers()
-        loops = any(isinstance(layer, keras.layers.RNN) for layer in layers)
-        return {**signatures, "batch": 1} if loops else signatures
+        return self.signed(("text",), {"token_ids": self.model.input})
 
     def _weighed_words(self, text, maps):
         words = self.tokens.words(text)

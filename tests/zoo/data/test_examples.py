@@ -1,5 +1,6 @@
 """What examples of every kind have in common, shown on numbers."""
 
+import csv
 import dataclasses
 
 import numpy as np
@@ -87,6 +88,21 @@ def test_a_set_in_one_part_is_cut_and_says_so():
     )
 
 
+def test_a_part_says_how_it_was_cut():
+    @dataclasses.dataclass
+    class Halves(Numbers):
+        how_cut = "in halves"
+
+        def _cut(self, count, seed):
+            places = np.arange(len(self))
+            return self.take(places[:-count]), self.take(places[-count:])
+
+    halves = Halves(list(range(5)), np.arange(5) % 2, ["even", "odd"])
+    test = examples.cut(halves, "test")
+    assert test.raws == [4] and test.split == "20% (in halves, seed 0)"
+    assert [part.raws for part in halves.divide(0.4)] == [[0, 1, 2], [3, 4]]
+
+
 def test_a_batch_depends_on_seed_epoch_and_place_alone():
     one = NumberBatches(numbers(), 8, shuffle=True, seed=1)
     other = NumberBatches(numbers(), 8, shuffle=True, seed=1)
@@ -149,3 +165,128 @@ def test_refuses_another_part():
     examples.check_split("train")
     with pytest.raises(ValueError, match="split='dev'"):
         examples.check_split("dev")
+
+
+def test_reads_a_file_as_it_is(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_bytes("\ufeffé\r\nb\u2028c\r".encode())
+    assert examples.read_file(path) == "é\r\nb\u2028c\r"
+    path.write_bytes(b"a\nb\n\xe9")
+    with pytest.raises(ValueError, match=r"text.txt, line 3: .*position 4"):
+        examples.read_file(path)
+
+
+def test_reads_the_columns_that_a_table_has(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_bytes(b'more,y,x\r\n0,"1\n1",2\r\n\r\n,,3\r\n')
+    choices = ("a", "x"), ("y", "x"), ("more", "x")
+    limit = csv.field_size_limit()
+    columns, rows = examples.read_table(path, *choices)
+    assert columns == ("y", "x")
+    assert rows == [(3, ["1\n1", "2"]), (5, ["", "3"])]
+    with pytest.raises(ValueError, match="`a` and `b`, or `c`, `d` and `e`"):
+        examples.read_table(path, ("a", "b"), ("c", "d", "e"))
+    with pytest.raises(ValueError, match="the y not empty.*line 5: ',,3'"):
+        examples.read_table(path, ("x", "y"))
+    assert csv.field_size_limit() == limit
+
+
+COLUMNS = {"count": int, "word": {"a": "one", '"b': "two"}.__getitem__}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("header", [True, False])
+def test_reads_columns_that_tabs_part(tmp_path, header, end):
+    path = tmp_path / "columns.txt"
+    lines = ["1\ta", "", '-2\t"b', ""]
+    path.write_bytes(end.join(["count\tword"] * header + lines).encode())
+    found = examples.read_columns(path, COLUMNS, header)
+    assert list(found) == [[1, "one"], [-2, "two"]]
+
+
+@pytest.mark.parametrize(
+    "content, why",
+    [
+        ("word\tcount\n1\ta", "name the columns .*'word'.*line 1: 'word"),
+        ("count\tword\n1", "2 columns with tabs.*columns.txt, line 2: '1'"),
+        ("count\tword\n1\ta\n1\t ", "none empty.*columns.txt, line 3"),
+        ("count\tword\n1\ta\tb", "2 columns with tabs.*line 2"),
+        ("count\tword\n1.5\ta", "`count`.*'1.5' in .*columns.txt, line 2"),
+        ("count\tword\n1\tb", "`word`.*'b' in .*columns.txt, line 2"),
+    ],
+)
+def test_refuses_columns_that_cannot_be(content, why, tmp_path):
+    path = tmp_path / "columns.txt"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=why):
+        list(examples.read_columns(path, COLUMNS))
+
+
+def test_says_what_to_do_without_an_upstream_file(tmp_path):
+    class Builder:
+        MANUAL_DOWNLOAD_INSTRUCTIONS = "Ask upstream."
+
+    (tmp_path / "there.txt").touch()
+    path = examples.upstream_file(Builder, tmp_path, "there.txt")
+    assert path == tmp_path / "there.txt"
+    with pytest.raises(FileNotFoundError, match="Ask up.*no .*elsewhere.txt"):
+        examples.upstream_file(Builder, tmp_path, "elsewhere.txt")
+
+
+@pytest.fixture
+def offered(tmp_path):
+    """Makes a public set of some parts, of so many examples each."""
+    tfds = pytest.importorskip("tensorflow_datasets")
+    tf = pytest.importorskip("tensorflow")
+
+    def make(**counts):
+        texts = {"front": tfds.features.Text(), "back": tfds.features.Text()}
+        return tfds.dataset_builders.store_as_tfds_dataset(
+            name="offered",
+            version="1.0.0",
+            features=tfds.features.FeaturesDict({**texts, "kind": np.int32}),
+            split_datasets={
+                part: tf.data.Dataset.from_tensor_slices(
+                    {
+                        "front": [f"é {at}" for at in range(count)],
+                        "back": [f"{at} {part}" for at in range(count)],
+                        "kind": np.arange(count, dtype="int32") % 3,
+                    }
+                )
+                for part, count in counts.items()
+            },
+            data_dir=tmp_path,
+        )
+
+    return make
+
+
+def test_reads_texts_and_labels_of_a_public_set_side_by_side(offered):
+    builder = offered(some=1030)  # more than are read at once
+    rows, labels = examples.read_part(
+        builder, "some", ("back", "front"), "kind"
+    )
+    assert len(set(rows)) == len(labels) == 1030 and labels.dtype == "int64"
+    for (back, front), label in zip(rows, labels):
+        place = int(back.removesuffix(" some"))
+        assert front == f"é {place}" and label == place % 3
+
+
+@pytest.mark.parametrize(
+    "parts, train, test",
+    [
+        (("train", "test", "validation"), "train", "test"),
+        (("train", "validation", "more"), "train", "validation"),
+        (("train", "more"), "80% of train", "20% of train"),
+        (("test", "validation"), "80% of test", "20% of test"),
+    ],
+)
+def test_finds_the_part_of_a_public_set(offered, parts, train, test):
+    builder = offered(**dict.fromkeys(parts, 3))
+
+    def read(part):
+        return dataclasses.replace(numbers(), split=part)
+
+    for split, expected in (("train", train), ("test", test)):
+        found = examples.read_public(builder, split, "kind", read).split
+        assert found.removesuffix(" (stratified, seed 0)") == expected
