@@ -175,7 +175,7 @@ def test_a_loop_takes_one_text_at_a_time_on_a_device_only(task):
 
 def test_proves_texts_that_are_hard_to_take_apart(task):
     ids = task.golden_inputs()
-    texts = parity.RAWS["text"](task, ids)
+    texts = parity.RAWS["text",](task, {"token_ids": ids})
     assert len(texts) == 2 + len(parity.TEXTS) and "" in texts
     back = task.preprocess(texts[:2])
     np.testing.assert_array_equal(back, ids)
