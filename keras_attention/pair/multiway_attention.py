@@ -77,7 +77,7 @@ class MultiwayAttention(keras.layers.Layer):
 
     Reference:
         Tan, Wei, Wang, Lv, Zhou. Multiway Attention Networks for Modeling
-        Sentence Pairs. IJCAI 2018.
+        Sentence Pairs. IJCAI 2018, pages 4411-4417, in the section on matching.
         https://www.ijcai.org/proceedings/2018/613
     """
 

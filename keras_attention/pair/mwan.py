@@ -83,7 +83,7 @@ class MwAN(keras.layers.Layer):
 
     Reference:
         Tan, Wei, Wang, Lv, Zhou. Multiway Attention Networks for Modeling
-        Sentence Pairs. IJCAI 2018.
+        Sentence Pairs. IJCAI 2018, pages 4411-4417, the section on the model.
         https://www.ijcai.org/proceedings/2018/613
     """
 
