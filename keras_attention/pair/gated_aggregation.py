@@ -50,7 +50,8 @@ class GatedAggregation(keras.layers.Layer):
 
     Reference:
         Tan, Wei, Wang, Lv, Zhou. Multiway Attention Networks for Modeling
-        Sentence Pairs. IJCAI 2018, pages 4411-4417, in the section on inside aggregation.
+        Sentence Pairs. IJCAI 2018, pages 4411-4417, in the section on
+        inside aggregation.
         https://www.ijcai.org/proceedings/2018/613
     """
 

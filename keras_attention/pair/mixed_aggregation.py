@@ -53,7 +53,8 @@ class MixedAggregation(keras.layers.Layer):
 
     Reference:
         Tan, Wei, Wang, Lv, Zhou. Multiway Attention Networks for Modeling
-        Sentence Pairs. IJCAI 2018, pages 4411-4417, in the section on mixed aggregation.
+        Sentence Pairs. IJCAI 2018, pages 4411-4417, in the section on
+        mixed aggregation.
         https://www.ijcai.org/proceedings/2018/613
     """
 
