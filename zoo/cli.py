@@ -478,7 +478,7 @@ def finetune(
     tuned.save(out)
     console.print(f"{test.name}, {test.split}: {_metrics(tuned.card)}")
     console.print(f"model: {out}", soft_wrap=True)
-    console.print(f"try: zoo look {out} {task.noun.upper()}...", soft_wrap=True)
+    console.print(f"try: zoo look {out} {task.asked}", soft_wrap=True)
 
 
 @command()
@@ -636,30 +636,32 @@ def _print_answers(task, raws, answers):
 def _print_ranking(answer):
     from keras_attention.pictures import printable
 
-    table = Table(
-        title=Text(printable(answer["question"], " ")), box=box.SIMPLE
-    )
+    question = printable(answer["question"], " ")
+    unread = _unread(answer["answers"][0]["cut"][1])
+    table = Table(title=Text(question + unread), box=box.SIMPLE)
     table.add_column("", justify="right")
     table.add_column("score", justify="right", style="bold")
     table.add_column("candidate", overflow="fold")
     for rank, each in enumerate(answer["answers"], 1):
         text = printable(each["text"], " ")
         table.add_row(
-            str(rank), f"{each['score']:.4f}", f"{text}{_unread(each)}"
+            str(rank), f"{each['score']:.4f}", text + _unread(each["cut"][0])
         )
     console.print(table)
 
 
 def _shown(raw, answer):
     if isinstance(raw, tuple):
-        return "\n".join(map(_beginning, raw)) + _unread(answer)
+        return "\n".join(
+            _beginning(text) + _unread(count)
+            for text, count in zip(raw, answer["cut"])
+        )
     return _beginning(raw) if isinstance(raw, str) else str(raw)
 
 
-def _unread(answer):
+def _unread(count):
     """That words were beyond the length that the network takes."""
-    unread = sum(answer["cut"])
-    return f" [{unread} words at its end not read]" if unread else ""
+    return f" [{count} words at its end not read]" if count else ""
 
 
 def _beginning(text):

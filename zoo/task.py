@@ -32,6 +32,7 @@ class Task:
 
     name = None
     noun = None  # what one raw input is called
+    asked = None  # how the command `zoo` is given one
     formats = ("saved_model", "litert")
 
     def __init__(self, model, card, assets):
@@ -212,7 +213,7 @@ class Task:
                 "value": value,
                 "seeds": [self.card["recipe"]["training"]["seed"]],
                 "std": None,
-                "n": self.count(test),
+                "n": len(test) if metric == "loss" else self.count(test),
             }
             for metric, value in results.items()
         }
@@ -430,7 +431,7 @@ class Task:
             return {}
         groups = {}
         for layer in self.model.layers:
-            if layer.weights:
+            if layer.trainable_variables:
                 groups.setdefault(_group(layer.name), []).append(layer)
         top = len(groups) - 1
         return {
@@ -544,7 +545,7 @@ class Task:
         raise NotImplementedError
 
     def count(self, data):
-        """How many raw inputs `data` hold."""
+        """How many raw inputs of `data` the metrics are over."""
         return len(data)
 
     def describe(self, data):

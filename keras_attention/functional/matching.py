@@ -45,20 +45,25 @@ def inverse_distance(left, right, block_size=None):
 def cosine_similarity(left, right):
     """`left[i] . right[j] / (|left[i]| |right[j]|)`; 0 beside a zero vector.
 
-    Taken in float32.
+    Taken in float32. A vector shorter than 1e-6 counts as zero, and has no
+    gradient.
 
     Args:
         left: `(..., Tl, D)`.
         right: `(..., Tr, D)`.
 
     Returns:
-        `(..., Tl, Tr)`, in [-1, 1].
+        `(..., Tl, Tr)`, in [-1, 1] but for rounding.
     """
 
     def unit(vectors):
         vectors = ops.cast(vectors, "float32")
         squares = ops.sum(ops.square(vectors), axis=-1, keepdims=True)
-        return vectors * ops.rsqrt(ops.maximum(squares, 1e-12))
+        # The gradient of a root is infinite at zero, and what hides it must
+        # stand in front.
+        nothing = squares < 1e-12
+        length = ops.sqrt(ops.where(nothing, 1.0, squares))
+        return ops.where(nothing, 0.0, vectors / length)
 
     result = ops.matmul(unit(left), ops.swapaxes(unit(right), -1, -2))
     return ops.cast(result, left.dtype)

@@ -46,7 +46,8 @@ class ABCNN(keras.layers.Layer):
         left: `(B, Tl, D)`.
         right: `(B, Tr, D)`.
         left_mask: Boolean `(B, Tl)`, `True` where a position may be seen.
-            Taken from `left` when it carries a Keras mask.
+            Taken from `left` when it carries a Keras mask, as it does from
+            block to block (but not under `keras.RematScope`: give it there).
         right_mask: Boolean `(B, Tr)`, the same of `right`.
         return_attention_scores: Boolean. Whether to return the weights too.
 
@@ -62,9 +63,9 @@ class ABCNN(keras.layers.Layer):
 
     Raises:
         ValueError: If an argument is out of range, `max_length` is missing or
-            of no use, the sequences are not of rank 3 and of one depth or
-            longer than `max_length`, or a mask is not boolean or of another
-            shape.
+            of no use, the sequences are not of rank 3 and of one depth, one is
+            longer than `max_length`, as far as that is known before the layer
+            runs, or a mask is not boolean or of another shape.
 
     Example:
 
@@ -115,7 +116,9 @@ class ABCNN(keras.layers.Layer):
                 "whose attention kernels have a row for each place. "
                 f"Received: max_length={max_length}, variant={variant!r}"
             )
-        if not compares_input and (max_length or share_attention_kernels):
+        if not compares_input and (
+            max_length is not None or share_attention_kernels
+        ):
             raise ValueError(
                 "`max_length` and `share_attention_kernels` are for variants 1 "
                 "and 3: the others have no attention kernels. Received: "

@@ -139,7 +139,8 @@ class MultiwayAttention(keras.layers.Layer):
         vector = ops.convert_to_tensor(self.vectors[way])
         lengths = left.shape[1], right.shape[1]
         if way == "dot":
-            block_size = default_block_size(*lengths, left.shape[-1])
+            widest = max(left.shape[-1], self.units)
+            block_size = default_block_size(*lengths, widest)
             return product_scores(left, right, kernel, vector, block_size)
         if way == "concat":
             left, right = concat_projections(left, right, kernel)

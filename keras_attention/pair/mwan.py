@@ -61,7 +61,8 @@ class MwAN(keras.layers.Layer):
         nothing is seen.
 
     Raises:
-        ValueError: If a size is not positive, a way is unknown or named twice,
+        ValueError: If a size is not positive, `dropout` is not in [0, 1), a way
+            is unknown or named twice,
             the sequences are not of rank 3 and of one depth, or a mask is not
             boolean or of another shape.
 
@@ -101,6 +102,11 @@ class MwAN(keras.layers.Layer):
                 "`units` and `attention_units` must be positive integers, the "
                 "sizes of the GRUs and of the scoring networks. "
                 f"Received: units={units}, attention_units={attention_units}"
+            )
+        if not 0 <= dropout < 1:
+            raise ValueError(
+                "`dropout` must be in [0, 1), a share that leaves something. "
+                f"Received: dropout={dropout}"
             )
         super().__init__(**kwargs)
         self.units = units

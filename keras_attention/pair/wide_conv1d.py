@@ -68,6 +68,7 @@ class WideConv1D(keras.layers.Layer):
             filters,
             kernel_size,
             activation=self.activation,
+            data_format="channels_last",
             dtype=self.dtype_policy,
             name="convolution",
         )

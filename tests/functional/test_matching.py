@@ -71,20 +71,28 @@ def test_equal_vectors_are_exactly_one_however_large(dtype):
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16", "float16"])
-def test_equal_vectors_have_a_gradient_of_zero(policy):
+@pytest.mark.parametrize(
+    "grid",
+    [
+        lambda x, zero: inverse_distance(x, x + zero),
+        lambda x, zero: cosine_similarity(x, x * 0 + zero),
+    ],
+    ids=["equal vectors", "a zero vector"],
+)
+def test_where_a_root_has_no_gradient_it_is_zero(grid, policy):
     class Grid(keras.layers.Layer):
         def build(self, shape):
-            self.moved = self.add_weight(shape=shape[1:], initializer="zeros")
+            self.zero = self.add_weight(shape=shape[1:], initializer="zeros")
 
         def call(self, x):
-            return inverse_distance(x, x + self.moved)
+            return grid(x, self.zero)
 
     layer = Grid(dtype=policy)
     inputs = keras.Input((1, 4))
     model = keras.Model(inputs, layer(inputs))
     model.compile(keras.optimizers.SGD(1.0), loss="mse")
-    model.fit(np.ones((2, 1, 4)), np.zeros((2, 1, 1)), verbose=0)
-    assert not numpy(keras.ops.cast(layer.moved, "float32")).any()
+    model.fit(np.ones((2, 1, 4)), np.full((2, 1, 1), 0.5), verbose=0)
+    assert not numpy(keras.ops.cast(layer.zero, "float32")).any()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -194,6 +194,7 @@ def test_stacked_blocks_hand_on_both_masks():
         ({"variant": 3}, "max_length=None"),
         ({"variant": 1, "max_length": 0}, "max_length=0"),
         ({"variant": 2, "max_length": 9}, "max_length=9"),
+        ({"variant": 2, "max_length": 0}, "max_length=0"),
         ({"variant": "bcnn", "share_attention_kernels": True}, "=True"),
         ({"filters": 0, "variant": 2}, "filters=0"),
     ],

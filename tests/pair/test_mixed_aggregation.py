@@ -49,6 +49,13 @@ def test_equals_the_equations_of_the_paper():
         assert not numpy(weights)[n, length:].any()
 
 
+def test_hands_on_its_mask():
+    h = np.ones((1, 3, 2, 4), "float32")
+    mask = keras.ops.convert_to_tensor([[True, True, False]])
+    output = MixedAggregation(units=2)(h, mask=mask)
+    assert numpy(output._keras_mask).tolist() == [[True, True, False]]
+
+
 def test_the_order_of_the_readings_does_not_count():
     h = np.random.default_rng(0).normal(size=(2, 4, 3, 5)).astype("float32")
     layer = MixedAggregation(units=2)

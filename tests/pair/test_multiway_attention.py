@@ -1,9 +1,16 @@
 """MultiwayAttention against the paper's four scores, written out in NumPy."""
 
+import keras
 import numpy as np
 import pytest
 
 from keras_attention import MultiwayAttention
+from keras_attention.functional import (
+    blocks,
+    matching,
+    over_query_blocks,
+    scores,
+)
 from keras_attention.pair.multiway_attention import WAYS
 from tests.contract import check_pair_layer
 from tests.numbers import arrays, close, numpy, randomize, softmax
@@ -63,15 +70,37 @@ def test_minus_is_antisymmetric_and_dot_symmetric():
         close(one, sign * np.swapaxes(numpy(other), 1, 2))
 
 
-def test_a_long_pair_is_read_in_blocks():
+@pytest.mark.parametrize("depth, units", [(4, 6), (6, 4)])
+def test_a_large_grid_is_read_in_blocks(depth, units, monkeypatch):
+    """What is wider counts: the products, or the hidden layer on them."""
     rng = np.random.default_rng(0)
-    p = rng.normal(size=(1, 2500, 4)).astype("float32")
-    q = rng.normal(size=(1, 2000, 4)).astype("float32")
-    layer = MultiwayAttention(units=4, ways=["dot", "minus", "concat"])
+    p = rng.normal(size=(1, 9, depth)).astype("float32")
+    q = rng.normal(size=(1, 5, depth)).astype("float32")
+    layer = MultiwayAttention(units, ways=["dot", "minus", "concat"])
+    _, at_once = layer(p, q, return_attention_scores=True)
+
+    taken = []
+
+    def noted(function, block_size, *tensors):
+        taken.append(block_size)
+        return over_query_blocks(function, block_size, *tensors)
+
+    for module in (matching, scores):
+        monkeypatch.setattr(module, "over_query_blocks", noted)
+    monkeypatch.setattr(blocks, "LARGE", 5 * 5 * 6)
+    monkeypatch.setattr(blocks, "BLOCK", 2 * 5 * 6)
     _, weights = layer(p, q, return_attention_scores=True)
-    _, few = layer(p[:, 1200:1203], q, return_attention_scores=True)
-    for way, grid in few.items():
-        close(weights[way][:, 1200:1203], grid)
+    hidden = 2 * 5 * 6 // (5 * units)
+    assert taken == [2, hidden, hidden]
+    for way, grid in at_once.items():
+        close(weights[way], grid)
+
+
+def test_each_reading_carries_the_mask_of_the_left_side():
+    words = keras.layers.Embedding(9, 3, mask_zero=True)
+    left, right = words(np.array([[3, 1, 0]])), words(np.array([[2, 0]]))
+    for read in MultiwayAttention(2)(left, right).values():
+        assert numpy(read._keras_mask).tolist() == [[True, True, False]]
 
 
 @pytest.mark.parametrize(

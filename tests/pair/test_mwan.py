@@ -144,9 +144,36 @@ def test_drops_states_in_training_only():
     assert not np.allclose(numpy(layer(*pair, training=True)[1]), numpy(vector))
 
 
+def test_drops_what_each_gru_says_by_its_seed(monkeypatch):
+    rng = np.random.default_rng(0)
+    pair = rng.normal(size=(1, 4, 3)), rng.normal(size=(1, 5, 3))
+    layers = [MwAN(3, dropout=0.5, seed=seed) for seed in (1, 1, 2)]
+    dropped = []
+    call = keras.layers.Dropout.call
+
+    def noted(self, inputs, training=False):
+        if self.rate:  # that of the pooling is zero
+            dropped.append(tuple(inputs.shape))
+        return call(self, inputs, training=training)
+
+    monkeypatch.setattr(keras.layers.Dropout, "call", noted)
+    vectors = []
+    for layer in layers:
+        layer(*pair)
+        layer.set_weights(layers[0].get_weights())
+        dropped.clear()
+        vectors.append(numpy(layer(*pair, training=True)[1]))
+        # Left, right, four readings and their mixture.
+        sizes = [(1, 4, 6), (1, 5, 6), *[(1, 4, 6)] * 5]
+        assert dropped == sizes
+    close(vectors[0], vectors[1])
+    assert not np.allclose(vectors[0], vectors[2])
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
+        ({"dropout": 1.0}, "dropout=1.0"),
         ({"units": 0}, "units=0"),
         ({"attention_units": 0}, "attention_units=0"),
         ({"ways": ["plus"]}, "plus"),

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_attention import PairAttentionMatrix
+from keras_attention.functional import blocks, matching, over_query_blocks
 from tests.contract import check_pair_layer
 from tests.numbers import close, numpy
 
@@ -41,14 +42,22 @@ def test_equals_the_equation(score, equation):
         close(grid[b, i, j], expected)
 
 
-def test_a_long_pair_is_compared_in_blocks():
+def test_a_large_grid_is_compared_in_blocks(monkeypatch):
     rng = np.random.default_rng(0)
-    left = rng.normal(size=(1, 3000, 4)).astype("float32")
-    right = rng.normal(size=(1, 1500, 4)).astype("float32")
-    grid = numpy(PairAttentionMatrix()(left, right))
-    for i, j in ((0, 0), (2999, 1499), (1234, 321)):
-        apart = np.linalg.norm(left[0, i] - right[0, j])
-        close(grid[0, i, j], 1 / (1 + apart))
+    left = rng.normal(size=(1, 9, 4)).astype("float32")
+    right = rng.normal(size=(1, 5, 4)).astype("float32")
+    at_once = PairAttentionMatrix()(left, right)
+    taken = []
+
+    def noted(function, block_size, *tensors):
+        taken.append(block_size)
+        return over_query_blocks(function, block_size, *tensors)
+
+    monkeypatch.setattr(matching, "over_query_blocks", noted)
+    monkeypatch.setattr(blocks, "LARGE", 9 * 5 * 4 - 1)
+    monkeypatch.setattr(blocks, "BLOCK", 2 * 5 * 4)
+    close(PairAttentionMatrix()(left, right), at_once)
+    assert taken == [2]
 
 
 def test_ends_the_mask_that_it_was_given():

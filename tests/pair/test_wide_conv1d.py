@@ -70,6 +70,11 @@ def test_padding_counts_as_nothing_and_the_mask_grows_with_the_columns():
     close(layer(inputs, mask=mask), layer(inputs))
 
 
+def test_reads_along_the_sequence_whatever_images_are_like():
+    keras.config.set_image_data_format("channels_first")
+    assert tuple(WideConv1D(4, 3)(np.ones((2, 5, 8))).shape) == (2, 7, 4)
+
+
 def test_refuses_bad_arguments_and_inputs():
     for arguments in ({"filters": 0}, {"filters": 2, "kernel_size": 0}):
         with pytest.raises(ValueError, match="positive integers"):

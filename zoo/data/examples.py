@@ -481,8 +481,18 @@ def read_public(builder, split, label, read):
 
     Raises:
         ValueError: If there is no part with labels.
+        FileNotFoundError: If its files are to be downloaded by hand, and are
+            not there.
     """
-    builder.download_and_prepare()
+    try:
+        builder.download_and_prepare()
+    except AssertionError as error:  # of an empty folder of downloads by hand
+        if not builder.MANUAL_DOWNLOAD_INSTRUCTIONS:
+            raise
+        raise FileNotFoundError(
+            f"{builder.MANUAL_DOWNLOAD_INSTRUCTIONS.strip()} "
+            f"Received: {str(error).strip().splitlines()[0]}"
+        ) from error
     parts = [
         part
         for part in ("train", "test", "validation")

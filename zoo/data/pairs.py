@@ -152,7 +152,7 @@ def load_pairs(source="scene_claims", split="train"):
     if str(source) == "scene_claims":
         return scene_claims(*{"train": (6000, 0), "test": (1000, 1)}[split])
     if str(source) == "who_did_what":
-        return who_did_what(*{"train": (1500, 0), "test": (300, 1)}[split])
+        return _part_of_questions(who_did_what(1800), 1500, split)
     if os.path.isdir(source):
         return _from_folder(pathlib.Path(source), split)
     if str(source).endswith(".csv"):
@@ -278,7 +278,7 @@ def who_did_what(count, seed=0):
         list(ANSWERS),
         "who_did_what",
         f"{count} of seed {seed}",
-        "1",
+        "2",
         grouped=True,
     )
 
@@ -296,7 +296,7 @@ def read_lines(path):
         ValueError: If there is none, or the file is in another encoding.
     """
     if str(path) == "-":
-        lines = sys.stdin.read().split("\n")
+        lines = sys.stdin.read().removeprefix("\ufeff").split("\n")
     else:
         lines = examples.read_file(pathlib.Path(path)).split("\n")
     lines = [line.strip() for line in lines if line.strip()]
@@ -306,6 +306,35 @@ def read_lines(path):
             f"Received: none in {path}"
         )
     return lines
+
+
+def as_candidates(data):
+    """Pairs as candidates with their questions, if their classes allow it.
+
+    Args:
+        data: `PairData`, left a candidate, right its question.
+
+    Returns:
+        `PairData`, grouped, with the classes `ANSWERS`; `data` itself, if its
+        classes are others than these or 0 and 1.
+    """
+    numbers = {"0": 0, "1": 1, **dict(zip(ANSWERS, range(2)))}
+    if not set(data.label_names) <= set(numbers):
+        return data
+    places = np.array([numbers[name] for name in data.label_names])
+    return dataclasses.replace(
+        data,
+        labels=places[data.labels],
+        label_names=list(ANSWERS),
+        grouped=True,
+    )
+
+
+def _part_of_questions(data, count, split):
+    """The first `count` questions, or those that follow."""
+    first = data.groups < count
+    part = data.take(np.flatnonzero(first == (split == "train")))
+    return dataclasses.replace(part, split=f"{split} of {data.split}")
 
 
 class Batches(examples.Batches):

@@ -182,7 +182,7 @@ def text_from_shell(word):
         String.
     """
     if word == "-":
-        return sys.stdin.read()
+        return sys.stdin.read().removeprefix("\ufeff")
     if not os.path.isfile(word):
         return word
     return read_file(pathlib.Path(word))

@@ -41,12 +41,15 @@ def load_vectors(path, words):
     path, found, depth = pathlib.Path(path), {}, -1
     with open(path, "rb") as lines:
         for number, line in enumerate(lines, 1):
+            if line.isspace():
+                continue
             cells = line.rsplit(maxsplit=depth)
-            if number == 1:
+            if depth < 0:
                 if len(cells) == 2 and all(map(bytes.isdigit, cells)):
                     depth = int(cells[1])
                     continue
-                depth = max(1, len(cells) - 1)
+                depth = max(1, _numbers_at_end(cells[1:]))
+                cells = line.rsplit(maxsplit=depth)
             if len(cells) <= depth or cells[0] in wanted:
                 text = line[:50].decode(errors="replace")
                 where = f"{path}, line {number}: {text!r}"
@@ -58,6 +61,15 @@ def load_vectors(path, words):
             f"Received: none of {len(wanted)} in {path}"
         )
     return found
+
+
+def _numbers_at_end(cells):
+    for count, cell in enumerate(reversed(cells)):
+        try:
+            float(cell)
+        except ValueError:
+            return count
+    return len(cells)
 
 
 def _numbers(cells, depth, where):

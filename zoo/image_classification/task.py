@@ -26,6 +26,7 @@ class ImageClassification(Classification):
 
     name = "image_classification"
     noun = "image"
+    asked = "IMAGE..."
 
     @property
     def size(self):

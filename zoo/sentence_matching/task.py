@@ -36,6 +36,7 @@ class SentenceMatching(Reading):
 
     name = "sentence_matching"
     noun = "pair"
+    asked = "LEFT RIGHT"
     source = pair_data
 
     def __init__(self, model, card, assets):
@@ -260,6 +261,7 @@ class AnswerSelection(SentenceMatching):
 
     name = "answer_selection"
     noun = "question"
+    asked = "--question TEXT --candidates FILE"
 
     def several(self, raw):
         several = isinstance(raw, list)
@@ -344,21 +346,31 @@ class AnswerSelection(SentenceMatching):
         }
 
     def count(self, data):
-        return len(set(data.groups))
+        return len(set(data.groups[data.labels == 1]))
 
     @classmethod
     def read(cls, data, split="test"):
         found = super().read(data, split)
+        if isinstance(data, (tuple, list)) or hasattr(data, "element_spec"):
+            found = pair_data.as_candidates(found)
         if not found.grouped:
             raise ValueError(
                 "Answers are selected from candidates, so data must have the "
-                'columns question, candidate and label, or be "wikiqa" or '
-                f'"who_did_what". Received: data={found.name!r}, pairs'
+                'columns question, candidate and label, be "wikiqa" or '
+                '"who_did_what", or pairs (candidate, question) with the '
+                "labels wrong and right, or 0 and 1. "
+                f"Received: data={found.name!r}, classes {found.label_names}"
             )
         if list(found.label_names) != list(pair_data.ANSWERS):
             raise ValueError(
                 f"The classes of candidates must be {list(pair_data.ANSWERS)}, "
                 f"in this order. Received: label_names={found.label_names}"
+            )
+        if not found.labels.any():
+            raise ValueError(
+                "There must be a question with a right candidate, or there is "
+                "nothing to learn or to measure. Received: "
+                f"{len(found)} candidates, all of them wrong"
             )
         return found
 

@@ -36,6 +36,7 @@ class TextClassification(Reading):
 
     name = "text_classification"
     noun = "text"
+    asked = "TEXT..."
     source = text_data
 
     def __init__(self, model, card, assets):

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.public_data import needs_public
+from zoo.data.pairs import load_pairs
 
 tfds = pytest.importorskip("tensorflow_datasets")
 
@@ -81,3 +82,9 @@ def test_the_real_files_are_whole():
     builder.download_and_prepare()
     for part, count in (("train", 20360), ("test", 2351)):
         assert builder.info.splits[part].num_examples == count
+
+
+def test_an_empty_folder_of_downloads_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="aka.ms/WikiQA.*Received: Man"):
+        load_pairs("wikiqa")

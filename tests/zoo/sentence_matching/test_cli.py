@@ -109,7 +109,8 @@ def test_predict_gives_all_as_json():
 def test_says_how_many_words_were_not_read():
     long = "blick dax wug toma fep gorp zav lim"  # two more than six
     text = run("predict", "abcnn_tiny", long, f"{long} dax")
-    assert "[7 words at its end not read]" in text
+    assert f"{long} [2 words at its end not read]" in text
+    assert f"{long} dax [5 words at its end not read]" in text
     assert "not read" not in run("predict", "abcnn_tiny", LEFT, RIGHT)
     text = run("predict", "abcnn_tiny", long, RIGHT, "--json")
     assert json.loads(text)[0]["cut"] == [2, 0]
@@ -117,6 +118,10 @@ def test_says_how_many_words_were_not_read():
     (row,) = [line for line in rows if long in line]
     assert f"{long} [2 words at its end not read]" in row
     assert sum("not read" in line for line in rows) == 1
+    text = run("predict", "ranking_tiny", f"{QUESTION} {long}", "fep")
+    title, *rows = text.strip().splitlines()
+    assert not any("not read" in row for row in rows[-3:])
+    assert "words at its end" in f"{title} {' '.join(rows[:3])}"
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -287,7 +292,8 @@ def test_finetune_learns_a_table_of_questions(tmp_path):
         *("finetune", "ranking_tiny", "--data", "mine.csv", "--out", "tuned"),
         *("--epochs", 1, "--validation", 0.25, "--freeze", "embedding"),
     )
-    assert "try: zoo look tuned QUESTION..." in text and "map " in text
+    hint = "try: zoo look tuned --question TEXT --candidates FILE"
+    assert hint in text and "map " in text
     tuned = zoo.load(tmp_path / "tuned")
     before = zoo.load("ranking_tiny")
     assert tuned.assets == before.assets
@@ -298,6 +304,15 @@ def test_finetune_learns_a_table_of_questions(tmp_path):
     np.testing.assert_array_equal(*idf)
     assert list(tuned.card["metrics"]) == ["map", "mrr", "loss"]
     assert "val_loss" in tuned.card["recipe"]["log"][0]
+
+
+def test_finetune_needs_a_right_candidate_before_it_learns(tmp_path):
+    rows = [("dax?", word, "wrong") for word in ("wug", "lim", "fep")]
+    table(tmp_path / "train.csv", ["question", "candidate", "label"], rows)
+    table(tmp_path / "test.csv", ["question", "candidate", "label"], rows)
+    words = ("finetune", "ranking_tiny", "--data", tmp_path, "--out", "none")
+    assert "a right candidate" in fails(*words)
+    assert not (tmp_path / "none").exists()
 
 
 def test_finetune_takes_other_classes_and_no_augmentation(tmp_path):

@@ -519,7 +519,7 @@ def test_labels_are_told_by_name(trained):
 def test_the_card_says_what_was_learned_from_and_measured_on(selector):
     assert selector.describe(who_did_what(2)) == {
         "name": "who_did_what",
-        "version": "1",
+        "version": "2",
         "licence_class": "A",
         "train_split": "2 of seed 0",
     }
@@ -534,6 +534,11 @@ def test_the_card_says_what_was_learned_from_and_measured_on(selector):
     assert list(copy.card["metrics"]) == ["map", "mrr", "loss"]
     assert copy.card["metrics"]["map"]["value"] == results["map"]
     assert copy.card["metrics"]["map"]["n"] == 5  # questions
+    assert copy.card["metrics"]["loss"]["n"] == len(test)
+    unanswered = test.take(
+        np.flatnonzero((test.groups > 1) | (test.labels < 1))
+    )
+    assert copy.count(unanswered) == 3
 
 
 @pytest.mark.parametrize(
@@ -593,10 +598,16 @@ def test_refuses_a_tuning_that_cannot_be(trained, options, message):
 
 def test_answers_are_selected_from_candidates_only(strange):
     data = tiny_questions(4)
-    for other in (tiny_pairs(8), (data.pairs, data.labels)):
+    several = np.arange(len(data)) % 3
+    for other in (tiny_pairs(8), (data.pairs, several)):
         for use in (strange.finetune, strange.evaluate):
             with pytest.raises(ValueError, match="question, candidate and lab"):
                 use(other)
+    names = np.array(data.label_names)[data.labels]
+    for listed in (data.labels, names):
+        found = strange.read((data.pairs, listed))
+        assert found.grouped and found.label_names == ["wrong", "right"]
+        np.testing.assert_array_equal(found.labels, data.labels)
     data.label_names = ["right", "wrong"]
     with pytest.raises(ValueError, match=r"\['wrong', 'right'\], in this"):
         strange.evaluate(data)
