@@ -35,6 +35,43 @@ def embed(
     )(token_ids)
 
 
+def read_pair(
+    left_length,
+    right_length,
+    vocabulary_size,
+    embedding_dim,
+    trainable=True,
+    dropout=0.0,
+):
+    """Two texts, as `zoo.data.pair_tokens.PairTokens` gives them, as vectors.
+
+    Both have one table. The unknown words of a pair have ids, and so vectors,
+    of their own: two are alike where they are the same word, as known ones
+    are. Vectors start at random, and short: what is unknown says little of its
+    text.
+
+    Returns `(ids, words, masks)`: the dict of inputs, and a list of two each.
+    """
+    lengths = {"left": left_length, "right": right_length}
+    ids = {
+        f"{side}_ids": keras.Input((length,), dtype="int32", name=f"{side}_ids")
+        for side, length in lengths.items()
+    }
+    both = embed(
+        ops.concatenate(list(ids.values()), axis=1),
+        vocabulary_size,
+        embedding_dim,
+        keras.initializers.RandomNormal(stddev=0.3 * embedding_dim**-0.5),
+        trainable,
+        more_ids=left_length + right_length,
+    )
+    words = [
+        keras.layers.Dropout(dropout, name=f"embedding_{side}_dropout")(x)
+        for side, x in zip(lengths, ops.split(both, [left_length], axis=1))
+    ]
+    return ids, words, [ops.not_equal(side, 0) for side in ids.values()]
+
+
 def pool(x, pooling, attention_units):
     """A sequence as one vector, by attention or by the plain average."""
     check_pooling(pooling)

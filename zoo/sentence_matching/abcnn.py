@@ -8,10 +8,9 @@ are learned with the rest, unless some are loaded.
 """
 
 import keras
-from keras import ops
 
 from keras_attention import ABCNN
-from zoo.blocks import AveragePooling, classify, embed
+from zoo.blocks import AveragePooling, classify, read_pair
 from zoo.sentence_matching.overlap_features import OverlapFeatures
 
 PRESETS = {
@@ -84,18 +83,14 @@ def abcnn(
             "`num_blocks` must be a positive integer. "
             f"Received: num_blocks={num_blocks}"
         )
-    ids = {
-        "left_ids": keras.Input((left_length,), dtype="int32", name="left_ids"),
-        "right_ids": keras.Input(
-            (right_length,), dtype="int32", name="right_ids"
-        ),
-    }
-    masks = [ops.not_equal(side, 0) for side in ids.values()]
-    words = embed_pair(ids, vocabulary_size, embedding_dim, train_embedding)
-    sides = [
-        keras.layers.Dropout(dropout, name=f"embedding_{side}_dropout")(x)
-        for side, x in zip(("left", "right"), words)
-    ]
+    ids, sides, masks = read_pair(
+        left_length,
+        right_length,
+        vocabulary_size,
+        embedding_dim,
+        train_embedding,
+        dropout,
+    )
     found = [_similarity(sides, masks, "similarity_0")]
     for index in range(1, num_blocks + 1):
         sides = ABCNN(
@@ -117,26 +112,6 @@ def abcnn(
     x = keras.layers.Concatenate(name="similarities")(found)
     logits = classify(x, num_classes, dropout=0.0)
     return keras.Model(ids, logits, name=name)
-
-
-def embed_pair(ids, vocabulary_size, embedding_dim, trainable=True):
-    """Both texts as vectors of one table.
-
-    The unknown words of a pair have ids, and so vectors, of their own: two are
-    alike where they are the same word, as known ones are. Vectors start at
-    random, and short: what is unknown says little of its text.
-    """
-    both = ops.concatenate(list(ids.values()), axis=1)
-    words = embed(
-        both,
-        vocabulary_size,
-        embedding_dim,
-        keras.initializers.RandomNormal(stddev=0.3 * embedding_dim**-0.5),
-        trainable,
-        more_ids=both.shape[1],
-    )
-    left_length = ids["left_ids"].shape[1]
-    return words[:, :left_length], words[:, left_length:]
 
 
 def _similarity(sides, masks, name):

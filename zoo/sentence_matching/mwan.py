@@ -6,12 +6,10 @@ some are loaded, and there are no contextual ones beside them.
 """
 
 import keras
-from keras import ops
 
 from keras_attention import MwAN
 from keras_attention.pair.multiway_attention import WAYS
-from zoo.blocks import classify
-from zoo.sentence_matching.abcnn import embed_pair
+from zoo.blocks import classify, read_pair
 
 PRESETS = {
     "tiny": {"embedding_dim": 8, "units": 6},
@@ -68,17 +66,13 @@ def mwan(
     >>> model.output_shape
     (None, 3)
     """
-    ids = {
-        "left_ids": keras.Input((left_length,), dtype="int32", name="left_ids"),
-        "right_ids": keras.Input(
-            (right_length,), dtype="int32", name="right_ids"
-        ),
-    }
-    masks = [ops.not_equal(side, 0) for side in ids.values()]
-    words = embed_pair(ids, vocabulary_size, embedding_dim, train_embedding)
-    left, right = (
-        keras.layers.Dropout(dropout, name=f"embedding_{side}_dropout")(x)
-        for side, x in zip(("left", "right"), words)
+    ids, (left, right), masks = read_pair(
+        left_length,
+        right_length,
+        vocabulary_size,
+        embedding_dim,
+        train_embedding,
+        dropout,
     )
     _, x = MwAN(
         units, tuple(ways), attention_units, dropout=dropout, name="attention"
