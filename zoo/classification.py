@@ -22,7 +22,14 @@ class Classification(Task):
     def answer(self, outputs):
         labels = self.assets["labels"]
         answers = []
-        for shares in outputs["probabilities"]:
+        for place, shares in enumerate(outputs["probabilities"]):
+            if not np.isfinite(shares).all():
+                raise ValueError(
+                    "Probabilities must be finite numbers; the model's "
+                    "weights are not, or overflow on this input. "
+                    f"Received: probabilities={shares.tolist()[:5]} at place "
+                    f"{place}"
+                )
             order = np.argsort(-shares, kind="stable")
             answers.append(
                 {

@@ -104,7 +104,7 @@ class Task:
 
     def answers(self, raws, attention, batch_size):
         """A list of answers, with `"attention"` if that is asked for."""
-        if not raws:
+        if len(raws) == 0:
             return []
         outputs = self._run(raws, attention, batch_size)
         answers = self.answer(outputs)

@@ -3,11 +3,13 @@
 Pixels are 0 to 255 everywhere. Nothing here guesses a range.
 """
 
+import contextlib
 import dataclasses
 import io
 import os
 import pathlib
 import threading
+import warnings
 
 import keras
 import numpy as np
@@ -25,18 +27,34 @@ LICENCES = {
     "tf_flowers": "C",
 }
 
+# What `image_data_format` and `floatx` say must not change what is learned.
+_PINNED = {"data_format": "channels_last", "dtype": "float32"}
 AUGMENTATION = {
-    "flip": lambda: keras.layers.RandomFlip("horizontal"),
+    "flip": lambda: keras.layers.RandomFlip("horizontal", **_PINNED),
     "shift": lambda: keras.layers.RandomTranslation(
-        0.125, 0.125, fill_mode="constant", interpolation="nearest"
+        0.125,
+        0.125,
+        fill_mode="constant",
+        interpolation="nearest",
+        **_PINNED,
     ),
-    "rotate": lambda: keras.layers.RandomRotation(0.04, fill_mode="constant"),
-    "zoom": lambda: keras.layers.RandomZoom(0.15, fill_mode="constant"),
-    "contrast": lambda: keras.layers.RandomContrast(0.2),
-    "brightness": lambda: keras.layers.RandomBrightness(0.2),
+    "rotate": lambda: keras.layers.RandomRotation(
+        0.04, fill_mode="constant", **_PINNED
+    ),
+    "zoom": lambda: keras.layers.RandomZoom(
+        0.15, fill_mode="constant", **_PINNED
+    ),
+    "contrast": lambda: keras.layers.RandomContrast(0.2, **_PINNED),
+    "brightness": lambda: keras.layers.RandomBrightness(0.2, **_PINNED),
 }
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")
+
+# A small file can hold an image that fills the memory, so a larger one is
+# refused before it is decoded. The environment variable takes precedence.
+MAX_PIXELS = 2**26
+MAX_PIXELS_VARIABLE = "KERAS_ATTENTION_ZOO_MAX_PIXELS"
 
 
 @dataclasses.dataclass
@@ -103,51 +121,199 @@ def load_images(source="digits", split="train"):
 def read_image(raw):
     """Decodes one image.
 
+    The orientation that a camera noted (EXIF) is applied. Transparency is
+    dropped. Of an animation the first frame counts; there, as TensorFlow does,
+    what is transparent is black. Of 16 bits a channel the upper 8 count.
+
     Args:
-        raw: Path, bytes of an encoded image, `PIL.Image`, or array
-            `(H, W)` or `(H, W, C)` with C of 1, 3 or 4 and values 0 to 255.
+        raw: Path or bytes of a PNG, JPEG, GIF, BMP or WebP; `PIL.Image`; or
+            array `(H, W)` or `(H, W, C)` with C of 1, 3 or 4 and values 0 to
+            255.
 
     Returns:
         Array `(H, W, 3)` or `(H, W, 1)`; uint8 for what was encoded.
 
     Raises:
-        ValueError: If it is no image.
+        ValueError: If it is no image; has more pixels than `max_pixels`; or
+            its values are not finite, not within 0 to 255, or floats that are
+            all within 0 to 1.
         FileNotFoundError: If there is no such file.
     """
-    from PIL import Image, UnidentifiedImageError
+    pixels = _pixels(raw)
+    if pixels.dtype != "uint8":
+        check_range(pixels)
+    return pixels
 
+
+def check_range(pixels):
+    """Raises unless pixels are within 0 to 255.
+
+    Floats that are all within 0 to 1 are refused too, since they are most
+    likely scaled, and would be read as black. All zeros are black either way.
+
+    Args:
+        pixels: Array of numbers, one image or several of one range.
+
+    Raises:
+        ValueError: If they are not.
+    """
+    if not pixels.size or pixels.dtype == "uint8":
+        return
+    low, high = pixels.min(), pixels.max()  # NaN if there is one
+    if not (low >= 0 and high <= 255):
+        raise ValueError(
+            "The values of an image must be finite numbers from 0 to 255. "
+            f"Received: values from {low:g} to {high:g}"
+            if np.isfinite(pixels).all()
+            else "The values of an image must be finite numbers from 0 to "
+            "255. Received: NaN or infinity among them"
+        )
+    if pixels.dtype.kind == "f" and 0 < high <= 1:
+        raise ValueError(
+            "The values of an image must be from 0 to 255, and these would be "
+            "read as black: multiply them by 255. Received: floats from "
+            f"{low:g} to {high:g}"
+        )
+
+
+def max_pixels():
+    """The most pixels, height times width, that an encoded image may have.
+
+    Returns:
+        Integer: `zoo.data.images.MAX_PIXELS`, or the environment variable
+        `KERAS_ATTENTION_ZOO_MAX_PIXELS` where it is set.
+
+    Raises:
+        ValueError: If the variable is not a positive integer.
+    """
+    value = os.environ.get(MAX_PIXELS_VARIABLE)
+    if not value:
+        return MAX_PIXELS
+    if not value.strip().isdecimal() or int(value) < 1:
+        raise ValueError(
+            f"The environment variable {MAX_PIXELS_VARIABLE} must be a "
+            f"positive integer. Received: {value!r}"
+        )
+    return int(value)
+
+
+def _pixels(raw):
+    """What `read_image` gives, its values unchecked."""
+    from PIL import Image
+
+    if isinstance(raw, (bytearray, memoryview)):
+        raw = bytes(raw)
     if isinstance(raw, (str, os.PathLike, bytes)):
-        encoded = io.BytesIO(raw) if isinstance(raw, bytes) else raw
-        shown = f"{len(raw)} bytes" if isinstance(raw, bytes) else str(raw)
-        try:
-            with Image.open(encoded) as image:
-                return read_image(image.copy())
-        except FileNotFoundError:
-            raise
-        except (UnidentifiedImageError, OSError, SyntaxError) as error:
-            raise ValueError(
-                "An image must be a file that Pillow can decode (PNG, JPEG, "
-                f"...). Received: {shown} ({error})"
-            ) from error
+        return _decoded(raw)
     if isinstance(raw, Image.Image):
-        if raw.mode.startswith("I"):  # 16 bits; Pillow would cut, not scale
-            deep = np.asarray(raw).astype("float32")[..., None]
-            return np.round(deep / 257).astype("uint8")
-        gray = raw.mode in ("1", "L", "LA")
-        pixels = np.asarray(raw.convert("L" if gray else "RGB"))
-        return pixels[..., None] if gray else pixels
+        _check_size(raw.size, "a PIL.Image")
+        return _of_pillow(raw)
 
-    pixels = np.asarray(raw)
+    if not hasattr(raw, "__array__") or isinstance(raw, np.generic):
+        raise ValueError(
+            "An image must be a path, encoded bytes, a PIL.Image or an array; "
+            "make numbers in nested lists an array, np.asarray(image). "
+            f"Received: {type(raw).__name__}"
+        )
+    pixels = as_array(raw)
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     numeric = pixels.dtype.kind in "uif"
-    if pixels.ndim != 3 or pixels.shape[-1] not in (1, 3, 4) or not numeric:
+    if (
+        pixels.ndim != 3
+        or pixels.shape[-1] not in (1, 3, 4)
+        or not pixels.size
+        or not numeric
+    ):
         raise ValueError(
             "An image array must be numbers of shape (H, W) or (H, W, C), C "
-            "being 1, 3 or 4, with values 0 to 255. "
-            f"Received: shape={pixels.shape}, dtype={pixels.dtype}"
+            "being 1, 3 or 4, with values 0 to 255; several are "
+            "(B, H, W, C). "
+            f"Received: shape={np.shape(raw)}, dtype={pixels.dtype}"
         )
     return pixels[..., :3]
+
+
+def as_array(raw):
+    """An array or tensor as NumPy has it.
+
+    Args:
+        raw: Array or tensor, of the backend or of another library.
+
+    Returns:
+        `np.ndarray`.
+    """
+    return ops.convert_to_numpy(raw) if ops.is_tensor(raw) else np.asarray(raw)
+
+
+_opening = threading.Lock()  # filters of warnings belong to all threads
+
+
+def _decoded(raw):
+    from PIL import Image
+
+    shown = f"{len(raw)} bytes" if isinstance(raw, bytes) else str(raw)
+    try:
+        # Pillow's own limit is not the user's; ours is checked next.
+        with _opening, warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(
+                io.BytesIO(raw) if isinstance(raw, bytes) else raw,
+                formats=FORMATS,
+            )
+        with image:
+            _check_size(image.size, shown)
+            image.load()
+            return _of_pillow(image)
+    except (FileNotFoundError, _TooLarge):
+        raise
+    except Image.DecompressionBombError as error:
+        raise _too_large(f"{shown} ({error})") from error
+    except Exception as error:  # Pillow raises of every kind
+        raise ValueError(
+            "An image must be a PNG, JPEG, GIF, BMP or WebP that Pillow can "
+            f"decode. Received: {shown} ({error})"
+        ) from error
+
+
+class _TooLarge(ValueError):
+    """An image with more pixels than may be decoded."""
+
+
+def _check_size(size, shown):
+    if size[0] * size[1] > max_pixels():
+        raise _too_large(f"{shown} of {size[1]} x {size[0]} pixels")
+
+
+def _too_large(shown):
+    return _TooLarge(
+        f"An image must have at most {max_pixels()} pixels, or decoding it "
+        "could fill the memory; where you trust its source, set the "
+        f"environment variable {MAX_PIXELS_VARIABLE} (above 178956970, "
+        f"PIL.Image.MAX_IMAGE_PIXELS too). Received: {shown}"
+    )
+
+
+def _of_pillow(image):
+    from PIL import ImageOps
+
+    of_gif = image.format == "GIF"
+    try:
+        image = ImageOps.exif_transpose(image)
+    except Exception:  # what the camera noted is broken: the image is not
+        pass
+    if image.mode.startswith("I;16"):
+        return (np.asarray(image).astype("uint16") >> 8).astype("uint8")[
+            ..., None
+        ]
+    if image.mode in ("I", "F"):  # of any range: checked as an array is
+        return np.asarray(image)[..., None]
+    if image.mode in ("1", "L", "LA"):
+        return np.asarray(image.convert("L"))[..., None]
+    if image.has_transparency_data:
+        pixels = np.asarray(image.convert("RGBA"))
+        return pixels[..., :3] * (pixels[..., 3:] > 0 if of_gif else 1)
+    return np.asarray(image.convert("RGB"))
 
 
 def fit_pixels(images, size, channels):
@@ -192,20 +358,53 @@ def prepare_images(images, size, channels):
 
     Returns:
         Float32 array `(B, height, width, channels)`, 0 to 255.
+
+    Raises:
+        ValueError: As `read_image`, with the place among several.
     """
     if isinstance(images, np.ndarray) and images.ndim == 4:
+        check_batch(images)
+    return _fitted(images, size, channels)
+
+
+def check_batch(images):
+    """Raises unless an array is a batch of images from 0 to 255.
+
+    Args:
+        images: Array `(B, H, W, C)`, C being 1, 3 or 4.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    numeric = images.dtype.kind in "uif"
+    if images.ndim != 4 or images.shape[-1] not in (1, 3, 4) or not numeric:
+        raise ValueError(
+            "Images in one array must be numbers of shape (B, H, W, C), C "
+            "being 1, 3 or 4, with values 0 to 255. "
+            f"Received: shape={images.shape}, dtype={images.dtype}"
+        )
+    check_range(images)
+
+
+def _fitted(images, size, channels):
+    """As `prepare_images`, of arrays whose range is known to be right."""
+    if isinstance(images, np.ndarray) and images.ndim == 4:
+        images = images[..., :3]
         if images.shape[1:] == (*size, channels):
             return images.astype("float32")
-        if images.shape[-1] in (1, 3):
-            return ops.convert_to_numpy(fit_pixels(images, size, channels))
-    return np.concatenate(
-        [
-            ops.convert_to_numpy(
-                fit_pixels(read_image(image)[None], size, channels)
-            )
-            for image in images
-        ]
-    )
+        return ops.convert_to_numpy(fit_pixels(images, size, channels))
+    batch = []
+    for place, image in enumerate(images):
+        try:
+            pixels = read_image(image)
+        except ValueError as error:
+            if len(images) == 1:
+                raise
+            raise ValueError(f"{error} at place {place}") from error
+        batch.append(
+            ops.convert_to_numpy(fit_pixels(pixels[None], size, channels))
+        )
+    return np.concatenate(batch)
 
 
 class Batches(examples.Batches):
@@ -239,6 +438,8 @@ class Batches(examples.Batches):
                 f"`augment` takes names among {sorted(AUGMENTATION)}. "
                 f"Received: augment={list(augment)!r}"
             )
+        if isinstance(data.images, np.ndarray):
+            check_batch(data.images)
         super().__init__(data, batch_size, shuffle, seed)
         self.size = tuple(size)
         self.channels = channels
@@ -247,19 +448,30 @@ class Batches(examples.Batches):
 
     def inputs(self, indices, epoch, place):
         part = self.data.take(indices)
-        images = prepare_images(part.images, self.size, self.channels)
+        images = _fitted(part.images, self.size, self.channels)
         return self._augmented(images, epoch, place)
 
     def _augmented(self, images, epoch, place):
         if not self.layers:
             return images
         # Keras reads one batch of the next epoch ahead, from another thread.
-        with self.lock:
+        with self.lock, _floats_of_32_bits():
             for index, layer in enumerate(self.layers):
                 drawn = np.random.default_rng((self.seed, epoch, place, index))
                 layer.generator.state.assign(drawn.integers(0, 2**31, 2))
                 images = layer(images, training=True)
         return ops.convert_to_numpy(images)
+
+
+@contextlib.contextmanager
+def _floats_of_32_bits():
+    """Keras draws in its global `floatx`, and then cannot rotate in 16 bits."""
+    before = keras.config.floatx()
+    keras.config.set_floatx("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(before)
 
 
 def _from_arrays(images, labels):

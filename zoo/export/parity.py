@@ -7,6 +7,7 @@ task's folder, and the folder that `Task.export` wrote.
 import argparse
 import contextlib
 import io
+import itertools
 import pathlib
 import pickle
 import sys
@@ -38,6 +39,7 @@ TEXTS = [
     "Très beau, ÉCRIT par un génie \u2014 \U0001f600 10/10\u00a0points\u2026",
     "one word " * 300,
 ]
+NO_IMAGE = b"no image"
 
 
 class ParityError(RuntimeError):
@@ -82,9 +84,12 @@ def compare(expected, actual, tolerance=None):
 def check_saved_model(task, path, inputs=None, tolerance=None):
     """Proves a SavedModel, run in a process that has only TensorFlow.
 
-    Every signature is run: on arrays in a batch of one and a batch of all,
-    and on raw inputs. For images these are the same as PNG files, one of them
-    in another size; for texts the words of the same ids, and texts of ours that
+    Every signature is run on all inputs at once and on one alone. To the
+    inputs come extreme ones: images that are all black and all white; texts
+    that are empty, full, unknown, and of one word, and pairs of those. Raw
+    inputs are, for images, the same as PNG files, and files of every kind, size
+    and orientation that is served, with one among them that is no image; for
+    texts the words of the same ids, the extreme ones, and texts of ours that
     are hard to take apart.
 
     Args:
@@ -108,24 +113,27 @@ def check_saved_model(task, path, inputs=None, tolerance=None):
         requests.append((signature, asked))
         expected.append(outputs)
 
-    outputs = _outputs(task, inputs)
-    ask("from_tensors", inputs, outputs)
-    ask("from_tensors", _part(inputs, slice(1)), _part(outputs, slice(1)))
+    def ask_all_and_one(signature, asked, outputs):
+        for part in (slice(None), slice(1)):
+            ask(signature, _part(asked, part), _part(outputs, part))
+
+    ask_all_and_one("from_tensors", inputs, _outputs(task, inputs))
     if has_attention(task.model):
-        ask("attention", inputs, _outputs(task, inputs, True))
+        maps = _outputs(task, inputs, attention=True)
+        ask_all_and_one("attention", inputs, maps)
     names = task.signatures()["raw"]
     raws = RAWS[names](task, inputs)
     columns = zip(*raws) if len(names) > 1 else [raws]
     strings = {name: list(column) for name, column in zip(names, columns)}
-    ask("serving_default", strings, _predictions(task, raws))
+    ask_all_and_one("serving_default", strings, _predictions(task, raws))
     return _prove("saved_model", path, requests, expected, tolerance)
 
 
 def check_litert(task, path, inputs=None, tolerance=None):
     """Proves a LiteRT file, run in a process without TensorFlow.
 
-    It is run on a batch of one and a batch of all; on one after the other where
-    it takes no more.
+    It is run on the inputs of `check_saved_model`, in a batch of one and a
+    batch of all; on one after the other where it takes no more.
 
     Args:
         task: The `zoo.task.Task` that it was made of.
@@ -189,9 +197,13 @@ def _difference(name, expected, actual):
         )
     if expected.dtype.kind not in "biuf":
         return 0.0 if (expected == _text(actual)).all() else float("inf")
-    with np.errstate(invalid="ignore"):
-        apart = np.abs(expected.astype("float64") - actual)
-    return float(np.where(np.isnan(apart), np.inf, apart).max())
+    for values, whose in ((expected, "model"), (actual, "export")):
+        if not np.isfinite(values).all():
+            raise ParityError(
+                f"{name!r} must hold finite numbers. Received: NaN or infinity "
+                f"from the {whose}"
+            )
+    return float(np.abs(expected.astype("float64") - actual).max(initial=0))
 
 
 def _text(array):
@@ -213,16 +225,56 @@ def _worst(reports):
 
 
 def _inputs(task, inputs):
-    """Dict from name to array; by default the golden ones, and one turned."""
-    given = task.golden_inputs() if inputs is None else inputs
-    if not isinstance(given, dict):
-        given = dict.fromkeys(task.signatures()["tensors"], given)
+    """Dict from name to array: those given, or else the golden and more."""
     if inputs is not None:
-        return given
+        return _by_name(task, inputs)
+    golden = _by_name(task, task.golden_inputs())
+    extreme = _by_name(task, EXTREMES[task.signatures()["raw"]](task))
     return {
-        name: np.concatenate([array, array[:1, ::-1]])
-        for name, array in given.items()
+        name: np.concatenate(
+            [array, array[:1, ::-1], extreme[name].astype(array.dtype)]
+        )
+        for name, array in golden.items()
     }
+
+
+def _by_name(task, given):
+    if isinstance(given, dict):
+        return given
+    return dict.fromkeys(task.signatures()["tensors"], given)
+
+
+def _extreme_images(task):
+    shape = (*task.size, task.channels)
+    return np.stack([np.zeros(shape), np.full(shape, 255.0)])
+
+
+def _extreme_texts(task):
+    return task.preprocess(_extremes(task))
+
+
+def _extreme_pairs(task):
+    """Each text with each: either side may be empty, or both."""
+    return task.preprocess(list(itertools.product(_extremes(task), repeat=2)))
+
+
+def _extremes(task):
+    """Texts: empty, longer than is read, all unknown, and of one word."""
+    words = task.assets["vocabulary"][:50]
+    sentence = " ".join((words * 100)[:100])
+    return [
+        "",
+        f"{sentence}. " * 20,
+        " ".join(f"unheard{place} ." for place in range(20)),
+        words[0],
+    ]
+
+
+EXTREMES = {
+    ("image_bytes",): _extreme_images,
+    ("text",): _extreme_texts,
+    ("left", "right"): _extreme_pairs,
+}
 
 
 def _outputs(task, inputs, attention=False):
@@ -242,11 +294,18 @@ def _part(arrays, part):
 
 
 def _predictions(task, raws):
+    labels = task.assets["labels"]
+    good = [raw for raw in raws if raw is not NO_IMAGE]
     with _full_precision(), quiet():
         # Not as `predict`, which refuses what has no word, or ranks.
-        answers = Task.answers(task, raws, False, len(raws))
-    labels = task.assets["labels"]
-    return {
+        found = iter(Task.answers(task, good, False, len(good)))
+    nothing = {
+        "label": "",
+        "probability": 0.0,
+        "probabilities": dict.fromkeys(labels, 0.0),
+    }
+    answers = [nothing if raw is NO_IMAGE else next(found) for raw in raws]
+    outputs = {
         "label": [answer["label"] for answer in answers],
         "probability": [answer["probability"] for answer in answers],
         "probabilities": [
@@ -254,18 +313,57 @@ def _predictions(task, raws):
             for answer in answers
         ],
     }
+    if NO_IMAGE in raws:
+        outputs["decoded"] = [raw is not NO_IMAGE for raw in raws]
+    return outputs
 
 
 def _files(task, inputs):
+    """The images as PNG; the first in other kinds, sizes, and turned."""
+    from PIL import Image
+
     (images,) = inputs.values()
-    files = [_png(image) for image in images]
-    return [*files, _png(images[0].repeat(2, axis=0).repeat(2, axis=1))]
+    first = np.clip(np.round(images[0]), 0, 255).astype("uint8")
+    squeezed = first[..., 0] if first.shape[-1] == 1 else first
+    image = Image.fromarray(squeezed).convert("RGB")
+    wide = image.resize((2 * image.width + 1, image.height))
+    gray = wide.convert("L")
+    deep = np.asarray(gray).astype("uint16") * 256 + 200
+    see_through = wide.copy()
+    see_through.putalpha(gray)
+    files = [
+        *map(_png, images),
+        _encoded(wide, "png"),
+        _encoded(gray, "png"),
+        _encoded(see_through, "png"),
+        _encoded(wide.quantize(16), "png", transparency=0),
+        _encoded(Image.fromarray(deep), "png"),
+        _encoded(wide, "jpeg"),
+        _encoded(gray, "jpeg"),
+        _encoded(wide.convert("CMYK"), "jpeg"),
+        NO_IMAGE,
+        _encoded(wide, "bmp"),
+        _encoded(
+            wide.quantize(16),
+            "gif",
+            transparency=0,
+            save_all=True,
+            append_images=[gray],
+        ),
+    ]
+    for orientation in range(2, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        form = "jpeg" if orientation % 2 else "png"
+        files.append(_encoded(wide, form, exif=exif))
+    return files
 
 
 def _texts(task, inputs):
     """The words of the ids, a row of them being a sentence; and hard texts."""
     (ids,) = inputs.values()
-    return [*(_said(task, document) for document in ids), *TEXTS]
+    said = [_said(task, document) for document in ids]
+    return [*said, *_extremes(task), *TEXTS]
 
 
 def _pairs(task, inputs):
@@ -274,7 +372,8 @@ def _pairs(task, inputs):
         tuple(_said(task, row) for row in rows)
         for rows in zip(*inputs.values())
     ]
-    return [*pairs, *zip(TEXTS, TEXTS), *zip(TEXTS, TEXTS[1:])]
+    extreme = itertools.product(_extremes(task), repeat=2)
+    return [*pairs, *extreme, *zip(TEXTS, TEXTS), *zip(TEXTS, TEXTS[1:])]
 
 
 def _said(task, ids):
@@ -299,11 +398,14 @@ def _png(image):
     from PIL import Image
 
     pixels = np.clip(np.round(image), 0, 255).astype("uint8")
-    encoded = io.BytesIO()
-    Image.fromarray(
-        pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels
-    ).save(encoded, "png")
-    return encoded.getvalue()
+    gray = pixels.shape[-1] == 1
+    return _encoded(Image.fromarray(pixels[..., 0] if gray else pixels), "png")
+
+
+def _encoded(image, form, **options):
+    file = io.BytesIO()
+    image.save(file, form, **options)
+    return file.getvalue()
 
 
 @contextlib.contextmanager

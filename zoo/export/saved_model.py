@@ -9,7 +9,7 @@ import tempfile
 
 from keras_attention.looking import attention_model
 from zoo.data import pair_tokens, tokens
-from zoo.data.images import fit_pixels
+from zoo.data.encoded_images import decode_images
 
 
 def write(task, path, signatures=None, batch=None):
@@ -17,9 +17,11 @@ def write(task, path, signatures=None, batch=None):
 
     Its signatures:
 
-    - `serving_default`: `image_bytes`, encoded PNG or JPEG, or `text`, or
-      `left` and `right`, UTF-8, `(B,)` -> `label` `(B,)`, `probability`
-      `(B,)`, `probabilities` `(B, classes)`;
+    - `serving_default`: `image_bytes`, encoded PNG, JPEG, GIF or BMP, or
+      `text`, or `left` and `right`, UTF-8, `(B,)` -> `label` `(B,)`,
+      `probability` `(B,)`, `probabilities` `(B, classes)`; of images also
+      `decoded` `(B,)`, which is false for what could not be decoded: its
+      label is empty, and its probabilities are zeros;
     - `from_tensors`: `image`, float32 0 to 255, `(B, H, W, C)`, or `token_ids`,
       int32, `(B, length)` or `(B, sentences, length)`, or `left_ids` and
       `right_ids`, int32, `(B, length)` -> `logits`, `probabilities`;
@@ -140,13 +142,22 @@ def _signatures(task, root, batch):
     }
 
     def serve(**inputs):
-        strings = [inputs[name] for name in wanted["raw"]]
-        outputs = task.graph(root.prepare(*strings))
-        probabilities = outputs["probabilities"]
+        prepared = root.prepare(*[inputs[name] for name in wanted["raw"]])
+        more = {}
+        if wanted["raw"] == ("image_bytes",):
+            prepared, more["decoded"] = prepared
+        probabilities = task.graph(prepared)["probabilities"]
+        labels = root.labels.lookup(tf.argmax(probabilities, axis=-1))
+        if more:
+            labels = tf.where(more["decoded"], labels, "")
+            probabilities = tf.where(
+                more["decoded"][:, None], probabilities, 0.0
+            )
         return {
-            "label": root.labels.lookup(tf.argmax(probabilities, axis=-1)),
+            "label": labels,
             "probability": tf.reduce_max(probabilities, axis=-1),
             "probabilities": probabilities,
+            **more,
         }
 
     def from_tensors(**inputs):
@@ -168,21 +179,7 @@ def _signatures(task, root, batch):
 
 
 def _image_preparation(task):
-    """Decodes as prediction does, and brings to size with its own function."""
-    import tensorflow as tf
-
-    shape = (*task.size, task.channels)
-
-    def prepare(image_bytes):
-        # Decodes PNG too. The exact transform is the one that Pillow takes.
-        pixels = tf.io.decode_jpeg(
-            image_bytes, channels=3, dct_method="INTEGER_ACCURATE"
-        )
-        return fit_pixels(pixels[None], task.size, task.channels)[0]
-
-    return lambda encoded: tf.map_fn(
-        prepare, encoded, fn_output_signature=tf.TensorSpec(shape, tf.float32)
-    )
+    return lambda encoded: decode_images(encoded, task.size, task.channels)
 
 
 def _text_preparation(task):

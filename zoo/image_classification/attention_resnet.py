@@ -88,13 +88,16 @@ def attention_resnet(
     depths = [blocks] * len(filters) if isinstance(blocks, int) else blocks
     _check(num_classes, filters, depths, block, stem)
 
-    image = keras.Input(input_shape, name="image")
+    # Pinned, whatever Keras's global `floatx` and `image_data_format` are.
+    image = keras.Input(input_shape, dtype="float32", name="image")
     x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(image)
     if stem == "small":
         x = _conv(x, filters[0], "stem")
     else:
         x = _conv(x, filters[0], "stem", kernel_size=7, strides=2)
-        x = keras.layers.MaxPooling2D(3, 2, "same", name="stem_pool")(x)
+        x = keras.layers.MaxPooling2D(
+            3, 2, "same", data_format="channels_last", name="stem_pool"
+        )(x)
 
     for stage, (width, depth) in enumerate(
         zip(filters, depths, strict=True), start=1
@@ -112,7 +115,9 @@ def attention_resnet(
         if place == "stage" and stage < len(filters):
             x = layer(x, f"stage_{stage}_attention")
 
-    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    x = keras.layers.GlobalAveragePooling2D(
+        data_format="channels_last", name="pool"
+    )(x)
     logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")(x)
     return keras.Model(image, logits, name=name)
 
@@ -129,6 +134,7 @@ def _attention(attention, arguments):
             f"makes a layer, or None. Received: attention={attention!r}"
         )
     layer, place = ATTENTION[attention]
+    arguments = {"data_format": "channels_last", **arguments}
     if place == "conv":
 
         def select(x, channels, name, strides=1):
@@ -167,7 +173,10 @@ def _merge(x, branch, strides, name, gate):
         # A 1x1 convolution of stride 2 in two steps: as one, its gradient
         # corrupts memory in TensorFlow 2.21 on CPU (oneDNN, batch of 5).
         x = keras.layers.AveragePooling2D(
-            1, strides, name=f"{name}_shortcut_pool"
+            1,
+            strides,
+            data_format="channels_last",
+            name=f"{name}_shortcut_pool",
         )(x)
     if strides > 1 or x.shape[-1] != branch.shape[-1]:
         x = _conv(x, branch.shape[-1], f"{name}_shortcut", 1, activation=None)
@@ -181,6 +190,7 @@ def _conv(x, channels, name, kernel_size=3, strides=1, activation="relu"):
         kernel_size,
         strides,
         padding="same",
+        data_format="channels_last",
         use_bias=False,
         kernel_initializer="he_normal",
         name=f"{name}_conv",

@@ -16,10 +16,11 @@ BUILDERS["attention_resnet"] = attention_resnet
 class ImageClassification(Classification):
     """Answers with a label: `predict("cat.png")["label"]`.
 
-    A raw input is a path, encoded bytes, a `PIL.Image` or an array `(H, W, C)`
-    with values 0 to 255; several are a list of those, or an array
-    `(B, H, W, C)`. An answer is a dict: `label`, its `probability`, and
-    `probabilities`, a dict from label to share, the highest first.
+    A raw input is a path or the bytes of a PNG, JPEG, GIF, BMP or WebP, a
+    `PIL.Image`, or an array `(H, W, C)` or tensor with values 0 to 255; several
+    are a list of those, or an array `(B, H, W, C)`. An answer is a dict:
+    `label`, its `probability`, and `probabilities`, a dict from label to share,
+    the highest first.
 
     The arguments are those of `zoo.task.Task`.
     """
@@ -39,8 +40,10 @@ class ImageClassification(Classification):
         return self.card["preprocessing"]["channels"]
 
     def several(self, raw):
-        if isinstance(raw, np.ndarray) and raw.ndim == 4:
-            return True, list(raw)
+        if hasattr(raw, "__array__") and len(getattr(raw, "shape", ())) == 4:
+            batch = image_data.as_array(raw)
+            image_data.check_batch(batch)
+            return True, batch
         return super().several(raw)
 
     def from_shell(self, words):

@@ -8,8 +8,10 @@ are learned with the rest, unless some are loaded.
 """
 
 import keras
+from keras import ops
 
 from keras_attention import ABCNN
+from keras_attention.functional.matching import cosine_similarity
 from zoo.blocks import AveragePooling, classify, read_pair
 from zoo.sentence_matching.overlap_features import OverlapFeatures
 
@@ -120,4 +122,24 @@ def _similarity(sides, masks, name):
         AveragePooling(name=f"{name}_{side}_average")(x, mask=mask)
         for side, x, mask in zip(("left", "right"), sides, masks)
     ]
-    return keras.layers.Dot(axes=1, normalize=True, name=name)(averages)
+    return CosineSimilarity(name=name)(*averages)
+
+
+@keras.saving.register_keras_serializable(package="keras_attention_zoo")
+class CosineSimilarity(keras.layers.Layer):
+    """The cosine of two vectors; 0 beside a zero vector, on a device too.
+
+    LiteRT's normalisation, which `keras.layers.Dot` becomes there, divides by
+    zero for a text without a word.
+
+    Call arguments:
+        left: `(B, D)`.
+        right: `(B, D)`.
+
+    Returns:
+        `(B, 1)`.
+    """
+
+    def call(self, left, right):
+        left, right = (ops.expand_dims(side, axis=1) for side in (left, right))
+        return ops.squeeze(cosine_similarity(left, right), axis=-1)

@@ -1,6 +1,9 @@
 """Images by class: what is found, how it is brought to a network's size."""
 
+import io
 import os
+import struct
+import zlib
 
 import keras
 import numpy as np
@@ -8,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.public_data import needs_public
+from tests.zoo.settings import global_setting
 from tests.zoo.tiny import tiny_data
 from zoo.data.images import (
     AUGMENTATION,
@@ -132,7 +136,7 @@ def test_reads_every_form_of_an_image(tmp_path):
 def test_scales_the_16_bits_of_a_gray_png(tmp_path):
     deep = np.array([[0, 257, 1000], [32768, 65000, 65535]], "uint16")
     Image.fromarray(deep).save(tmp_path / "deep.png")
-    expected = [[0, 1, 4], [128, 253, 255]]
+    expected = [[0, 1, 3], [128, 253, 255]]  # the upper byte, as libpng
     np.testing.assert_array_equal(
         read_image(tmp_path / "deep.png")[..., 0], expected
     )
@@ -151,6 +155,152 @@ def test_refuses_what_is_no_image(tmp_path):
         read_image(np.zeros((4, 4, 2)))
     with pytest.raises(FileNotFoundError):
         read_image(tmp_path / "nowhere.png")
+
+
+def turned(pixels, orientation):
+    """What a viewer shows, by the table of the EXIF standard."""
+    rows_first = orientation < 5
+    image = pixels if rows_first else pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    return image
+
+
+@pytest.mark.parametrize("form", ["PNG", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_turns_a_photograph_as_the_camera_was_held(form, orientation):
+    pixels = np.random.default_rng(0).integers(0, 255, (6, 4, 3), "uint8")
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, form, exif=exif, lossless=True)
+    expected = turned(pixels, orientation)
+    np.testing.assert_array_equal(read_image(file.getvalue()), expected)
+    with Image.open(file) as image:
+        np.testing.assert_array_equal(read_image(image), expected)
+
+
+def test_a_broken_orientation_leaves_the_image_as_it_is():
+    pixels = np.full((6, 4, 3), 9, "uint8")
+    file = io.BytesIO()
+    broken = b"Exif\0\0MM\0*garbage"
+    Image.fromarray(pixels).save(file, "PNG", exif=broken)
+    np.testing.assert_array_equal(read_image(file.getvalue()), pixels)
+
+
+def test_transparent_pixels_keep_their_colour_but_in_a_gif():
+    image = Image.new("P", (2, 1))
+    image.putpalette([10, 20, 30, 40, 50, 60])
+    image.putpixel((1, 0), 1)
+    shown = {}
+    for form, option in (("PNG", 0), ("PNG", b"\0\x80"), ("GIF", 0)):
+        file = io.BytesIO()
+        image.save(file, form, transparency=option)
+        shown[form] = read_image(file.getvalue())[0].tolist()
+        if form == "PNG":
+            assert shown[form] == [[10, 20, 30], [40, 50, 60]]
+    assert shown["GIF"] == [[0, 0, 0], [40, 50, 60]]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_bomb_of_pixels_is_refused_before_it_is_decoded(monkeypatch):
+    def header(width, height):
+        ihdr = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+        chunks = [ihdr, b"IDAT" + zlib.compress(b""), b"IEND"]
+        return b"\x89PNG\r\n\x1a\n" + b"".join(
+            struct.pack(">I", len(chunk) - 4)
+            + chunk
+            + struct.pack(">I", zlib.crc32(chunk))
+            for chunk in chunks
+        )
+
+    before = Image.MAX_IMAGE_PIXELS
+    # Beyond our limit, Pillow's warning, and Pillow's error.
+    for width, height in ((10**4, 7000), (10**4, 10**4), (10**5, 10**5)):
+        with pytest.raises(ValueError, match="at most 67108864 pixels"):
+            read_image(header(width, height))
+    assert Image.MAX_IMAGE_PIXELS == before
+    monkeypatch.setattr("zoo.data.images.MAX_PIXELS", 15)
+    small = Image.new("RGB", (4, 4))
+    with pytest.raises(ValueError, match="Received: a PIL.Image of 4 x 4"):
+        read_image(small)
+    monkeypatch.setenv("KERAS_ATTENTION_ZOO_MAX_PIXELS", "16")
+    assert read_image(small).shape == (4, 4, 3)
+    monkeypatch.setenv("KERAS_ATTENTION_ZOO_MAX_PIXELS", "many")
+    with pytest.raises(ValueError, match="positive integer. Received: 'many'"):
+        read_image(small)
+
+
+FAULTS = [
+    (np.nan, "NaN or infinity"),
+    (np.inf, "NaN or infinity"),
+    (-1.0, "from -1 to 9"),
+    (256.0, "from 9 to 256"),
+]
+
+
+@pytest.mark.parametrize("value, message", FAULTS)
+def test_refuses_values_that_are_no_pixels_wherever_they_come(value, message):
+    image = np.full((4, 4, 3), 9.0)
+    image[1, 2, 0] = value
+    batch = image[None]
+    with pytest.raises(ValueError, match=message):
+        read_image(image)
+    for images in (batch, [image]):
+        with pytest.raises(ValueError, match=message):
+            prepare_images(images, (4, 4), 3)
+        with pytest.raises(ValueError, match=message):
+            data = ImageData(images, np.array([0]), ["a", "b"])
+            Batches(data, (4, 4), 3)[0]
+
+
+def test_refuses_floats_from_0_to_1_since_they_would_be_black():
+    image = np.linspace(0, 1, 48).reshape(4, 4, 3)
+    message = "multiply them by 255.*floats from 0 to 1"
+    with pytest.raises(ValueError, match=message):
+        read_image(image)
+    with pytest.raises(ValueError, match=f"{message} at place 1"):
+        prepare_images([image * 255, image], (4, 4), 3)
+    with pytest.raises(ValueError, match=message):
+        prepare_images(image[None], (4, 4), 3)
+    with pytest.raises(ValueError, match=message):
+        Batches(ImageData(image[None], np.array([0]), ["a"]), (4, 4), 3)
+    # Black is black in either range, and integers are not scaled.
+    for dark in (image * 0, np.eye(4, dtype="uint8"), np.eye(4, dtype=int)):
+        assert read_image(dark).max() == dark.max()
+    # One dark image among others is no sign of their range.
+    mixed = np.stack([image, image * 255])
+    np.testing.assert_allclose(prepare_images(mixed, (4, 4), 3), mixed)
+
+
+def test_a_batch_may_be_transparent():
+    batch = np.arange(64, dtype="uint8").reshape(1, 4, 4, 4)
+    np.testing.assert_array_equal(
+        prepare_images(batch, (4, 4), 3), batch[..., :3]
+    )
+
+
+@pytest.mark.parametrize(
+    "raw, received",
+    [
+        ([[1, 2], [3, 4]], "list"),
+        ((1, 2), "tuple"),
+        (5, "int"),
+        (np.float32(5), "float32"),
+        (iter([]), "list_iterator"),
+        (None, "NoneType"),
+        (np.zeros((2, 8, 8)), "shape=.2, 8, 8"),
+        (np.zeros((3, 8, 8, 3)), "shape=.3, 8, 8, 3"),
+        (np.zeros((0, 8, 3)), "shape=.0, 8, 3"),
+        (np.full((2, 2, 3), "a"), "dtype=<U1"),
+        (np.full((2, 2, 3), 7, object), "dtype=object"),
+    ],
+)
+def test_refuses_what_is_not_one_image(raw, received):
+    with pytest.raises(ValueError, match=f"Received: .*{received}"):
+        read_image(raw)
 
 
 def test_colour_becomes_gray_and_gray_becomes_colour():
@@ -228,6 +378,19 @@ def test_divides_classes_in_proportion():
     assert len(data.sample(12)) == 12
     with pytest.raises(ValueError, match="fraction=1.5"):
         data.divide(1.5)
+
+
+@pytest.mark.parametrize("name", sorted(AUGMENTATION))
+def test_augments_alike_under_every_global_setting(name):
+    data = tiny_data(4)
+    drawn = lambda: Batches(data, (16, 16), 3, 4, [name], seed=3)[0][0]  # noqa: E731
+    expected = drawn()
+    assert expected.dtype == "float32"
+    with global_setting("channels_first"):
+        np.testing.assert_array_equal(drawn(), expected)
+    for floatx in ("float16", "float64"):
+        with global_setting(floatx):
+            np.testing.assert_array_equal(drawn(), expected)
 
 
 def test_keras_augments_as_named():

@@ -1,6 +1,7 @@
 """Parity: what is proved, what is refused, and that nothing is left half."""
 
 import importlib.util
+import io
 import os
 import pathlib
 import re
@@ -11,6 +12,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 import zoo
 import zoo.export
@@ -88,7 +90,7 @@ def test_equal_outputs_are_within_no_tolerance_at_all():
     "actual, message",
     [
         ({"logits": LOGITS + [[0, 0], [0, -2e-4]]}, "'logits'.*0.0002"),
-        ({"logits": LOGITS * np.nan}, "'logits'.*inf"),
+        ({"logits": LOGITS * np.nan}, "'logits'.*NaN.*from the export"),
         ({"logits": LOGITS[:1]}, r"shape \(2, 2\). Received: \(1, 2\)"),
         ({"scores": LOGITS}, r"\['logits'\]. Received: \['scores'\]"),
         ({}, r"Received: \[\]"),
@@ -97,6 +99,14 @@ def test_equal_outputs_are_within_no_tolerance_at_all():
 def test_refuses_another_answer(actual, message):
     with pytest.raises(ParityError, match=message):
         compare({"logits": LOGITS}, actual)
+
+
+def test_a_model_that_answers_nan_proves_nothing():
+    nothing = {"logits": LOGITS * np.nan}
+    with pytest.raises(ParityError, match="'logits'.*NaN.*from the model"):
+        compare(nothing, {"logits": LOGITS})
+    with pytest.raises(ParityError, match="NaN"):
+        compare(nothing, nothing)
 
 
 def test_text_must_be_equal():
@@ -131,6 +141,61 @@ def test_finds_a_model_that_is_not_the_one_exported(
         check(other, path, IMAGES)
 
 
+@pytest.mark.parametrize("name", ["saved_model", "litert"])
+@pytest.mark.parametrize("alone", [True, False])
+def test_finds_an_export_that_errs_alone_or_in_company(
+    task, reports, name, alone, monkeypatch, in_this_process
+):
+    right, wrong = parity._answers, []
+
+    def answers(kind, path, requests):
+        for request, outputs in zip(requests, right(kind, path, requests)):
+            (value,) = request[1].values()
+            if (len(value) == 1) == alone:
+                wrong.append(request[0])
+                changed = outputs["probabilities"] + 0.1
+                outputs = {**outputs, "probabilities": changed}
+            yield outputs
+
+    monkeypatch.setattr(parity, "_answers", answers)
+    with pytest.raises(ParityError, match="'probabilities'"):
+        parity.CHECKS[name](task, reports[name]["path"])
+    monkeypatch.setattr(parity, "_worst", lambda reports: None)
+    wrong.clear()
+    parity.CHECKS[name](task, reports[name]["path"])
+    signatures = ["from_tensors"]
+    if name == "saved_model":
+        signatures += ["attention", "serving_default"]
+    assert wrong == signatures
+
+
+def test_tries_black_and_white_images_and_every_kind_of_file(task):
+    inputs = parity._inputs(task, None)
+    assert [len(image) for image in inputs.values()] == [5]
+    (images,) = inputs.values()
+    assert [image.max() for image in images[-2:]] == [0, 255]
+    assert images[-1].min() == 255
+    kinds, turned = set(), 0
+    for file in parity._files(task, inputs):
+        if file != parity.NO_IMAGE:
+            image = Image.open(io.BytesIO(file))
+            kinds.add((image.format, image.mode))
+            turned += image.getexif().get(0x0112, 1) > 1
+    assert kinds >= {
+        ("PNG", "RGB"),
+        ("PNG", "L"),
+        ("PNG", "RGBA"),
+        ("PNG", "P"),
+        ("PNG", "I;16"),
+        ("JPEG", "RGB"),
+        ("JPEG", "L"),
+        ("JPEG", "CMYK"),
+        ("GIF", "P"),
+        ("BMP", "RGB"),
+    }
+    assert turned == 7
+
+
 def test_finds_labels_in_another_order(task, reports, in_this_process):
     other = type(task)(task.model, task.card, {"labels": ["c", "a", "b"]})
     with pytest.raises(ParityError, match="serving_default: 'label'"):
@@ -145,7 +210,7 @@ def test_finds_pixels_prepared_in_another_way(
     monkeypatch.setattr(
         other, "preprocess", lambda raws: prepare(raws)[..., ::-1]
     )
-    with pytest.raises(ParityError, match="serving_default: 'prob"):
+    with pytest.raises(ParityError, match="serving_default: '(label|prob)"):
         parity.check_saved_model(other, reports["saved_model"]["path"])
 
 

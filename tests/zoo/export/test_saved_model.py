@@ -96,6 +96,7 @@ def test_has_the_signatures_promised_and_no_other(loaded):
                 "label": [None],
                 "probability": [None],
                 "probabilities": [None, 3],
+                "decoded": [None],
             },
         ),
         "from_tensors": (image, finals),
@@ -161,6 +162,27 @@ def test_photographs_are_decoded_as_by_prediction(task, loaded, options):
         image_bytes=tf.constant(files)
     )
     close(served["probabilities"], shares(task.predict(files)))
+
+
+def test_a_broken_image_is_told_and_harms_no_other(task, loaded):
+    good = encoded(IMAGES[0])
+    files = [b"", good, b"no image", good[:99], encoded(IMAGES[1], form="webp")]
+    served = loaded.signatures["serving_default"](
+        image_bytes=tf.constant([*files, encoded(IMAGES[2])])
+    )
+    decoded = [False, True, False, False, False, True]
+    assert served["decoded"].numpy().tolist() == decoded
+    answers = task.predict([IMAGES[0], IMAGES[2]])
+    probabilities = served["probabilities"].numpy()
+    close(probabilities[decoded], shares(answers))
+    for place in (0, 2, 3, 4):
+        assert served["label"].numpy()[place] == b""
+        assert served["probability"].numpy()[place] == 0
+        assert not probabilities[place].any()
+    alone = loaded.signatures["serving_default"](
+        image_bytes=tf.constant([b"no image"])
+    )
+    assert alone["decoded"].numpy().tolist() == [False]
 
 
 @pytest.mark.parametrize("batch", [1, 5])

@@ -5,6 +5,7 @@ import json
 import zipfile
 
 import h5py
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,6 +14,7 @@ import zoo
 from keras_attention import attention_maps
 from tests.zoo.tiny import LABELS, tiny_data, tiny_task
 from zoo.data.images import ImageData
+from zoo.image_classification.task import ImageClassification
 
 PLAN = {
     "epochs": 6,
@@ -80,6 +82,92 @@ def test_probabilities_are_the_softmax_of_the_models_logits(trained):
             shares,
             rtol=1e-4,
         )
+
+
+def test_several_images_may_come_in_any_container(trained):
+    pixels = tiny_data(2).images
+    expected = [answer["label"] for answer in trained.predict(pixels)]
+    for raws in (
+        list(pixels),
+        tuple(pixels),
+        keras.ops.convert_to_tensor(pixels),
+        [keras.ops.convert_to_tensor(image) for image in pixels],
+        np.concatenate([pixels, pixels[..., :1]], axis=-1),  # transparency
+        pixels.astype("float32"),
+    ):
+        answers = trained.predict(raws)
+        assert [answer["label"] for answer in answers] == expected
+    one = trained.predict(keras.ops.convert_to_tensor(pixels[0]))
+    assert one["label"] == expected[0]
+    assert trained.predict(np.zeros((0, 16, 16, 3))) == []
+    assert trained.predict([]) == []
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda image: image.tolist(), "np.asarray.*list at place 0"),
+        (lambda image: image[0].tolist(), "np.asarray.*list at place 0"),
+        (lambda image: iter([image]), "np.asarray.*list_iterator"),
+        (lambda image: [image, image.tolist()], "list at place 1"),
+        (lambda image: np.stack([image[..., 0]] * 2), r"shape=\(2, 16, 16\)"),
+        (lambda image: image[None].swapaxes(1, 3), r"shape=\(1, 3, 16, 16\)"),
+        (lambda image: image.astype(object), "dtype=object"),
+        (lambda image: image[None].astype(object), "dtype=object"),
+        (lambda image: image[None] / 255.0, "multiply them by 255"),
+        (lambda image: image[None] * np.nan, "NaN or infinity"),
+    ],
+)
+def test_refuses_what_is_not_one_image_or_several(trained, make, message):
+    with pytest.raises(ValueError, match=message):
+        trained.predict(make(tiny_data(1).images[0]))
+
+
+def test_nan_is_never_an_answer(trained):
+    broken = trained.rebuilt(LABELS)
+    bias = broken.model.get_layer("logits").bias
+    bias.assign([0.0, np.nan, 0.0])
+    for ask in (broken.predict, broken.look):
+        with pytest.raises(ValueError, match="finite.*nan.* at place 0"):
+            ask(tiny_data(2).images)
+
+
+def test_images_that_are_wider_than_high_are_read_upright():
+    recipe = {
+        "builder": "attention_resnet",
+        "builder_args": {
+            "input_shape": [6, 14, 3],
+            "attention": "cbam",
+            "filters": [8],
+            "blocks": 1,
+        },
+    }
+    task = ImageClassification.untrained(recipe, ["a", "b"])
+    image = np.zeros((12, 28, 3), "uint8")
+    image[:6, :14] = 200
+    (read,) = task.preprocess([image])
+    assert read.shape == (6, 14, 3)
+    assert read[0, 0, 0] == pytest.approx(200) and not read[-1, :].any()
+    looked = task.look([image, image[:, ::-1]])
+    maps = [
+        answer["attention"]["stage_1_block_1_attention/spatial"]
+        for answer in looked
+    ]
+    assert maps[0].shape == (6, 14, 1)
+    figure = task.picture([image, image[:, ::-1]], looked)
+    rows = np.reshape(figure.axes[:4], (2, 2))  # images, then maps
+    drawn_from = task.preprocess([image, image[:, ::-1]])
+    for place, (above, below) in enumerate(rows.T):
+        shown = above.images[0].get_array() * 255
+        np.testing.assert_allclose(shown, drawn_from[place], atol=1e-3)
+        for drawn in below.images:
+            assert tuple(drawn.get_extent()) == (0, 14, 6, 0)
+        np.testing.assert_array_equal(
+            below.images[1].get_array(), maps[place][..., 0]
+        )
+    data = ImageData([image, image[:, ::-1]] * 2, np.arange(4) % 2, ["a", "b"])
+    copy = task.finetune(data, epochs=1, verbose=0)
+    assert copy.size == (6, 14) and copy.evaluate(data)["loss"] > 0
 
 
 def test_says_where_it_looked(trained):

@@ -9,7 +9,7 @@ import pytest
 from keras_attention.pair.abcnn import VARIANTS
 from tests.numbers import close, numpy, randomize
 from tests.zoo.sentence_matching.ids import IDS, MASKS, lengthen, padded
-from zoo.sentence_matching.abcnn import PRESETS, abcnn
+from zoo.sentence_matching.abcnn import PRESETS, CosineSimilarity, abcnn
 
 
 def network(variant=3, left_length=4, right_length=6, **options):
@@ -110,6 +110,14 @@ def test_a_pair_of_nothing_is_answered_by_the_bias():
     model = network(overlap_features=True)
     randomize(model)
     close(model(IDS)[4], model.get_layer("logits").get_weights()[1])
+
+
+def test_the_cosine_beside_nothing_is_zero():
+    sides = [np.array(x, "float32") for x in ([[3, 4], [0, 0]], [[4, 3]] * 2)]
+    cosine = CosineSimilarity()
+    close(cosine(*sides), [[24 / 25], [0]])
+    assert cosine(*map(np.zeros_like, sides)).shape == (2, 1)
+    close(cosine(*map(np.zeros_like, sides)), [[0], [0]])
 
 
 def test_every_unknown_word_has_a_vector_of_its_own():

@@ -1,6 +1,7 @@
 """Matchers for serving: two texts, or their ids, in; the same answers out."""
 
 import functools
+import itertools
 import pathlib
 import shutil
 
@@ -267,7 +268,7 @@ def test_the_vocabulary_is_inside_and_beside(abcnn, reports, tmp_path):
 def test_proves_pairs_that_are_hard_to_take_apart(abcnn):
     ids = abcnn.golden_inputs()
     pairs = parity.RAWS["left", "right"](abcnn, ids)
-    assert ("", "") in pairs and len(pairs) == 2 + 2 * len(parity.TEXTS) - 1
+    assert len(pairs) == 2 + 4 * 4 + 2 * len(parity.TEXTS) - 1
     back = abcnn.preprocess(pairs[:2])
     for name in ids:
         np.testing.assert_array_equal(back[name] > 0, ids[name] > 0)
@@ -275,13 +276,33 @@ def test_proves_pairs_that_are_hard_to_take_apart(abcnn):
         np.testing.assert_array_equal(back[name][known], ids[name][known])
 
 
+def test_proves_ids_of_which_either_side_is_extreme(abcnn):
+    found = parity._inputs(abcnn, None)
+    count = abcnn.tokens.vocabulary_size
+    kinds = {
+        "empty": lambda ids: not ids.any(),
+        "full": lambda ids: (ids > 0).all() and (ids < count).all(),
+        "unknown": lambda ids: (ids >= count).all(),
+        "one": lambda ids: (
+            (ids > 0).tolist() == [True] + [False] * len(ids[1:])
+            and ids[0] < count
+        ),
+    }
+    sides = [
+        [next(kind for kind, is_ in kinds.items() if is_(row)) for row in rows]
+        for rows in (ids[-16:] for ids in found.values())
+    ]
+    assert set(zip(*sides)) == set(itertools.product(kinds, kinds))
+
+
 @pytest.mark.parametrize("variant", ["bcnn", 1, 2])
 def test_every_variant_converts(variant, tmp_path):
     task = stirred(tiny_matcher(variant=variant))
     litert.write(task, tmp_path / "model.tflite")
     run = lite(tmp_path / "model.tflite").get_signature_runner()
-    ids = task.preprocess(PAIRS)
+    ids = task.preprocess([*PAIRS, *EMPTY])
     outputs = run(**ids)
+    assert np.isfinite(outputs["logits"]).all()
     np.testing.assert_allclose(outputs["logits"], task.model(ids), atol=1e-4)
 
 

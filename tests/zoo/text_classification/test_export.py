@@ -176,9 +176,18 @@ def test_a_loop_takes_one_text_at_a_time_on_a_device_only(task):
 def test_proves_texts_that_are_hard_to_take_apart(task):
     ids = task.golden_inputs()
     texts = parity.RAWS["text",](task, {"token_ids": ids})
-    assert len(texts) == 2 + len(parity.TEXTS) and "" in texts
+    assert len(texts) == 2 + 4 + len(parity.TEXTS)
     back = task.preprocess(texts[:2])
     np.testing.assert_array_equal(back, ids)
+
+
+def test_proves_ids_that_are_empty_full_unknown_and_of_one_word(task):
+    (ids,) = parity._inputs(task, None).values()
+    empty, full, unknown, one = ids[-4:].reshape(4, -1)
+    assert not empty.any()
+    assert full.all() and len(np.unique(full)) > 2
+    assert set(unknown) >= {1} and set(unknown) <= {0, 1}
+    assert one[0] > 1 and not one[1:].any()
 
 
 def test_finds_another_vocabulary(task, reports, in_this_process):

@@ -1,0 +1,50 @@
+"""Keras's global settings change no network of the zoo, nor its learning."""
+
+import keras
+import numpy as np
+import pytest
+
+from tests.zoo.settings import global_setting
+from tests.zoo.tiny import tiny_data, tiny_task
+from zoo.data import images
+from zoo.image_classification.attention_resnet import (
+    ATTENTION,
+    attention_resnet,
+)
+
+SETTINGS = ("channels_first", "float16", "float64")
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("attention", [None, *ATTENTION])
+@pytest.mark.parametrize("stem", ["small", "imagenet"])
+def test_networks_for_images_are_built_alike(setting, attention, stem):
+    build = lambda: attention_resnet(  # noqa: E731
+        (12, 10, 3), 3, attention, filters=(8, 16), blocks=1, stem=stem
+    )
+    pixels = tiny_data(2).images[:, :12, :10].astype("float32")
+    model = build()
+    with global_setting(setting):
+        other = build()
+        other.set_weights(model.get_weights())
+        assert other.input.dtype == "float32"
+        logits = keras.ops.convert_to_numpy(other(pixels))
+    close = {"atol": 0.05} if setting == "float16" else {"atol": 1e-5}
+    np.testing.assert_allclose(
+        logits, keras.ops.convert_to_numpy(model(pixels)), **close
+    )
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_images_are_learned_and_answered(setting):
+    task = tiny_task("cbam")
+    data = images.load_images("digits").sample(64)
+    expected = task.predict(tiny_data(2).images)
+    with global_setting(setting):
+        found = task.predict(tiny_data(2).images)
+        copy = task.finetune(data, epochs=1, augment=["flip"], verbose=0)
+        assert len(copy.predict(data.images[:2])) == 2
+        assert np.isfinite(copy.evaluate(data)["loss"])
+    for one, other in zip(found, expected, strict=True):
+        assert one["probability"] == pytest.approx(other["probability"])
+        assert one["label"] == other["label"]
