@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_attention import AttentionPooling
+from keras_attention.shapes import shapes_by_tracing
 
 POOLINGS = ("attention", "average")
 
@@ -101,6 +102,7 @@ def check_pooling(pooling):
 
 
 @keras.saving.register_keras_serializable(package="keras_attention_zoo")
+@shapes_by_tracing
 class AveragePooling(keras.layers.Layer):
     """The mean over the visible positions; zeros where there is none.
 

@@ -12,9 +12,11 @@ from keras_attention.functional import (
     resolve_data_format,
     spatial_axes,
 )
+from keras_attention.shapes import shapes_by_tracing
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
+@shapes_by_tracing
 class BAM(keras.layers.Layer):
     """Bottleneck attention: a gate on every value, from two looks side by side.
 

@@ -13,9 +13,11 @@ from keras_attention.functional import (
     resolve_data_format,
     spatial_axes,
 )
+from keras_attention.shapes import shapes_by_tracing
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
+@shapes_by_tracing
 class ChannelAttention(keras.layers.Layer):
     """CBAM's first half: a gate on every channel, from its mean and maximum.
 
@@ -149,6 +151,7 @@ class ChannelAttention(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
+@shapes_by_tracing
 class SpatialAttention(keras.layers.Layer):
     """CBAM's second half: a gate on every place, from all its channels.
 
@@ -310,6 +313,7 @@ class SpatialAttention(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
+@shapes_by_tracing
 class CBAM(keras.layers.Layer):
     """Convolutional block attention: first which channels, then which places.
 

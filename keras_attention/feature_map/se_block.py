@@ -13,9 +13,11 @@ from keras_attention.functional import (
     resolve_data_format,
     spatial_axes,
 )
+from keras_attention.shapes import shapes_by_tracing
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
+@shapes_by_tracing
 class SEBlock(keras.layers.Layer):
     """Squeeze-and-excitation: a gate on every channel, from all places.
 

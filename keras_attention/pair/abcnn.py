@@ -6,11 +6,13 @@ from keras import ops
 from keras_attention.functional import check_pair_call, check_same_depth, hide
 from keras_attention.pair.pair_attention_matrix import PairAttentionMatrix
 from keras_attention.pair.wide_conv1d import WideConv1D
+from keras_attention.shapes import shapes_by_tracing
 
 VARIANTS = ("bcnn", 1, 2, 3)
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
+@shapes_by_tracing
 class ABCNN(keras.layers.Layer):
     """One block of an attention-based convolutional network for two sequences.
 

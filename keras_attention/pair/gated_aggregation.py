@@ -4,9 +4,11 @@ import keras
 from keras import ops
 
 from keras_attention.functional import both_directions, check_mask, hide
+from keras_attention.shapes import shapes_by_tracing
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
+@shapes_by_tracing
 class GatedAggregation(keras.layers.Layer):
     """Puts what each position read beside the position, weighs it, reads it.
 

@@ -5,9 +5,11 @@ from keras import ops
 
 from keras_attention.functional import both_directions, check_mask, hide
 from keras_attention.sequence.attention_pooling import AttentionPooling
+from keras_attention.shapes import shapes_by_tracing
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
+@shapes_by_tracing
 class MixedAggregation(keras.layers.Layer):
     """Mixes several readings of each position, then reads the mixture.
 

@@ -16,11 +16,13 @@ from keras_attention.functional import (
     visible_cells,
     weighted_sum,
 )
+from keras_attention.shapes import shapes_by_tracing
 
 WAYS = ("concat", "bilinear", "dot", "minus")
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
+@shapes_by_tracing
 class MultiwayAttention(keras.layers.Layer):
     """Left attends, right is attended, in several ways side by side.
 

@@ -14,9 +14,11 @@ from keras_attention.pair.mixed_aggregation import MixedAggregation
 from keras_attention.pair.multiway_attention import WAYS, MultiwayAttention
 from keras_attention.sequence.attention_pooling import AttentionPooling
 from keras_attention.sequence.bahdanau_attention import BahdanauAttention
+from keras_attention.shapes import shapes_by_tracing
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
+@shapes_by_tracing
 class MwAN(keras.layers.Layer):
     """Multiway attention network: two sequences of words into one vector.
 

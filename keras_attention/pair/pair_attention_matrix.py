@@ -12,11 +12,13 @@ from keras_attention.functional import (
     inverse_distance,
     visible_cells,
 )
+from keras_attention.shapes import shapes_by_tracing
 
 SCORES = ("inverse_distance", "cosine", "dot")
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
+@shapes_by_tracing
 class PairAttentionMatrix(keras.layers.Layer):
     """Compares each place of one sequence with each of another.
 

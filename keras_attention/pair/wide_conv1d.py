@@ -4,9 +4,11 @@ import keras
 from keras import ops
 
 from keras_attention.functional import check_mask, hide
+from keras_attention.shapes import shapes_by_tracing
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
+@shapes_by_tracing
 class WideConv1D(keras.layers.Layer):
     """Convolves a sequence beyond its ends: every window that touches it.
 

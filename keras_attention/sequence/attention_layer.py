@@ -18,12 +18,14 @@ from keras_attention.functional import (
     visible_pairs,
     weighted_sum,
 )
+from keras_attention.shapes import shapes_by_tracing, traced_spec
 
 HIDDEN = ("additive", "concat", "minus")  # scored by a hidden layer
 SCORES = (*HIDDEN, "dot", "general", "location", "scaled_dot")
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
+@shapes_by_tracing
 class AttentionLayer(keras.layers.Layer):
     """Attention over a whole sequence, with the score chosen by name.
 
@@ -266,7 +268,8 @@ class AttentionLayer(keras.layers.Layer):
         self, query, value, key=None, return_attention_scores=False, **kwargs
     ):
         if self.score != "location":
-            return super().compute_output_spec(
+            return traced_spec(
+                self,
                 query,
                 value,
                 key,

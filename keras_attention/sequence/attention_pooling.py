@@ -4,9 +4,11 @@ import keras
 from keras import ops
 
 from keras_attention.functional import check_mask, masked_softmax, weighted_sum
+from keras_attention.shapes import shapes_by_tracing
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
+@shapes_by_tracing
 class AttentionPooling(keras.layers.Layer):
     """Sums up a sequence: learns what to look for, and reads it.
 

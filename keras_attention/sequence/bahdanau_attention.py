@@ -11,9 +11,11 @@ from keras_attention.functional import (
     visible_pairs,
     weighted_sum,
 )
+from keras_attention.shapes import shapes_by_tracing
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
+@shapes_by_tracing
 class BahdanauAttention(keras.layers.Layer):
     """Additive attention: each query looks over a sequence of keys.
 

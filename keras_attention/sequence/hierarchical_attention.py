@@ -5,9 +5,11 @@ from keras import ops
 
 from keras_attention.functional import check_mask
 from keras_attention.sequence.attention_pooling import AttentionPooling
+from keras_attention.shapes import shapes_by_tracing
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
+@shapes_by_tracing
 class HierarchicalAttention(keras.layers.Layer):
     """Reads a document as people do: words into sentences, these into one.
 

@@ -9,11 +9,13 @@ from keras_attention.functional import (
     combine_masks,
     masked_softmax,
 )
+from keras_attention.shapes import shapes_by_tracing
 
 SCORES = ("dot", "general", "concat")
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
+@shapes_by_tracing
 class LocalAttention(keras.layers.Layer):
     """Each query looks at a window of keys, and reads no other.
 

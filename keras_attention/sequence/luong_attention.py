@@ -4,9 +4,11 @@ import keras
 from keras import ops
 
 from keras_attention.sequence.attention_layer import AttentionLayer
+from keras_attention.shapes import shapes_by_tracing
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
+@shapes_by_tracing
 class LuongAttention(keras.layers.Layer):
     """Looks over a sequence, and joins what was read with who asked.
 

@@ -4,8 +4,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_attention.shapes import shapes_by_tracing
+
 
 @keras.saving.register_keras_serializable(package="keras_attention")
+@shapes_by_tracing
 class SinusoidalPositionEncoding(keras.layers.Layer):
     """Waves of many lengths, added to the inputs.
 
@@ -92,6 +95,7 @@ class SinusoidalPositionEncoding(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
+@shapes_by_tracing
 class LearnedPositionEncoding(keras.layers.Layer):
     """A learned vector for each position, added to the inputs.
 

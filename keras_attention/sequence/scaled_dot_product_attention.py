@@ -8,9 +8,11 @@ from keras_attention.functional import (
     visible_pairs,
     weighted_sum,
 )
+from keras_attention.shapes import shapes_by_tracing
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
+@shapes_by_tracing
 class ScaledDotProductAttention(keras.layers.Layer):
     """Scaled dot-product attention: each query reads where keys resemble it.
 

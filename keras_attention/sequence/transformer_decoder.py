@@ -9,9 +9,11 @@ from keras_attention.functional import (
     scaled_dot_product_attention,
 )
 from keras_attention.sequence.multi_head_attention import MultiHeadAttention
+from keras_attention.shapes import shapes_by_tracing
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
+@shapes_by_tracing
 class TransformerDecoder(keras.layers.Layer):
     """One block of a Transformer's decoder; without memory, one of GPT.
 

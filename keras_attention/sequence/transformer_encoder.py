@@ -4,9 +4,11 @@ import keras
 
 from keras_attention.functional import check_mask
 from keras_attention.sequence.multi_head_attention import MultiHeadAttention
+from keras_attention.shapes import shapes_by_tracing
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
+@shapes_by_tracing
 class TransformerEncoder(keras.layers.Layer):
     """One block of a Transformer's encoder.
 

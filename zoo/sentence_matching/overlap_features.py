@@ -3,8 +3,11 @@
 import keras
 from keras import ops
 
+from keras_attention.shapes import shapes_by_tracing
+
 
 @keras.saving.register_keras_serializable(package="keras_attention_zoo")
+@shapes_by_tracing
 class OverlapFeatures(keras.layers.Layer):
     """Four numbers of a pair: what words both share, and how long they are.
 
