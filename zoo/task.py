@@ -145,9 +145,18 @@ class Task:
             self._graphs[attention] = keras.Model(
                 inputs, self.graph(inputs, attention)
             )
-        return self._graphs[attention].predict(
-            self.preprocess(raws), batch_size=batch_size, verbose=0
-        )
+        inputs = self.preprocess(raws)
+        # One by one, since `predict` casts what it is given to `floatx`.
+        parts = [
+            self._graphs[attention].predict_on_batch(
+                _rows(inputs, slice(start, start + batch_size))
+            )
+            for start in range(0, len(raws), batch_size)
+        ]
+        return {
+            name: np.concatenate([part[name] for part in parts])
+            for name in parts[0]
+        }
 
     # Learning and measuring.
 
@@ -567,6 +576,11 @@ class Task:
     def signatures(self):
         """What an export answers: see `zoo.export`."""
         raise NotImplementedError
+
+
+def _rows(arrays, rows):
+    """Some rows of an array, or of each of a dict of arrays."""
+    return keras.tree.map_structure(lambda array: array[rows], arrays)
 
 
 def count_parameters(model):

@@ -7,15 +7,22 @@ import keras
 
 @contextlib.contextmanager
 def global_setting(value):
-    """Sets `floatx`, or `image_data_format`, and sets it back."""
+    """Sets `floatx`, or `image_data_format`, as at the start of a program."""
+    config = keras.config
+    before = (
+        config.image_data_format(),
+        config.floatx(),
+        config.dtype_policy(),
+    )
     if value.startswith("channels"):
-        get = keras.config.image_data_format
-        set_ = keras.config.set_image_data_format
+        config.set_image_data_format(value)
     else:
-        get, set_ = keras.config.floatx, keras.config.set_floatx
-    before = get()
-    set_(value)
+        config.set_floatx(value)
+        config.set_dtype_policy(value)  # Keras takes it from there, once
     try:
         yield
     finally:
-        set_(before)
+        image_data_format, floatx, policy = before
+        config.set_image_data_format(image_data_format)
+        config.set_floatx(floatx)
+        config.set_dtype_policy(policy)

@@ -4,7 +4,16 @@ import keras
 import numpy as np
 import pytest
 
+from tests.zoo.sentence_matching.tiny import (
+    tiny_matcher,
+    tiny_pairs,
+)
 from tests.zoo.settings import global_setting
+from tests.zoo.text_classification.tiny import (
+    NETWORKS,
+    tiny_reader,
+    tiny_texts,
+)
 from tests.zoo.tiny import tiny_data, tiny_task
 from zoo.data import images
 from zoo.image_classification.attention_resnet import (
@@ -48,3 +57,58 @@ def test_images_are_learned_and_answered(setting):
     for one, other in zip(found, expected, strict=True):
         assert one["probability"] == pytest.approx(other["probability"])
         assert one["label"] == other["label"]
+
+
+READERS = {
+    **{name: (tiny_reader, {}, tiny_texts().texts) for name in NETWORKS},
+    "abcnn": (tiny_matcher, {"overlap_features": True}, tiny_pairs().pairs),
+    "mwan": (tiny_matcher, {"ways": ["dot"]}, tiny_pairs().pairs),
+}
+
+
+@pytest.mark.parametrize(
+    "name, floatx",
+    [
+        ("hierarchical_attention_network", "float64"),
+        ("recurrent_classifier", "float16"),
+        ("recurrent_classifier", "float64"),
+        ("abcnn", "float64"),
+        ("mwan", "float16"),
+        ("mwan", "float64"),
+    ],
+)
+def test_texts_are_answered_alike(name, floatx):
+    make, options, raws = READERS[name]
+    task = make(name, **options)
+    expected = task.predict(raws[:4])
+    with global_setting(floatx):
+        copy = task.rebuilt(task.assets["labels"])
+        found = copy.predict(raws[:4])
+    assert copy.model.layers[-2].dtype_policy.name == floatx
+    close = {"abs": 5e-3 if floatx == "float16" else 1e-5}
+    for one, other in zip(found, expected, strict=True):
+        for label, share in one["probabilities"].items():
+            assert share == pytest.approx(
+                other["probabilities"][label], **close
+            )
+
+
+def test_texts_are_learned():
+    task, data = tiny_reader("recurrent_classifier"), tiny_texts()
+    with global_setting("float16"):
+        tuned = task.finetune(data, epochs=1, verbose=0)
+        assert np.isfinite(tuned.evaluate(data)["loss"])
+
+
+def test_pairs_are_learned():
+    task, data = tiny_matcher(variant="bcnn"), tiny_pairs()
+    with global_setting("float64"):
+        tuned = task.finetune(data, epochs=1, verbose=0)
+        assert np.isfinite(tuned.evaluate(data)["loss"])
+
+
+def test_an_export_is_written_and_proved(tmp_path):
+    task = tiny_task("se")
+    with global_setting("float16"):
+        report = task.export(tmp_path, ["saved_model"])["saved_model"]
+    assert report["largest_difference"] <= report["tolerance"]

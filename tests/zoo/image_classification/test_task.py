@@ -12,6 +12,7 @@ from PIL import Image
 
 import zoo
 from keras_attention import attention_maps
+from tests.numbers import randomize
 from tests.zoo.tiny import LABELS, tiny_data, tiny_task
 from zoo.data.images import ImageData
 from zoo.image_classification.task import ImageClassification
@@ -143,6 +144,7 @@ def test_images_that_are_wider_than_high_are_read_upright():
         },
     }
     task = ImageClassification.untrained(recipe, ["a", "b"])
+    randomize(task.model)  # untrained, CBAM's maps are even
     image = np.zeros((12, 28, 3), "uint8")
     image[:6, :14] = 200
     (read,) = task.preprocess([image])
@@ -165,6 +167,7 @@ def test_images_that_are_wider_than_high_are_read_upright():
         np.testing.assert_array_equal(
             below.images[1].get_array(), maps[place][..., 0]
         )
+    assert np.abs(maps[0] - maps[1]).max() > 1e-3
     data = ImageData([image, image[:, ::-1]] * 2, np.arange(4) % 2, ["a", "b"])
     copy = task.finetune(data, epochs=1, verbose=0)
     assert copy.size == (6, 14) and copy.evaluate(data)["loss"] > 0
