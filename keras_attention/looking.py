@@ -41,9 +41,10 @@ def attention_maps(model, inputs, batch_size=32):
         layers are called. The path of a layer at the top is its name; one
         inside a model or layer follows after a slash, `"backbone/attention"`.
         A layer that is called again is listed again, as `"attention_2"`, and
-        so on. The weights are a float32 array, or a dict of arrays where the
-        layer returns a dict, shaped as the layer says. Weights without a
-        sample axis (of rank 1 or less) come as they are.
+        so on; the steps of `keras.layers.TimeDistributed` are one map,
+        `(B, T, ...)`. The weights are a float32 array, or a dict of arrays
+        where the layer returns a dict, shaped as the layer says. Weights
+        without a sample axis (of rank 1 or less) come as they are.
 
     Raises:
         ValueError: If the model has no attention layer, none was called or has
@@ -100,7 +101,8 @@ def attention_model(model, return_outputs=False):
 
     Raises:
         ValueError: If the model has no attention layer, none is called or has
-            weights, or the model does not know its inputs yet.
+            weights, the model does not know its inputs yet, or the number of
+            steps of a `TimeDistributed` is not known.
 
     Example:
 
@@ -179,7 +181,7 @@ def _look(model, inputs):
             f"Received: model={model.name!r} with layers of type {kinds}"
         )
     maps = {}
-    with _noting(found, maps):
+    with _noting(found, _distributed(model), maps):
         outputs = model(inputs, training=False)
     if not maps:
         raise ValueError(
@@ -216,6 +218,15 @@ def _attention_layers(model):
     return found
 
 
+def _distributed(model):
+    """The `TimeDistributed` layers of a model, each once."""
+    return [
+        layer
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.TimeDistributed)
+    ]
+
+
 def _parts(layer):
     if isinstance(layer, keras.Model):
         return layer.layers
@@ -227,7 +238,7 @@ def _arguments(layer):
 
 
 @contextlib.contextmanager
-def _noting(found, maps):
+def _noting(found, distributed, maps):
     """Inside, every call of a found layer from this thread is noted in `maps`.
 
     For that time the layers carry a `call` of their own in front of their
@@ -235,6 +246,7 @@ def _noting(found, maps):
     """
     thread = threading.get_ident()
     reserved = {path for path, _ in found}
+    open_maps = [maps]  # the last is that of the step being run
 
     def noted(path, call):
         def call_and_note(*args, **kwargs):
@@ -243,29 +255,80 @@ def _noting(found, maps):
             asked = kwargs.pop("return_attention_scores", False)
             result = call(*args, **kwargs, return_attention_scores=True)
             *outputs, weights = result
-            maps[_free(path, maps, reserved)] = keras.tree.map_structure(
-                _float32, weights
-            )
+            note(path, keras.tree.map_structure(_float32, weights))
             if asked:
                 return result
             return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
         return call_and_note
 
-    with _LOCK:
-        # Straight into the instance's dict: `setattr` would have Keras track
-        # it, and PyTorch too.
-        own = [vars(layer).get("call") for _, layer in found]
-        try:
-            for path, layer in found:
-                vars(layer)["call"] = noted(path, layer.call)
-            yield
-        finally:
-            for (_, layer), call in zip(found, own):
-                if call is None:
-                    vars(layer).pop("call", None)
-                else:
-                    vars(layer)["call"] = call
+    def note(path, weights):
+        open_maps[-1][_free(path, open_maps[-1], reserved)] = weights
+
+    def in_steps(layer):
+        """The call of a `TimeDistributed`, which calls its layer plainly."""
+        call = layer.call
+
+        def call_by_steps(inputs, *args, **kwargs):
+            if threading.get_ident() != thread:
+                return call(inputs, *args, **kwargs)
+            if not isinstance(inputs.shape[1], int):
+                raise ValueError(
+                    "The number of steps must be known, of which the weights "
+                    "are put together. Received: "
+                    f"{layer.name!r} with inputs of shape {inputs.shape}"
+                )
+            steps, step = [], layer.layer.call
+
+            def call_step(*args, **kwargs):
+                if threading.get_ident() != thread:
+                    return step(*args, **kwargs)
+                open_maps.append({})
+                try:
+                    return step(*args, **kwargs)
+                finally:
+                    steps.append(open_maps.pop())
+
+            with _calling({layer.layer: call_step}):
+                result = call(inputs, *args, **kwargs)
+            for path in steps[0] if steps else ():
+                weights = keras.tree.map_structure(
+                    _of_all_steps, *[maps[path] for maps in steps]
+                )
+                note(path, weights)
+            return result
+
+        return call_by_steps
+
+    calls = {layer: noted(path, layer.call) for path, layer in found}
+    calls |= {layer: in_steps(layer) for layer in distributed}
+    with _LOCK, _calling(calls):
+        yield
+
+
+@contextlib.contextmanager
+def _calling(calls):
+    """Inside, layers have the given functions for their `call`."""
+    # Straight into the instance's dict: `setattr` would have Keras track it,
+    # and PyTorch too.
+    own = {layer: vars(layer).get("call") for layer in calls}
+    try:
+        for layer, call in calls.items():
+            vars(layer)["call"] = call
+        yield
+    finally:
+        for layer, call in own.items():
+            if call is None:
+                vars(layer).pop("call", None)
+            else:
+                vars(layer)["call"] = call
+
+
+def _of_all_steps(first, *others):
+    """Weights of each step as `(B, T, ...)`; those of no sample as they are."""
+    if len(first.shape) < 2:
+        return first
+    return ops.stack([first, *others], axis=1)
 
 
 def _free(path, maps, reserved):

@@ -6,7 +6,13 @@ import keras
 import numpy as np
 import pytest
 
-from keras_attention import ABCNN, CBAM, SEBlock, attention_maps
+from keras_attention import (
+    ABCNN,
+    CBAM,
+    SEBlock,
+    SelfAttention,
+    attention_maps,
+)
 from keras_attention.looking import attention_model
 
 IMAGES = np.random.default_rng(1).random((5, 8, 8, 3)).astype("float32")
@@ -386,3 +392,61 @@ def test_a_layer_without_weights_has_nothing_to_show():
         attention_maps(model, data)
     with pytest.raises(ValueError, match="must have weights to show"):
         attention_model(model)
+
+
+def distributed(layer, *shape):
+    """A model that calls a layer at each of the steps of its input."""
+    x = keras.Input(shape)
+    return keras.Model(x, keras.layers.TimeDistributed(layer, name="steps")(x))
+
+
+def test_the_steps_of_a_layer_distributed_over_time_are_one_map():
+    layer = CBAM(ratio=2, name="cbam")
+    data = np.random.default_rng(0).normal(size=(5, 3, 4, 4, 8))
+    for model in (
+        distributed(layer, 3, 4, 4, 8),
+        distributed(layer, None, 4, 4, 8),
+    ):
+        before = model.predict(data, verbose=0)
+        maps = attention_maps(model, data, batch_size=2)
+        assert list(maps) == ["steps/cbam"]
+        assert maps["steps/cbam"]["channel"].shape == (5, 3, 1, 1, 8)
+        for step in range(3):
+            _, gates = layer(data[:, step], return_attention_scores=True)
+            for name, gate in gates.items():
+                np.testing.assert_allclose(
+                    maps["steps/cbam"][name][:, step],
+                    keras.ops.convert_to_numpy(gate),
+                    atol=1e-5,
+                )
+        np.testing.assert_allclose(
+            model.predict(data, verbose=0), before, atol=1e-6
+        )
+        assert "call" not in vars(layer)
+
+
+def test_a_model_and_time_itself_may_be_distributed_over_time():
+    words = keras.Input((6, 8))
+    attention = SelfAttention(2, name="attention")
+    inner = keras.Model(words, attention(attention(words)), name="inner")
+    clips = keras.layers.TimeDistributed(inner, name="days")
+    x = keras.Input((2, 3, 6, 8))
+    model = keras.Model(x, keras.layers.TimeDistributed(clips, name="weeks")(x))
+    maps = attention_maps(model, np.ones((4, 2, 3, 6, 8), "float32"))
+    assert {path.rsplit("/")[-1] for path in maps} == {
+        "attention",
+        "attention_2",
+    }
+    assert {x.shape for x in maps.values()} == {(4, 2, 3, 2, 6, 6)}
+
+
+def test_a_model_of_weights_has_the_steps_in_one_map_too():
+    model = distributed(CBAM(ratio=2, name="cbam"), 3, 4, 4, 8)
+    data = np.ones((2, 3, 4, 4, 8), "float32")
+    maps = attention_model(model)(data)
+    assert maps["steps/cbam/spatial"].shape == (2, 3, 4, 4, 1)
+    if keras.backend.backend() == "torch":
+        return  # it traces unknown numbers by numbers of its own
+    unknown = distributed(CBAM(ratio=2), None, 4, 4, 8)
+    with pytest.raises(ValueError, match="number of steps must be known"):
+        attention_model(unknown)
