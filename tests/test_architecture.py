@@ -36,7 +36,9 @@ FLOORS = [
         "zoo/reading",
         "zoo/training",
     ),
-    ("zoo/data", "zoo/metrics", "zoo/files"),
+    ("zoo/folder",),
+    ("zoo/weights",),
+    ("zoo/cards", "zoo/data", "zoo/metrics", "zoo/files"),
     ("keras_attention",),
     ("keras_attention/functional",),
 ]

@@ -1,29 +1,125 @@
-"""Files: what is written is whole, or not there."""
+"""Files: what is written is whole, or not there; what is not ours stays."""
 
 import contextlib
+import hashlib
 import os
+import pathlib
 import shutil
 
 
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path, listed=None):
     """A temporary path, which takes the place of `path` if all goes well.
+
+    Links are followed. A folder changes place by two renames: the old one is
+    whole until the new one is.
 
     Args:
         path: `pathlib.Path` of a file or a folder, which may exist.
+        listed: Names in a folder at `path` that may be removed; what else is
+            in it moves to the new one. `None` removes them all.
 
     Yields:
         The `pathlib.Path` to write, in the same folder. If the block raises,
         it is removed and `path` stays as it was.
     """
+    path = pathlib.Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield temporary
         if path.is_dir():
-            shutil.rmtree(path)
-        os.replace(temporary, path)
+            _swap(temporary, path, listed)
+        else:
+            os.replace(temporary, path)
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary)
         temporary.unlink(missing_ok=True)
+
+
+def _swap(temporary, path, listed):
+    aside = path.with_name(f".{path.name}.{os.getpid()}.old")
+    os.rename(path, aside)
+    try:
+        os.rename(temporary, path)
+    except BaseException:
+        os.rename(aside, path)
+        raise
+    if listed is None:
+        shutil.rmtree(aside)
+        return
+    for other in list(aside.iterdir()):
+        if other.name in listed:
+            other.unlink()
+        else:
+            os.rename(other, path / other.name)
+    aside.rmdir()
+
+
+def check_unclaimed(folder, places, digests, error=ValueError):
+    """Refuses to replace files that an earlier run did not write.
+
+    Args:
+        folder: Path of the folder that is written to.
+        places: Names of the files and folders in it that will be replaced.
+        digests: Dict from path in the folder, with `/`, to SHA-256: what the
+            earlier run says that it wrote.
+        error: Class of what is raised.
+
+    Raises:
+        ValueError: If anything else stands there.
+    """
+    folder = pathlib.Path(folder)
+    for place in places:
+        path = folder / place
+        inside = path.is_dir() and not path.is_symlink()
+        for file in sorted(path.rglob("*")) if inside else [path]:
+            if not os.path.lexists(file):
+                continue
+            if file.is_dir() and not file.is_symlink():
+                continue
+            name = file.relative_to(folder).as_posix()
+            if (
+                file.is_symlink()
+                or not file.is_file()
+                or digests.get(name) != sha256(file)
+            ):
+                raise error(
+                    "Only files that an earlier run wrote, as it wrote them, "
+                    "are replaced; move this one away or choose another "
+                    f"folder. Received: {file}"
+                )
+
+
+def sha256(path):
+    """The SHA-256 of a file, in hexadecimal.
+
+    Args:
+        path: `pathlib.Path`.
+
+    Returns:
+        String.
+    """
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def sha256_of_all(folder, places):
+    """The SHA-256 of each file at some places of a folder.
+
+    Args:
+        folder: Path of the folder.
+        places: Names of files and folders in it.
+
+    Returns:
+        Dict from path in the folder, with `/`, to SHA-256.
+    """
+    folder = pathlib.Path(folder)
+    found = {}
+    for place in places:
+        path = folder / place
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        for file in files:
+            if file.is_file():
+                found[file.relative_to(folder).as_posix()] = sha256(file)
+    return found

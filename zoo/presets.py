@@ -1,30 +1,37 @@
-"""Presets: where trained models are found, how they are checked and written.
+"""Presets: where trained models are found, fetched and made from.
 
 A preset is a folder: `card.json`, `model.keras`, `golden.npz` and the assets
-that the card names. It is looked for in the checkout's `saved_models/`, then in
-the cache, then at a URL, and each file is checked by its SHA-256. What is
-missing or altered raises; nothing falls back to random weights.
+that the card names. It is looked for among those that come with the package,
+then in the cache, then at a URL. It may be a stranger's: its files are data,
+checked by `zoo.folder`, and its network is built by this package's own code.
+What is missing or altered raises; nothing falls back to random weights.
 """
 
-import contextlib
 import difflib
-import gc
-import hashlib
+import fnmatch
+import http.client
 import importlib
 import json
 import os
 import pathlib
-import urllib.error
+import re
 import urllib.parse
 import urllib.request
+import warnings
 
 import keras
-import numpy as np
 
-from zoo.files import replacing
+from zoo import cards, weights
+from zoo import folder as folders
+from zoo.cards import FORMAT_VERSION
+from zoo.cards import PresetError as PresetError
+from zoo.files import replacing, sha256
+from zoo.folder import check_replaceable as check_replaceable
 
-FORMAT_VERSION = 1
-CHECKOUT = pathlib.Path(__file__).parent.parent / "saved_models"
+# A wheel carries the folder inside the package, a checkout beside it.
+_CARRIED = pathlib.Path(__file__).parent / "saved_models"
+_BESIDE = pathlib.Path(__file__).parent.parent / "saved_models"
+CHECKOUT = _CARRIED if _CARRIED.is_dir() else _BESIDE
 
 TASKS = {
     "answer_selection": "zoo.sentence_matching.task:AnswerSelection",
@@ -33,9 +40,7 @@ TASKS = {
     "text_classification": "zoo.text_classification.task:TextClassification",
 }
 
-
-class PresetError(ValueError):
-    """A preset that is missing, altered, or of an unknown format."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
 def task_class(name):
@@ -43,7 +48,7 @@ def task_class(name):
     if name not in TASKS:
         raise PresetError(
             f"The card's `task` must be one of {sorted(TASKS)}. "
-            f"Received: task={name!r}"
+            f"Received: task={cards.shown(name)}"
         )
     module, attribute = TASKS[name].split(":")
     return getattr(importlib.import_module(module), attribute)
@@ -62,18 +67,7 @@ def load(name):
         PresetError: If there is no such preset (near names are listed), or
             one of its files is missing, altered or cut short.
     """
-    folder = find(name)
-    card = _read_card(folder)
-    for file, digest in card["sha256"].items():
-        _check(folder / file, digest)
-    kind = task_class(card["task"])
-    assets = {
-        role: json.loads((folder / file).read_text("utf-8"))
-        for role, file in card["assets"].items()
-    }
-    with _nothing_freed():
-        model = keras.saving.load_model(folder / "model.keras", compile=False)
-    return kind(model, card, assets)
+    return _task(find(name))
 
 
 def card(name):
@@ -88,7 +82,7 @@ def card(name):
     Raises:
         PresetError: If there is no such preset.
     """
-    return _read_card(find(name))
+    return folders.read_card(find(name))
 
 
 def list_models(task=None, filter=None):
@@ -104,8 +98,6 @@ def list_models(task=None, filter=None):
     Raises:
         PresetError: If the task is unknown.
     """
-    import fnmatch
-
     if task is not None and task not in TASKS:
         raise PresetError(
             f"`task` must be one of {sorted(TASKS)}. Received: task={task!r}"
@@ -140,12 +132,18 @@ def find(name):
         return pathlib.Path(name)
     if name in _folders(CHECKOUT):
         return CHECKOUT / name
+    why = None
     if name in _folders(cache()):
-        return cache() / name
+        try:
+            return _whole(cache() / name)
+        except PresetError as error:
+            why = error
     if url():
         offered = _remote_manifest()
         if name in offered:
             return _fetch(name, offered[name])
+    if why is not None:
+        raise why
     known = list_models()
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.3)
     raise PresetError(
@@ -160,69 +158,48 @@ def save(task, folder):
 
     Args:
         task: A `Task`.
-        folder: Path. A model that is there is replaced, at once, at the end.
+        folder: Path. A model that is there is replaced, at once, at the end;
+            other files beside it stay.
 
     Returns:
         The `pathlib.Path` of the folder.
 
     Raises:
-        PresetError: If the folder holds anything but a model.
+        PresetError: If the folder holds anything but a model, or the task's
+            network is not one that `load` can build again.
     """
     from zoo.task import count_parameters, versions
 
     folder = pathlib.Path(folder).absolute()
     check_replaceable(folder)
-    with replacing(folder) as part:
-        part.mkdir()
-        # Without the optimizer's state, which is as large as the weights.
-        model = keras.Model(
-            task.model.input, task.model.output, name=task.model.name
+    weights.check_finite(task.model, folder)
+    # Without the optimizer's state, which is as large as the weights.
+    model = keras.Model(
+        task.model.input, task.model.output, name=task.model.name
+    )
+    sealed = {
+        "format_version": FORMAT_VERSION,
+        "name": folder.name,
+        **{k: v for k, v in task.card.items() if k not in _SEALED},
+        "dtype": _dtype(task.model),
+        "frozen_layers": [la.name for la in model.layers if not la.trainable],
+        "parameters": count_parameters(task.model),
+        "versions": versions(),
+    }
+    inputs = task.golden_inputs()
+    outputs = task.model(inputs, training=False)
+    with folders.replacing_model(folder) as part:
+        sealed = folders.write(
+            part,
+            sealed,
+            model,
+            task.assets,
+            keras.tree.flatten(inputs),
+            list(map(keras.ops.convert_to_numpy, keras.tree.flatten(outputs))),
         )
-        model.save(part / "model.keras")
-        files = {role: f"{role}.json" for role in task.assets}
-        for role, asset in task.assets.items():
-            text = json.dumps(asset, indent=1, ensure_ascii=False)
-            (part / files[role]).write_text(text + "\n", "utf-8")
-        inputs = task.golden_inputs()
-        outputs = keras.ops.convert_to_numpy(task.model(inputs, training=False))
-        numbered = {
-            f"input_{number}": array
-            for number, array in enumerate(keras.tree.flatten(inputs))
-        }
-        np.savez_compressed(part / "golden.npz", **numbered, output_0=outputs)
-        sealed = {
-            "format_version": FORMAT_VERSION,
-            "name": folder.name,
-            **{k: v for k, v in task.card.items() if k != "name"},
-            "parameters": count_parameters(task.model),
-            "versions": versions(),
-            "assets": files,
-            "sha256": {
-                path.name: _sha256(path) for path in sorted(part.iterdir())
-            },
-        }
-        text = json.dumps(sealed, indent=1)
-        (part / "card.json").write_text(text + "\n", "utf-8")
+        _task(part)  # what cannot be loaded is not saved
     task.card = sealed
     return folder
-
-
-def check_replaceable(folder):
-    """Refuses to write a model over anything but a model.
-
-    Args:
-        folder: Path.
-
-    Raises:
-        PresetError: If it is a file, or a folder with other things in it.
-    """
-    folder = pathlib.Path(folder)
-    free = not folder.exists() or (folder / "card.json").is_file()
-    if not free and (folder.is_file() or any(folder.iterdir())):
-        raise PresetError(
-            "A model is written to a new or empty folder, or over another "
-            f"model: what is there is replaced. Received: {folder}"
-        )
 
 
 def write_manifest(folder=CHECKOUT):
@@ -235,21 +212,41 @@ def write_manifest(folder=CHECKOUT):
         The manifest: a dict from name to what is needed to list and fetch.
     """
     folder = pathlib.Path(folder)
+    check_manifest(folder)
     manifest = {}
-    for name in _folders(folder):
-        made = _read_card(folder / name)
+    for name, made in _cards(folder).items():
         manifest[name] = {
             "task": made["task"],
             "builder": made["builder"],
             "metrics": made["metrics"],
             "sha256": {
                 **made["sha256"],
-                "card.json": _sha256(folder / name / "card.json"),
+                "card.json": sha256(folder / name / "card.json"),
             },
         }
     with replacing(folder / "manifest.json") as path:
         path.write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
     return manifest
+
+
+def check_manifest(folder):
+    """Refuses to write a manifest over a file that is none.
+
+    Args:
+        folder: Path.
+
+    Raises:
+        PresetError: If `manifest.json` there is something else.
+    """
+    path = pathlib.Path(folder) / "manifest.json"
+    if os.path.lexists(path):
+        try:
+            _checked_manifest(folders.read_file(path), path)
+        except PresetError as error:
+            raise PresetError(
+                "Only a manifest that this package wrote is replaced; move "
+                f"this file away or choose another folder. Received: {error}"
+            ) from error
 
 
 def cache():
@@ -263,11 +260,116 @@ def url():
     return os.environ.get("KERAS_ATTENTION_ZOO_URL", "").rstrip("/")
 
 
+# What `save` finds out anew; the card's own word does not count.
+_SEALED = (
+    "format_version",
+    "name",
+    "dtype",
+    "frozen_layers",
+    "parameters",
+    "versions",
+    "assets",
+    "sha256",
+)
+
+
+def _task(folder):
+    """The task of a folder, its network built by our own code."""
+    path = folder / "card.json"
+    card, assets, stored = folders.read(folder)
+    kind = task_class(card["task"])
+    if card["builder"] not in kind.builders:
+        raise PresetError(
+            f"The card's `builder` must be one of {sorted(kind.builders)}, "
+            f"the networks of {kind.name}. A network of your own is saved by "
+            "`task.model.save(file)`. "
+            f"Received: builder={cards.shown(card['builder'])} in {path}"
+        )
+    if set(assets) != set(kind.roles):
+        raise PresetError(
+            f"The card's `assets` must be those of {kind.name}: "
+            f"{sorted(kind.roles)}. "
+            f"Received: assets={sorted(assets)} in {path}"
+        )
+    builder = kind.builders[card["builder"]]
+    cards.check_arguments(builder, card["builder_args"], path)
+    _check_fit(kind, card, assets, path)
+
+    from zoo.training import dtype_policy
+
+    with dtype_policy(card.get("dtype", "float32")):
+        model = weights.build(lambda: builder(**card["builder_args"]), stored)
+    weights.load_weights(model, stored)
+    names = {layer.name: layer for layer in model.layers}
+    for name in card.get("frozen_layers", ()):
+        if name not in names:
+            raise PresetError(
+                "The card's `frozen_layers` must be layers of the network. "
+                f"Received: {cards.shown(name)} in {path}"
+            )
+        names[name].trainable = False
+    return kind(model, card, assets)
+
+
+def _check_fit(kind, card, assets, path):
+    """Refuses a network that does not fit the words or the preprocessing."""
+    recipe = {
+        "builder_args": card["builder_args"],
+        "tokens": card["preprocessing"],
+    }
+    try:
+        expected = {
+            "builder_args": kind.builder_args(recipe, assets),
+            "preprocessing": kind.preprocessing(recipe, assets),
+        }
+    except (ValueError, TypeError, KeyError) as error:
+        raise PresetError(
+            "The card's `preprocessing` and `builder_args` must be those of "
+            f"{kind.name}, and fit its assets. "
+            f"Received: {path}: {type(error).__name__}: {error}"
+        ) from error
+    for key, values in expected.items():
+        for name in sorted(values.keys() | card[key].keys()):
+            own, given = values.get(name), card[key].get(name)
+            if name not in card[key] or own != given or name not in values:
+                raise PresetError(
+                    f"`{name}` in the card's `{key}` must fit the labels, the "
+                    f"vocabulary and the network: {cards.shown(own)}. "
+                    f"Received: {name}={cards.shown(given)} in {path}"
+                )
+
+
+def _dtype(model):
+    """The policy that the network was built in."""
+    layers = model._flatten_layers(include_self=False)
+    names = {layer.dtype_policy.name for layer in layers} - {"float32"}
+    # Logits are float32 in any.
+    if not names:
+        return "float32"
+    if len(names) > 1 or not names <= set(cards.DTYPES):
+        raise PresetError(
+            "A model is saved in one dtype policy among "
+            f"{cards.DTYPES}. Received: layers in {sorted(names)}"
+        )
+    return names.pop()
+
+
 def _manifests():
     for folder in (CHECKOUT, cache()):
-        yield {name: _read_card(folder / name) for name in _folders(folder)}
+        yield _cards(folder)
     if url():
         yield _remote_manifest()
+
+
+def _cards(folder):
+    """Name -> card of each preset; those that cannot be read are named."""
+    found = {}
+    for name in _folders(folder):
+        try:
+            found[name] = folders.read_card(folder / name)
+        except PresetError as error:
+            warnings.warn(f"Left out, unreadable: {error}", stacklevel=2)
+    return found
 
 
 def _folders(folder):
@@ -276,79 +378,72 @@ def _folders(folder):
     return sorted(path.parent.name for path in folder.glob("[!.]*/card.json"))
 
 
-@contextlib.contextmanager
-def _nothing_freed():
-    """Keeps layers that are dropped while a model is loaded.
-
-    Keras tells the layers that `Bidirectional` copies by their address, and
-    takes two for one when the second has the place of the first.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-def _read_card(folder):
-    path = folder / "card.json"
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        raise PresetError(
-            f"A preset needs a readable card.json. Received: {path} ({error})"
-        ) from error
-    if found.get("format_version") != FORMAT_VERSION:
-        raise PresetError(
-            f"The card's `format_version` must be {FORMAT_VERSION}; a newer "
-            "one needs a newer keras-attention-zoo. Received: format_version="
-            f"{found.get('format_version')} in {path}"
-        )
-    return found
+def _whole(folder):
+    """A folder in the cache, if its card and all of its files are there."""
+    for file in folders.read_card(folder)["sha256"]:
+        if not (folder / file).is_file():
+            raise PresetError(
+                "A preset needs all the files of its card. "
+                f"Received: no {folder / file}"
+            )
+    return folder
 
 
 def _remote_manifest():
-    return json.loads(_download(f"{url()}/manifest.json"))
+    address = f"{url()}/manifest.json"
+    return _checked_manifest(_download(address), address)
+
+
+def _checked_manifest(data, path):
+    manifest = cards.parse(data, path)
+    if not isinstance(manifest, dict):
+        raise PresetError(
+            "A manifest must be an object from name to preset. "
+            f"Received: {cards.shown(manifest)} in {path}"
+        )
+    for name, entry in manifest.items():
+        if (
+            not _NAME.fullmatch(name)
+            or not isinstance(entry, dict)
+            or not isinstance(entry.get("task"), str)
+            or not isinstance(entry.get("sha256"), dict)
+            or not {"card.json", "model.keras"} <= set(entry["sha256"])
+            or not set(entry["sha256"]) <= set(folders.FILES)
+            or not all(isinstance(x, str) for x in entry["sha256"].values())
+        ):
+            raise PresetError(
+                "An entry of a manifest must have a plain name, `task`, a "
+                "string, and `sha256`, an object whose keys are files of a "
+                f"model: {folders.FILES}. Received: {cards.shown(name)}: "
+                f"{cards.shown(entry)} in {path}"
+            )
+    return manifest
 
 
 def _fetch(name, entry):
-    with replacing(cache() / name) as part:
-        part.mkdir()
+    with folders.replacing_model(cache() / name) as part:
         for file, digest in entry["sha256"].items():
-            path = part / pathlib.PurePath(file).name
-            path.write_bytes(
-                _download(f"{url()}/{urllib.parse.quote(name)}/{path.name}")
-            )
-            _check(path, digest)
+            address = f"{url()}/{urllib.parse.quote(name)}/{file}"
+            data = _download(address)
+            folders.check_digest(data, digest, address)
+            (part / file).write_bytes(data)
+        folders.read(part)
     return cache() / name
 
 
 def _download(address):
+    largest = folders.LARGEST[pathlib.PurePosixPath(address).suffix]
     try:
         with urllib.request.urlopen(address, timeout=60) as answer:
-            return answer.read()
-    except (urllib.error.URLError, OSError) as error:
+            data = answer.read(largest + 1)
+    except (ValueError, OSError, http.client.HTTPException) as error:
         raise PresetError(
             "Presets are fetched from KERAS_ATTENTION_ZOO_URL, which must "
             f"answer. Received: {address} ({error})"
         ) from error
-
-
-def _check(path, digest):
-    if not path.is_file():
+    if len(data) > largest:
         raise PresetError(
-            f"A preset needs all the files of its card. Received: no {path}"
+            f"A file of a preset must have at most {largest:,} bytes. "
+            f"Received: more at {address}"
         )
-    found = _sha256(path)
-    if found != digest:
-        raise PresetError(
-            f"The file must be the one that its card names (SHA-256 {digest}); "
-            "it is cut short or altered. Fetch it again. "
-            f"Received: {path}, {path.stat().st_size} bytes, SHA-256 {found}"
-        )
-
-
-def _sha256(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return data

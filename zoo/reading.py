@@ -15,6 +15,7 @@ class Reading(Classification):
     """
 
     source = None
+    roles = ("labels", "vocabulary")
 
     def preprocess(self, raws):
         return self.tokens(raws)

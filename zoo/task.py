@@ -11,8 +11,6 @@ import keras_attention
 from keras_attention.looking import attention_model
 from zoo import presets, training
 
-BUILDERS = {}  # name -> function, filled in by each task's module
-
 
 class Task:
     """A trained model with all that it needs to answer.
@@ -34,6 +32,8 @@ class Task:
     noun = None  # what one raw input is called
     asked = None  # how the command `zoo` is given one
     formats = ("saved_model", "litert")
+    builders = {}  # name of a network -> function that builds it
+    roles = ("labels",)  # of the assets, each a list of strings
 
     def __init__(self, model, card, assets):
         self.model = model
@@ -64,7 +64,7 @@ class Task:
             "preprocessing": cls.preprocessing(recipe, assets),
         }
         with training.dtype_policy(dtype):
-            model = BUILDERS[recipe["builder"]](**builder_args)
+            model = cls.builders[recipe["builder"]](**builder_args)
         return cls(model, card, assets)
 
     # Raw in, answer out.
@@ -403,7 +403,7 @@ class Task:
             "num_classes": len(labels),
         }
         with training.dtype_policy(dtype):
-            model = BUILDERS[self.card["builder"]](**builder_args)
+            model = self.builders[self.card["builder"]](**builder_args)
         keep_head = labels == self.assets["labels"]
         for layer, old in zip(model.layers, self.model.layers, strict=True):
             if keep_head or layer is not model.layers[-1]:
@@ -457,13 +457,14 @@ class Task:
 
         Args:
             folder: Path. A model that is there is replaced, at once, at the
-                end.
+                end; other files beside it stay.
 
         Returns:
             The `pathlib.Path` of the folder; `zoo.load` takes it.
 
         Raises:
-            ValueError: If the folder holds anything but a model.
+            ValueError: If the folder holds anything but a model, or the
+                network is not one that `zoo.load` can build again.
         """
         return presets.save(self, folder)
 

@@ -1,12 +1,10 @@
 """Presets: found in their order, fetched, checked, written whole."""
 
 import functools
-import gc
 import http.server
 import json
 import threading
 
-import keras
 import pytest
 
 import zoo
@@ -97,18 +95,6 @@ def test_the_checkout_goes_before_the_cache(shelf, alone, monkeypatch):
     assert presets.find("mine") == presets.cache() / "mine"
 
 
-def test_nothing_is_freed_while_a_model_is_loaded(shelf, monkeypatch):
-    seen, load = [], keras.saving.load_model
-
-    def recorded(*args, **kwargs):
-        seen.append(gc.isenabled())
-        return load(*args, **kwargs)
-
-    monkeypatch.setattr(keras.saving, "load_model", recorded)
-    zoo.load(shelf / "se_tiny")
-    assert seen == [False] and gc.isenabled()
-
-
 def test_lists_by_task_and_by_name(shelf, alone, monkeypatch):
     monkeypatch.setattr(presets, "CHECKOUT", shelf)
     assert zoo.list_models(filter="se") == ["se_tiny"]
@@ -154,7 +140,7 @@ def saved_once(tmp_path):
 
 def test_refuses_a_card_it_cannot_read(tmp_path):
     (tmp_path / "card.json").write_text("{")
-    with pytest.raises(zoo.PresetError, match="readable card.json"):
+    with pytest.raises(zoo.PresetError, match="must be readable JSON"):
         zoo.load(tmp_path)
     (tmp_path / "card.json").write_text('{"format_version": 99}')
     with pytest.raises(zoo.PresetError, match="format_version=99"):

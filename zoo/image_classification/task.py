@@ -8,9 +8,6 @@ from zoo.classification import Classification
 from zoo.data import images as image_data
 from zoo.image_classification.attention_resnet import attention_resnet
 from zoo.image_classification.picture import where_it_looked
-from zoo.task import BUILDERS
-
-BUILDERS["attention_resnet"] = attention_resnet
 
 
 class ImageClassification(Classification):
@@ -28,6 +25,7 @@ class ImageClassification(Classification):
     name = "image_classification"
     noun = "image"
     asked = "IMAGE..."
+    builders = {"attention_resnet": attention_resnet}
 
     @property
     def size(self):

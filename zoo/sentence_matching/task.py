@@ -12,10 +12,6 @@ from zoo.reading import Reading
 from zoo.sentence_matching import picture
 from zoo.sentence_matching.abcnn import abcnn
 from zoo.sentence_matching.mwan import mwan
-from zoo.task import BUILDERS
-
-BUILDERS["abcnn"] = abcnn
-BUILDERS["mwan"] = mwan
 
 
 class SentenceMatching(Reading):
@@ -38,6 +34,7 @@ class SentenceMatching(Reading):
     noun = "pair"
     asked = "LEFT RIGHT"
     source = pair_data
+    builders = {"abcnn": abcnn, "mwan": mwan}
 
     def __init__(self, model, card, assets):
         super().__init__(model, card, assets)

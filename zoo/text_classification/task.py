@@ -5,7 +5,6 @@ import numpy as np
 from zoo.data import texts as text_data
 from zoo.data.tokens import Tokens
 from zoo.reading import Reading
-from zoo.task import BUILDERS
 from zoo.text_classification import picture
 from zoo.text_classification.hierarchical_attention_network import (
     hierarchical_attention_network,
@@ -14,10 +13,6 @@ from zoo.text_classification.recurrent_classifier import recurrent_classifier
 from zoo.text_classification.transformer_classifier import (
     transformer_classifier,
 )
-
-BUILDERS["hierarchical_attention_network"] = hierarchical_attention_network
-BUILDERS["recurrent_classifier"] = recurrent_classifier
-BUILDERS["transformer_classifier"] = transformer_classifier
 
 
 class TextClassification(Reading):
@@ -38,6 +33,11 @@ class TextClassification(Reading):
     noun = "text"
     asked = "TEXT..."
     source = text_data
+    builders = {
+        "hierarchical_attention_network": hierarchical_attention_network,
+        "recurrent_classifier": recurrent_classifier,
+        "transformer_classifier": transformer_classifier,
+    }
 
     def __init__(self, model, card, assets):
         super().__init__(model, card, assets)
