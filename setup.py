@@ -1,3 +1,12 @@
-from setuptools import setup
+from setuptools import find_packages, setup
 
-setup()
+# The trained models lie beside the code, where GitHub shows them; an installed
+# package carries them inside, where `zoo.presets` looks first.
+setup(
+    packages=[
+        *find_packages(include=["keras_attention*", "zoo*"]),
+        "zoo.saved_models",
+    ],
+    package_dir={"zoo.saved_models": "saved_models"},
+    package_data={"zoo.saved_models": ["*.json", "README.md", "*/*"]},
+)

@@ -16,9 +16,11 @@ import keras_attention
 ROOT = pathlib.Path(__file__).parent.parent
 SOURCES = (
     "LICENSE",
+    "MANIFEST.in",
     "README.md",
     "keras_attention",
     "pyproject.toml",
+    "saved_models",
     "setup.py",
     "zoo",
 )
@@ -59,6 +61,7 @@ def python(program, folder, **environment):
             **os.environ,
             "KERAS_BACKEND": keras.backend.backend(),
             "PYTHONPATH": str(folder),
+            "PYTHONSAFEPATH": "1",
             **environment,
         },
         capture_output=True,
@@ -86,6 +89,36 @@ def test_the_wheel_holds_both_packages_and_nothing_else(site):
     )
     metadata = (site / info / "METADATA").read_text()
     assert "License-Expression: Apache-2.0" in metadata
+
+
+def test_the_wheel_carries_the_trained_models(site):
+    carried = site / "zoo" / "saved_models"
+    inside = {p.relative_to(carried) for p in carried.rglob("*")}
+    models = ROOT / "saved_models"
+    outside = {p.relative_to(models) for p in models.rglob("*")}
+    assert inside == outside
+    assert pathlib.Path("han_imdb/model.keras") in inside
+
+
+def test_the_command_finds_and_asks_a_model_of_the_wheel(site, tmp_path):
+    """In an empty folder, with neither the checkout nor a cache."""
+    pytest.importorskip("typer")
+    program = (
+        "import zoo.presets as p; from zoo import cli;"
+        f"assert p.CHECKOUT.is_relative_to({str(site)!r}), p.CHECKOUT;"
+        "cli.app(['list', '--filter', 'han_imdb'], standalone_mode=False);"
+        "cli.app(['predict', 'han_imdb', 'A superb film.'],"
+        " standalone_mode=False)"
+    )
+    said = python(
+        program,
+        tmp_path,
+        PYTHONPATH=str(site),
+        KERAS_ATTENTION_ZOO_HOME=str(tmp_path / "none"),
+        KERAS_ATTENTION_ZOO_URL="",
+    )
+    assert "han_imdb" in said and "pos" in said
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_wheel_works_outside_the_checkout(site):
