@@ -8,6 +8,7 @@ from keras_attention.functional import (
     check_query_call,
     combine_masks,
     masked_softmax,
+    visible_pairs,
 )
 from keras_attention.shapes import shapes_by_tracing
 
@@ -23,18 +24,20 @@ class LocalAttention(keras.layers.Layer):
     the ends of the sequence:
 
         monotonic    p[i] = positions[i]
-        predictive   p[i] = (length - 1) * sigmoid(v_p . tanh(W_p query[i]))
+        predictive   p[i] = length[i] * sigmoid(v_p . tanh(W_p query[i]))
 
         weights[i, j] = softmax over |j - floor(p[i])| <= window
                         of score(query[i], key[j])
 
-    and where the centre is predicted, nearer keys count more, which is how it
-    learns:
+    where `length[i]` is the number of keys that the query may see under all of
+    the masks (so pad at the end). Where the centre is predicted, nearer keys
+    count more, which is how it learns:
 
         weights[i, j] *= exp(-(j - p[i])^2 / (2 std^2)),   std = window / 2
 
-    Time and memory grow as `Tq * window`: the keys of each window are gathered,
-    no full matrix is made unless its weights are asked for.
+    Time and memory grow as `Tq * window`: the keys of each window are gathered.
+    A full matrix is made only where the weights are asked for, and a boolean
+    one where `"predictive"` is given a causal mask.
 
     Args:
         window: Positive integer, the positions on each side of the centre (10
@@ -54,8 +57,7 @@ class LocalAttention(keras.layers.Layer):
         query_mask: Boolean `(B, Tq)`; where it is `False` the output is zero.
             Taken from `query` when it carries a Keras mask.
         value_mask: Boolean `(B, Tk)`, `True` where a key may be seen. Taken
-            from `value` when it carries a Keras mask. The length of a sequence
-            ends at the last such key.
+            from `value` when it carries a Keras mask.
         key_mask: Boolean `(B, Tk)`, the same for `key`.
         attention_mask: Boolean `(B, Tq, Tk)`, which query may see which key.
         return_attention_scores: Boolean. Whether to return the weights too.
@@ -89,12 +91,11 @@ class LocalAttention(keras.layers.Layer):
     >>> tuple(context.shape), tuple(weights.shape)
     ((2, 3, 8), (2, 3, 9))
 
-    Notation: `window` is D, query, key and weights are h_t, the source's h_s
-    and a_t, the centre is p_t, std is sigma in the paper.
+    Notation: `window` is D, `length` is S, query, key and weights are h_t, the
+    source's h_s and a_t, the centre is p_t, std is sigma in the paper.
 
-    Departures: none from the authors' code, which centres the window on the
-    whole number below p and the Gaussian on p itself, does not renormalise,
-    and, counting from 1, predicts up to the last position.
+    Departures: none. As in the authors' code, the window is centred on floor(p)
+    and the Gaussian on p itself, and the product is not renormalised.
 
     Reference:
         Luong, Pham, Manning. Effective Approaches to Attention-based Neural
@@ -202,7 +203,12 @@ class LocalAttention(keras.layers.Layer):
         )
 
         # `places`: the keys in each query's window, (B, Tq, 2 window + 1).
-        centres = self._centres(query, key, key_mask, positions)
+        lengths = None
+        if self.mode == "predictive":
+            lengths = _visible_keys(
+                query, key, key_mask, attention_mask, use_causal_mask
+            )
+        centres = self._centres(query, lengths, positions)
         whole = ops.cast(ops.floor(centres), "int32")
         offsets = ops.arange(-self.window, self.window + 1, dtype="int32")
         places = ops.expand_dims(whole, axis=2) + offsets
@@ -236,7 +242,7 @@ class LocalAttention(keras.layers.Layer):
             return context, _scattered(weights, whole, ops.shape(key)[1])
         return context
 
-    def _centres(self, query, key, key_mask, positions):
+    def _centres(self, query, lengths, positions):
         """Where each query looks, float32 `(B, Tq)`."""
         if self.mode == "monotonic":
             if positions is None:
@@ -253,12 +259,7 @@ class LocalAttention(keras.layers.Layer):
         share = ops.sigmoid(
             ops.cast(ops.matmul(hidden, self.position_vector), "float32")
         )
-        if key_mask is None:
-            return share * ops.cast(ops.shape(key)[1] - 1, "float32")
-        numbered = ops.cast(key_mask, "int32") * ops.arange(ops.shape(key)[1])
-        return share * ops.cast(
-            ops.max(numbered, axis=1, keepdims=True), "float32"
-        )
+        return share * ops.cast(lengths, "float32")
 
     def _scores(self, query, key, places):
         """`(B, Tq, 2 window + 1)`."""
@@ -284,6 +285,20 @@ class LocalAttention(keras.layers.Layer):
             "dropout": self.dropout,
             "seed": self.seed,
         }
+
+
+def _visible_keys(query, key, key_mask, attention_mask, use_causal_mask):
+    """How many keys each query may see; broadcastable to `(B, Tq)`."""
+    pairs = visible_pairs(
+        query,
+        key,
+        key_mask=key_mask,
+        attention_mask=attention_mask,
+        use_causal_mask=use_causal_mask,
+    )
+    if pairs is None:
+        return ops.shape(key)[1]
+    return ops.sum(ops.cast(pairs, "int32"), axis=-1)
 
 
 def _own_places(query, key):

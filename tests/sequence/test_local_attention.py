@@ -61,7 +61,7 @@ def test_equals_the_equations_of_the_paper(score, mode):
         p = float(t)
         if mode == "predictive":
             W_p, v_p = arrays(layer, "position_kernel", "position_vector")
-            p = (length - 1) * sigmoid(v_p @ np.tanh(h @ W_p))
+            p = length * sigmoid(v_p @ np.tanh(h @ W_p))
         a = np.zeros(9)
         for s in range(length):
             if abs(s - np.floor(p)) <= window:
@@ -72,6 +72,38 @@ def test_equals_the_equations_of_the_paper(score, mode):
         close(weights[b, t], a)
         close(context[b, t], a @ value[b])
     close(layer(query, value, value_mask=mask), context)
+
+
+@pytest.mark.parametrize("logit", [-0.7, 0.4, 20.0])  # 20 predicts S itself
+def test_predicts_a_share_of_the_number_of_keys_that_are_visible(logit):
+    """S counts what each query may see, by whichever mask."""
+    query, value = np.ones((4, 5, 2)), np.ones((4, 8, 2))
+    mask = np.ones((4, 8), "bool")
+    mask[1, 5:] = False
+    mask[2, [0, 3]] = False  # a hole
+    mask[3] = False
+    causal = np.tri(5, 8, 3, dtype="bool")  # the last query at the last key
+    layer = LocalAttention(window=4, mode="predictive", score="dot")
+    layer.build(query.shape, value.shape)
+    layer.position_kernel.assign(np.eye(2))
+    layer.position_vector.assign([logit / np.tanh(1), 0])
+    for use_causal in (False, True):
+        pairs = mask[:, None] & (causal | (not use_causal))
+        ways = (
+            {"value_mask": mask, "use_causal_mask": use_causal},
+            {"attention_mask": pairs},
+        )
+        for options in ways:
+            # Equal scores: each window's share is the Gaussian alone.
+            _, weights = layer(
+                query, value, return_attention_scores=True, **options
+            )
+            for b, i in np.ndindex(4, 5):
+                p = np.float32(pairs[b, i].sum() * sigmoid(logit))
+                places = np.arange(8)
+                seen = pairs[b, i] & (abs(places - np.floor(p)) <= 4)
+                near = np.exp(-((places - p) ** 2) / (2 * 2**2))
+                close(weights[b, i], seen * near / max(seen.sum(), 1))
 
 
 def test_reads_nothing_outside_the_window():
