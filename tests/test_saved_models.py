@@ -10,6 +10,7 @@ pytest.importorskip("sklearn", reason="saved models need the extra `zoo`")
 
 import zoo  # noqa: E402
 from tests.public_data import needs_public  # noqa: E402
+from tests.zoo.settings import global_setting  # noqa: E402
 from zoo import presets, recipes  # noqa: E402
 from zoo.folder import read_file  # noqa: E402
 
@@ -26,11 +27,31 @@ def test_there_are_saved_models():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_answers_as_it_did_when_it_was_saved(name):
+    check_golden(name, lambda model, inputs: model(inputs, training=False))
+
+
+@pytest.mark.parametrize(
+    "setting, name",
+    [
+        ("channels_first", "cbam_resnet20_fashion_mnist"),
+        ("float16", "cbam_resnet20_cifar10"),
+        ("float16", "mwan_sick"),
+        ("float16", "recurrent_imdb"),
+        ("float64", "abcnn3_wikiqa"),
+    ],
+)
+def test_answers_alike_under_every_global_setting(setting, name):
+    compiled = keras.Model.predict_on_batch
+    with global_setting(setting):
+        check_golden(name, compiled)
+
+
+def check_golden(name, answer):
     task = zoo.load(name)
     golden = np.load(presets.CHECKOUT / name / "golden.npz")
     arrays = [golden[f"input_{n}"] for n in range(len(golden.files) - 1)]
     inputs = keras.tree.pack_sequence_as(task.model.input, arrays)
-    outputs = task.model(inputs, training=False)
+    outputs = answer(task.model, inputs)
     np.testing.assert_allclose(
         keras.ops.convert_to_numpy(outputs),
         golden["output_0"],

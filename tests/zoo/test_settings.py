@@ -21,6 +21,11 @@ from zoo.image_classification.attention_resnet import (
     attention_resnet,
 )
 
+# JAX has no float64 unless it is asked for, and draws no float16 kernels.
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="needs TensorFlow"
+)
+
 SETTINGS = ("channels_first", "float16", "float64")
 
 
