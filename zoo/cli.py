@@ -7,27 +7,36 @@ runs, and `zoo --help` answers at once.
 import contextlib
 import functools
 import importlib.metadata
-import io
-import json
 import logging
 import os
 import pathlib
 import sys
 import tempfile
-import textwrap
 from typing import Annotated
 
 try:
     import typer
     from rich import box
-    from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 except ModuleNotFoundError as error:
     raise SystemExit(
         f"error: the command `zoo` needs {error.name}, which is not installed: "
         'pip install "keras-attention-zoo[tensorflow,zoo]"'
     ) from None
+
+from zoo.printing import (  # noqa: E402
+    console,
+    exports_table,
+    metric_line,
+    metrics_line,
+    pairs_line,
+    plain,
+    print_answers,
+    print_json,
+    save_page,
+    show_error,
+    warnings_shown,
+)
 
 AGREES = 1e-3  # a metric measured again may differ from its card by this much
 
@@ -39,11 +48,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-# In a pipe, a table is as wide as it needs.
-_WIDTH = None if sys.stdout.isatty() else 200
-_PLAIN = {"markup": False, "highlight": False, "emoji": False}
-console = Console(width=_WIDTH, **_PLAIN)
-messages = Console(stderr=True, **_PLAIN)
 settings = {"debug": False}
 
 Name = Annotated[
@@ -140,13 +144,14 @@ def command(name=None):
         def run(*args, **kwargs):
             try:
                 _import_keras()
-                return function(*args, **kwargs)
+                with warnings_shown():
+                    return function(*args, **kwargs)
             except (typer.Exit, typer.Abort, BrokenPipeError):
                 raise
             except Exception as error:
                 if settings["debug"]:
                     raise
-                _show_error(error)
+                show_error(error)
                 raise typer.Exit(1) from error
 
         return run
@@ -202,7 +207,7 @@ def list_(
             name,
             card["task"],
             card["data"]["name"],
-            _metrics(card),
+            metrics_line(card),
             f"{card['parameters']['total']:,}",
         )
     console.print(table)
@@ -220,7 +225,7 @@ def show(
 
     card = zoo.card(name)
     if as_json:
-        _print_json(card)
+        print_json(card)
         return
     recipe = dict(card.get("recipe", {}))
     log = recipe.pop("log", [])
@@ -231,22 +236,22 @@ def show(
     table.add_row("name", card["name"])
     table.add_row("task", card["task"])
     for metric, found in card["metrics"].items():
-        table.add_row(metric, _metric(found))
-    table.add_row("parameters", _pairs(card["parameters"]))
+        table.add_row(metric, metric_line(found))
+    table.add_row("parameters", pairs_line(card["parameters"]))
     table.add_row("network", card["builder"])
-    table.add_row("", _pairs(card["builder_args"]))
-    table.add_row("reads", _pairs(card["preprocessing"]))
-    table.add_row("data", _pairs(card["data"]))
+    table.add_row("", pairs_line(card["builder_args"]))
+    table.add_row("reads", pairs_line(card["preprocessing"]))
+    table.add_row("data", pairs_line(card["data"]))
     if recipe.get("vectors"):
         table.add_row("vectors", str(recipe["vectors"]))
     if plan:
-        table.add_row("training", _pairs(plan))
+        table.add_row("training", pairs_line(plan))
     if log:
         seconds = sum(epoch["seconds"] for epoch in log)
         table.add_row("", f"{len(log)} epochs in {seconds:,.0f} s")
     if "command" in recipe:
         table.add_row("made by", recipe["command"])
-    table.add_row("versions", _pairs(card["versions"]))
+    table.add_row("versions", pairs_line(card["versions"]))
     table.add_row("files", ", ".join(card["sha256"]))
     console.print(table)
 
@@ -266,14 +271,14 @@ def predict(
     raws = _raws(task, inputs, question, candidates)
     answers = task.predict(raws)
     if as_json:
-        _print_json(
+        print_json(
             [
-                {task.noun: _plain(raw), **answer}
+                {task.noun: plain(raw), **answer}
                 for raw, answer in zip(raws, answers)
             ]
         )
         return
-    _print_answers(task, raws, answers)
+    print_answers(task, raws, answers)
 
 
 @command()
@@ -295,10 +300,10 @@ def look(
     answers = task.look(raws)
     page = task.page(answers)
     if page is not None and out.suffix.lower() in (".html", ".htm"):
-        _save_page(page, out)
+        save_page(page, out)
     else:
         pictures.save_figure(task.picture(raws, answers), out)
-    _print_answers(task, raws, answers)
+    print_answers(task, raws, answers)
     if page is not None:
         console.print(page)
     console.print(f"picture: {out}", soft_wrap=True)
@@ -355,7 +360,7 @@ def train(
         tensorboard=tensorboard,
         vectors=vectors,
     )
-    console.print(_metrics(task.card))
+    console.print(metrics_line(task.card))
     console.print(f"model: {folder / name}", soft_wrap=True)
 
 
@@ -476,7 +481,7 @@ def finetune(
     )
     tuned.measure(test)
     tuned.save(out)
-    console.print(f"{test.name}, {test.split}: {_metrics(tuned.card)}")
+    console.print(f"{test.name}, {test.split}: {metrics_line(tuned.card)}")
     console.print(f"model: {out}", soft_wrap=True)
     console.print(f"try: zoo look {out} {task.asked}", soft_wrap=True)
 
@@ -495,24 +500,6 @@ def export(
     with console.status("exporting, and asking each export in a new process"):
         found = task.export(out, format)
     console.print(exports_table(found))
-
-
-def exports_table(found):
-    """What `Task.export` returned, as a table."""
-    table = Table("format", box=box.SIMPLE)
-    table.add_column("size", justify="right")
-    table.add_column("largest difference", justify="right")
-    table.add_column("allowed", justify="right")
-    table.add_column("path", overflow="fold")
-    for format, facts in found.items():
-        table.add_row(
-            format,
-            f"{facts['bytes'] / 1e6:.2f} MB",
-            f"{facts['largest_difference']:.1e}",
-            f"{facts['tolerance']:.0e}",
-            str(facts["path"]),
-        )
-    return table
 
 
 def _import_keras():
@@ -561,35 +548,12 @@ def _load(name):
         return zoo.load(name)
 
 
-def _save_page(page, path):
-    from zoo.files import replacing
-
-    paper = Console(record=True, file=io.StringIO(), width=100, markup=False)
-    paper.print(page)
-    with replacing(path) as part:
-        part.write_text(paper.export_html(inline_styles=True), "utf-8")
-
-
-def _show_error(error):
-    expected = (ValueError, OSError, ImportError, RuntimeError)
-    text = str(error)
-    if not isinstance(error, expected) or not text:
-        text = f"{type(error).__name__}: {text} (zoo --debug shows where)"
-    messages.print(Text.assemble(("error: ", "bold red"), text), soft_wrap=True)
-
-
 def _words(text):
     return [word.strip() for word in (text or "").split(",") if word.strip()]
 
 
 def _verbose():
     return "auto" if sys.stdout.isatty() else 0
-
-
-def _print_json(value):
-    console.print(
-        json.dumps(value, indent=1, ensure_ascii=False), soft_wrap=True
-    )
 
 
 def _raws(task, inputs, question, candidates):
@@ -605,99 +569,3 @@ def _raws(task, inputs, question, candidates):
     if question is not None:
         return task.from_question(question, candidates)
     return task.from_shell(inputs)
-
-
-def _plain(raw):
-    """What was asked, as JSON."""
-    return list(raw) if isinstance(raw, tuple) else str(raw)
-
-
-def _print_answers(task, raws, answers):
-    if "answers" in answers[0]:
-        for answer in answers:
-            _print_ranking(answer)
-        return
-    table = Table(box=box.SIMPLE)
-    table.add_column(task.noun, overflow="fold")
-    table.add_column("answer", style="bold")
-    table.add_column("", justify="right")
-    table.add_column("then")
-    for raw, answer in zip(raws, answers):
-        others = list(answer["probabilities"].items())[1:3]
-        table.add_row(
-            _shown(raw, answer),
-            answer["label"],
-            _percent(answer["probability"]),
-            ", ".join(f"{label} {_percent(share)}" for label, share in others),
-        )
-    console.print(table)
-
-
-def _print_ranking(answer):
-    from keras_attention.pictures import printable
-
-    question = printable(answer["question"], " ")
-    unread = _unread(answer["answers"][0]["cut"][1])
-    table = Table(title=Text(question + unread), box=box.SIMPLE)
-    table.add_column("", justify="right")
-    table.add_column("score", justify="right", style="bold")
-    table.add_column("candidate", overflow="fold")
-    for rank, each in enumerate(answer["answers"], 1):
-        text = printable(each["text"], " ")
-        table.add_row(
-            str(rank), f"{each['score']:.4f}", text + _unread(each["cut"][0])
-        )
-    console.print(table)
-
-
-def _shown(raw, answer):
-    if isinstance(raw, tuple):
-        return "\n".join(
-            _beginning(text) + _unread(count)
-            for text, count in zip(raw, answer["cut"])
-        )
-    return _beginning(raw) if isinstance(raw, str) else str(raw)
-
-
-def _unread(count):
-    """That words were beyond the length that the network takes."""
-    return f" [{count} words at its end not read]" if count else ""
-
-
-def _beginning(text):
-    from keras_attention.pictures import printable
-
-    shown = printable(text, " ")
-    beginning = textwrap.shorten(shown, 60, placeholder=" ...")
-    if beginning == " ...".strip():  # its first word is longer than that
-        beginning = f"{shown.strip()[:56]} ..."
-    return beginning or '""'
-
-
-def _percent(share):
-    return f"{100 * share:.1f} %"
-
-
-def _metrics(card):
-    """The metrics of a card on one line, the loss left out."""
-    return ", ".join(
-        f"{metric} {found['value']:.4f}"
-        for metric, found in card["metrics"].items()
-        if metric != "loss"
-    )
-
-
-def _metric(found):
-    seeds = found.get("seeds") or []
-    text = f"{found['value']:.4f}"
-    if found.get("std") is not None:
-        text += f" ± {found['std']:.4f}"
-    return f"{text} ({found['n']:,} examples, seeds {seeds})"
-
-
-def _pairs(values):
-    return ", ".join(
-        f"{key} {value}"
-        for key, value in values.items()
-        if value is not None and value != [] and value != {}
-    )

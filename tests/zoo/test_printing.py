@@ -1,0 +1,136 @@
+"""What is printed: no text that others wrote steers a terminal or hides."""
+
+import io
+import json
+import warnings
+
+import pytest
+from rich.table import Table
+from rich.text import Text
+
+from zoo import printing
+from zoo.printing import SafeConsole, as_json, visible
+
+NASTY = {
+    "colours": "cat\x1b[31m",
+    "title of the window": "cat\x1b]0;owned\x07",
+    "C1": "cat\x9b2J\x85",
+    "delete": "cat\x7f\x08\x08\x08dog",
+    "carriage return": "cat\rdog",
+    "turned round": "cat\u202egod\u2066",
+    "no width": "c\u200bat\ufeff",
+    "other line ends": "cat\u2028\u2029\x0b\x0c",
+    "half a pair": "cat\ud800",
+    "beyond 16 bits": "cat\U000e0001",
+    "markup": "[/b][link=http://x.example]cat[/link]",
+    "emoji code": ":cat:",
+    "dollars": "$\\frac{$ $$",
+    "null": "cat\x00",
+}
+each_nasty = pytest.mark.parametrize("text", NASTY.values(), ids=NASTY)
+
+
+def is_tame(text):
+    return all(each.isprintable() or each == "\n" for each in text)
+
+
+def heading(text):
+    return Table("a" * 60, title=text)
+
+
+def cell(text):
+    table = Table("a", "b")
+    table.add_row(text, Text(text))
+    return table
+
+
+def plain(text):
+    return text
+
+
+DOORS = (plain, Text, heading, cell)
+
+
+@each_nasty
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
+def test_nothing_printed_steers_the_terminal(text, door):
+    console = SafeConsole(file=io.StringIO(), width=100)
+    console.print(door(text))
+    printed = console.file.getvalue()
+    assert is_tame(printed)
+    # Rich itself drops some codes, without a dot.
+    assert visible(text).replace("·", "") in printed.replace("·", "")
+
+
+def test_styles_of_the_house_stay():
+    console = SafeConsole(
+        file=io.StringIO(), force_terminal=True, color_system="standard"
+    )
+    console.print(Text("cat\x1b", style="bold"))
+    assert console.file.getvalue() == "\x1b[1mcat·\x1b[0m\n"
+
+
+@pytest.mark.parametrize("text", ["naïve", "猫 🐈", "قط", "a\nb", "50 %·"])
+def test_letters_and_lines_stay_as_they_are(text):
+    assert visible(text) == text
+
+
+@each_nasty
+def test_json_holds_no_control_code_and_reads_back_to_the_same(text):
+    written = as_json({text: [text, "naïve 猫"]})
+    assert is_tame(written)
+    assert json.loads(written) == {text: [text, "naïve 猫"]}
+    assert "naïve 猫" in written
+
+
+@each_nasty
+def test_a_waiting_line_shows_a_name_as_it_is(text):
+    console = SafeConsole(
+        file=io.StringIO(), force_terminal=True, color_system=None, width=100
+    )
+    with console.status(f"loading {text}"):
+        pass
+    assert f"loading {visible(text)}" in console.file.getvalue()
+
+
+@pytest.fixture
+def said(monkeypatch):
+    messages = SafeConsole(file=io.StringIO(), width=100)
+    monkeypatch.setattr(printing, "messages", messages)
+    return messages.file
+
+
+@each_nasty
+def test_errors_and_warnings_are_tame(said, text):
+    printing.show_error(ValueError(f"no such label: {text}"))
+    with printing.warnings_shown():
+        warnings.simplefilter("always")
+        warnings.warn(f"unknown: {text}", UserWarning, stacklevel=1)
+    assert is_tame(said.getvalue())
+    assert said.getvalue().splitlines() == [
+        f"error: no such label: {visible(text)}",
+        f"warning: unknown: {visible(text)}",
+    ]
+
+
+def test_a_text_within_an_error_cannot_forge_a_line(said):
+    printing.show_error(ValueError("no such label: x\nmodel: saved\rall well"))
+    assert said.getvalue() == (
+        "error: no such label: x\n       model: saved·all well\n"
+    )
+
+
+def test_warnings_of_python_are_tame_too(capsys):
+    with printing.warnings_shown():
+        warnings.simplefilter("always")
+        warnings.warn("old: \x1b[2J", DeprecationWarning, stacklevel=1)
+    assert "old: ·[2J" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["<script>alert(1)</script>", "\x1b[2J\u202e"])
+def test_a_page_of_html_holds_text_as_text(tmp_path, text):
+    printing.save_page(Text(text), tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert "<script" not in page
+    assert is_tame(page)
+    assert "·[2J·" in page or "&lt;script&gt;alert(1)&lt;/script&gt;" in page

@@ -1,0 +1,274 @@
+"""What the command `zoo` says: tables, errors, warnings, JSON and pages.
+
+Labels, names, notes and texts come from files that others wrote. All that is
+printed goes through `SafeConsole` or `as_json`, where a sign that could steer a
+terminal or hide something in it is replaced, so nothing else has to care.
+Keras is not imported here, so that `zoo --help` answers at once.
+"""
+
+import contextlib
+import io
+import json
+import sys
+import textwrap
+import unicodedata
+import warnings
+
+from rich import box
+from rich.console import Console
+from rich.segment import Segment
+from rich.table import Table
+from rich.text import Text
+
+SIGN = "·"
+
+
+def visible(text):
+    r"""A text for a terminal: lines stay, any other control code is a dot.
+
+    Replaced are control codes, marks of direction and of no width, and what
+    is no character; other white space becomes a space. The length stays.
+
+    Args:
+        text: String.
+
+    Returns:
+        String.
+
+    Example:
+
+    >>> visible("a\x1b[31mb\u202ec\u00a0d\ne")
+    'a·[31mb·c d\ne'
+    """
+    return "".join(
+        each
+        if each.isprintable() or each == "\n"
+        else " "
+        if each == "\t" or unicodedata.category(each) == "Zs"
+        else SIGN
+        for each in text
+    )
+
+
+class SafeConsole(Console):
+    """A `rich.console.Console` that no printed text can steer.
+
+    Text is printed as it is, without markup, and by `visible`; the codes of
+    rich's own styles stay.
+
+    Args:
+        **options: Those of `rich.console.Console`.
+    """
+
+    def __init__(self, **options):
+        super().__init__(markup=False, highlight=False, emoji=False, **options)
+
+    def render_str(self, text, **options):
+        # Before the layout, which measures the width of each sign.
+        return super().render_str(visible(text), **options)
+
+    def render(self, renderable, options=None):
+        for segment in super().render(renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                yield Segment(visible(segment.text), segment.style)
+
+    def status(self, status, **options):
+        # Rich reads a string there as markup, whatever the console's setting.
+        if isinstance(status, str):
+            status = Text(visible(status))
+        return super().status(status, **options)
+
+
+# In a pipe, a table is as wide as it needs.
+console = SafeConsole(width=None if sys.stdout.isatty() else 200)
+messages = SafeConsole(stderr=True)
+
+
+def as_json(value):
+    r"""JSON that reads back to the same value, without a control code.
+
+    Letters of all languages stay; what `visible` would replace is escaped.
+
+    Args:
+        value: What `json.dumps` takes.
+
+    Returns:
+        String.
+
+    Example:
+
+    >>> print(as_json("é\x9b\u202e"))
+    "é\u009b\u202e"
+    """
+    text = json.dumps(value, indent=1, ensure_ascii=False)
+    return "".join(
+        each
+        if each.isprintable() or each == "\n"
+        else json.dumps(each).strip('"')
+        for each in text
+    )
+
+
+def print_json(value):
+    """Prints a value as JSON, unwrapped."""
+    console.print(as_json(value), soft_wrap=True)
+
+
+def show_error(error):
+    """Prints an exception as one message on stderr."""
+    expected = (ValueError, OSError, ImportError, RuntimeError)
+    text = str(error)
+    if not isinstance(error, expected) or not text:
+        text = f"{type(error).__name__}: {text} (zoo --debug shows where)"
+    _say("error: ", "bold red", text)
+
+
+@contextlib.contextmanager
+def warnings_shown():
+    """Inside, warnings are printed as messages that no text can steer."""
+    before = warnings.showwarning
+
+    def show(message, category, *place, **options):
+        if category is UserWarning:
+            _say("warning: ", "bold yellow", str(message))
+        else:
+            before(visible(str(message)), category, *place, **options)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
+
+
+def _say(kind, style, text):
+    # Lines are set in, so that a text in the message cannot forge another.
+    text = visible(text).replace("\n", "\n" + " " * len(kind))
+    messages.print(Text.assemble((kind, style), text), soft_wrap=True)
+
+
+def exports_table(found):
+    """What `Task.export` returned, as a table."""
+    table = Table("format", box=box.SIMPLE)
+    table.add_column("size", justify="right")
+    table.add_column("largest difference", justify="right")
+    table.add_column("allowed", justify="right")
+    table.add_column("path", overflow="fold")
+    for format, facts in found.items():
+        table.add_row(
+            format,
+            f"{facts['bytes'] / 1e6:.2f} MB",
+            f"{facts['largest_difference']:.1e}",
+            f"{facts['tolerance']:.0e}",
+            str(facts["path"]),
+        )
+    return table
+
+
+def save_page(page, path):
+    """Writes what rich prints as a page of HTML."""
+    from zoo.files import replacing
+
+    paper = SafeConsole(record=True, file=io.StringIO(), width=100)
+    paper.print(page)
+    with replacing(path) as part:
+        part.write_text(paper.export_html(inline_styles=True), "utf-8")
+
+
+def plain(raw):
+    """What was asked, as JSON."""
+    return list(raw) if isinstance(raw, tuple) else str(raw)
+
+
+def print_answers(task, raws, answers):
+    """Prints the answers of a task as a table, or each ranking as one."""
+    if "answers" in answers[0]:
+        for answer in answers:
+            _print_ranking(answer)
+        return
+    table = Table(box=box.SIMPLE)
+    table.add_column(task.noun, overflow="fold")
+    table.add_column("answer", style="bold")
+    table.add_column("", justify="right")
+    table.add_column("then")
+    for raw, answer in zip(raws, answers):
+        others = list(answer["probabilities"].items())[1:3]
+        table.add_row(
+            _shown(raw, answer),
+            answer["label"],
+            _percent(answer["probability"]),
+            ", ".join(f"{label} {_percent(share)}" for label, share in others),
+        )
+    console.print(table)
+
+
+def _print_ranking(answer):
+    from keras_attention.pictures import printable
+
+    question = printable(answer["question"], " ")
+    unread = _unread(answer["answers"][0]["cut"][1])
+    table = Table(title=Text(question + unread), box=box.SIMPLE)
+    table.add_column("", justify="right")
+    table.add_column("score", justify="right", style="bold")
+    table.add_column("candidate", overflow="fold")
+    for rank, each in enumerate(answer["answers"], 1):
+        text = printable(each["text"], " ")
+        table.add_row(
+            str(rank), f"{each['score']:.4f}", text + _unread(each["cut"][0])
+        )
+    console.print(table)
+
+
+def _shown(raw, answer):
+    if isinstance(raw, tuple):
+        return "\n".join(
+            _beginning(text) + _unread(count)
+            for text, count in zip(raw, answer["cut"])
+        )
+    return _beginning(raw) if isinstance(raw, str) else str(raw)
+
+
+def _unread(count):
+    """That words were beyond the length that the network takes."""
+    return f" [{count} words at its end not read]" if count else ""
+
+
+def _beginning(text):
+    from keras_attention.pictures import printable
+
+    shown = printable(text, " ")
+    beginning = textwrap.shorten(shown, 60, placeholder=" ...")
+    if beginning == " ...".strip():  # its first word is longer than that
+        beginning = f"{shown.strip()[:56]} ..."
+    return beginning or '""'
+
+
+def _percent(share):
+    return f"{100 * share:.1f} %"
+
+
+def metrics_line(card):
+    """The metrics of a card on one line, the loss left out."""
+    return ", ".join(
+        f"{metric} {found['value']:.4f}"
+        for metric, found in card["metrics"].items()
+        if metric != "loss"
+    )
+
+
+def metric_line(found):
+    """One metric of a card, with its spread and how it was measured."""
+    seeds = found.get("seeds") or []
+    text = f"{found['value']:.4f}"
+    if found.get("std") is not None:
+        text += f" ± {found['std']:.4f}"
+    return f"{text} ({found['n']:,} examples, seeds {seeds})"
+
+
+def pairs_line(values):
+    """A dict on one line, what is empty left out."""
+    return ", ".join(
+        f"{key} {value}"
+        for key, value in values.items()
+        if value is not None and value != [] and value != {}
+    )
