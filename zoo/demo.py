@@ -14,15 +14,21 @@ from rich.console import Console
 from rich.table import Table
 
 from keras_attention import pictures
-from zoo import presets
+from zoo import export, presets
 from zoo.data.images import load_images
 from zoo.export import run_python
-from zoo.files import replacing
+from zoo.files import check_unclaimed, listed_by, replacing, sha256_of_all
 from zoo.image_classification.picture import where_it_looked
 
 WITH_ATTENTION = "cbam_resnet20_cifar10"
 PLAIN = "resnet20_cifar10"
 SHOWN = 6  # digits in the picture
+
+# What it makes in its folder, beside a digit; results.json lists the files.
+MODEL = "cbam_resnet20_digits"
+EXPORTED = "exported"
+PICTURE = "where_it_looked.png"
+RESULTS = "results.json"
 
 
 def run(
@@ -43,7 +49,8 @@ def run(
     compare its answers and measure its latency.
 
     Args:
-        folder: Path of what is made. Files of an earlier run are replaced.
+        folder: Path of what is made. Files of an earlier run are replaced,
+            and only those.
         epochs: Positive integer. Epochs of fine-tuning.
         batch_size: Positive integer.
         learning_rate: Positive float.
@@ -54,10 +61,11 @@ def run(
     Returns:
         Dict of the results, which `results.json` in the folder holds too:
         `models`, `difference`, `picture`, `model`, `image`, `exports`,
-        `seconds`.
+        `seconds`, and `sha256` of the files.
 
     Raises:
         zoo.PresetError: If one of the two presets is not at hand.
+        ValueError: If a file that no earlier run wrote is in the way.
     """
     console = console or Console(quiet=True)
     folder = pathlib.Path(folder)
@@ -66,6 +74,8 @@ def run(
     with _step(console, "loaded the two models"):
         tasks = {name: presets.load(name) for name in (WITH_ATTENTION, PLAIN)}
         train, test = load_images("digits"), load_images("digits", "test")
+    shown = _first_of_each(test, SHOWN)
+    _check_replaceable(tasks[WITH_ATTENTION], shown, folder)
     folder.mkdir(parents=True, exist_ok=True)
 
     tuned, models, right = {}, {}, {}
@@ -93,13 +103,12 @@ def run(
 
     looking = tuned[WITH_ATTENTION]
     with _step(console, "drew where it looked"):
-        shown = _first_of_each(test, SHOWN)
         picture, image = _picture(looking, shown, folder)
     with _step(console, "saved the new model"):
         looking.measure(test)
-        model = looking.save(folder / "cbam_resnet20_digits")
+        model = looking.save(folder / MODEL)
     with _step(console, "exported it; each export answered in a new process"):
-        exports = looking.export(folder / "exported")
+        exports = looking.export(folder / EXPORTED)
     with _step(console, f"timed each export, {repeats} times one image"):
         one = looking.preprocess(shown.images[:1])
         for format, facts in exports.items():
@@ -118,8 +127,9 @@ def run(
         "image": str(image),
         "exports": exports,
         "seconds": time.perf_counter() - started,
+        "sha256": sha256_of_all(folder, [PICTURE, _digit(shown)]),
     }
-    with replacing(folder / "results.json") as path:
+    with replacing(folder / RESULTS) as path:
         path.write_text(json.dumps(results, indent=1) + "\n")
     _show_end(console, results)
     return results
@@ -166,14 +176,26 @@ def _first_of_each(data, count):
     return data.take(np.array(places))
 
 
+def _check_replaceable(task, shown, folder):
+    """Refuses to begin where files of the user's are in the way."""
+    digests = listed_by(folder / RESULTS)
+    check_unclaimed(folder, [PICTURE, _digit(shown)], digests)
+    presets.check_replaceable(folder / MODEL)
+    export.check_replaceable(task, folder / EXPORTED, task.formats)
+
+
+def _digit(shown):
+    return f"digit_{shown.label_names[shown.labels[-1]]}.png"
+
+
 def _picture(task, shown, folder):
     """Writes the picture, and the last digit for the reader's own try."""
     from PIL import Image
 
     answers = task.look(list(shown.images))
     figure = where_it_looked(task.preprocess(shown.images), answers)
-    path = pictures.save_figure(figure, folder / "where_it_looked.png")
-    digit = folder / f"digit_{shown.label_names[shown.labels[-1]]}.png"
+    path = pictures.save_figure(figure, folder / PICTURE)
+    digit = folder / _digit(shown)
     Image.fromarray(shown.images[-1][..., 0]).save(digit)
     return path, digit
 

@@ -6,6 +6,8 @@ import os
 import pathlib
 import shutil
 
+from zoo import cards
+
 
 @contextlib.contextmanager
 def replacing(path, listed=None):
@@ -29,6 +31,10 @@ def replacing(path, listed=None):
     try:
         yield temporary
         if path.is_dir():
+            if not temporary.is_dir():
+                raise IsADirectoryError(
+                    f"A file never replaces a folder. Received: {path}"
+                )
             _swap(temporary, path, listed)
         else:
             os.replace(temporary, path)
@@ -90,6 +96,33 @@ def check_unclaimed(folder, places, digests, error=ValueError):
                     "are replaced; move this one away or choose another "
                     f"folder. Received: {file}"
                 )
+
+
+def listed_by(manifest):
+    """What an earlier run says that it wrote.
+
+    Args:
+        manifest: `pathlib.Path` of a JSON file, an object whose `sha256` has
+            the SHA-256 of each file beside it.
+
+    Returns:
+        Dict from path, with `/`, to SHA-256; empty where there is no manifest.
+
+    Raises:
+        ValueError: If a file of that name is something else.
+    """
+    if not os.path.lexists(manifest):
+        return {}
+    found = None
+    if manifest.is_file() and not manifest.is_symlink():
+        found = cards.parse(manifest.read_bytes(), manifest)
+    digests = found.get("sha256") if isinstance(found, dict) else None
+    if not isinstance(digests, dict):
+        raise ValueError(
+            "Only a list that an earlier run wrote is replaced; move this file "
+            f"away or choose another folder. Received: {manifest}"
+        )
+    return digests
 
 
 def sha256(path):

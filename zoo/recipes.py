@@ -86,6 +86,9 @@ def train(
     if data_note is not None:
         command.append(f'--data-note "{data_note}"')
 
+    # Before the training: what is in the way would be in the way after it.
+    presets.check_replaceable(pathlib.Path(folder) / name)
+    presets.check_manifest(folder)
     task = follow(
         recipe,
         dtype=dtype,

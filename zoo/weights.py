@@ -228,13 +228,12 @@ def _check_array(item, place, path):
     if not isinstance(item, h5py.Dataset):
         raise _refused(path, f"no array at {shown(place)}")
     made = item.id.get_create_plist()
-    # Keras keeps bfloat16 as two bytes of no type.
+    # Filters need chunks. Keras keeps bfloat16 as two bytes of no type.
     numbers = item.dtype.kind in "fiub" or item.dtype == np.dtype("V2")
     if (
         not numbers
         or item.shape is None
         or made.get_layout() != h5py.h5d.CONTIGUOUS
-        or made.get_nfilters()
         or made.get_external_count()
         or item.id.get_storage_size() != item.size * item.dtype.itemsize
     ):

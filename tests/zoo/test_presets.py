@@ -3,12 +3,14 @@
 import functools
 import http.server
 import json
+import shutil
 import threading
 
 import pytest
 
 import zoo
 from tests.zoo.tiny import LABELS, tiny_data, tiny_task
+from zoo import folder as folders
 from zoo import presets
 from zoo.image_classification.task import ImageClassification
 
@@ -132,8 +134,6 @@ def one_save(base):
 
 
 def saved_once(tmp_path):
-    import shutil
-
     source = one_save(tmp_path.parent)
     return shutil.copytree(source, tmp_path / "copy")
 
@@ -178,3 +178,140 @@ def test_the_manifest_is_made_from_the_cards(shelf):
     card = zoo.card(shelf / "se_tiny")
     assert manifest["se_tiny"]["sha256"].items() >= card["sha256"].items()
     assert set(manifest) == {"se_tiny", "cbam_tiny"}
+
+
+# Others in the cache, and at the URL.
+
+
+def test_an_unreadable_preset_in_the_cache_harms_no_other(shelf, alone):
+    shutil.copytree(shelf, presets.cache())
+    for name, text in (("newer", '{"format_version": 2}'), ("bad", "[[[")):
+        (presets.cache() / name).mkdir()
+        (presets.cache() / name / "card.json").write_text(text)
+    with pytest.warns(UserWarning, match="unreadable") as warned:
+        assert zoo.list_models() == ["cbam_tiny", "se_tiny"]
+    told = " ".join(str(warning.message) for warning in warned)
+    assert "newer/card.json" in told and "bad/card.json" in told
+    assert zoo.load("se_tiny").name == "image_classification"
+    with pytest.raises(zoo.PresetError, match="`format_version`.*newer"):
+        zoo.load("newer")
+
+
+@pytest.mark.parametrize("harm", ["model.keras", "card.json"])
+def test_a_half_fetched_preset_never_wins(server, shelf, alone, harm):
+    shutil.copytree(shelf / "se_tiny", presets.cache() / "se_tiny")
+    (presets.cache() / "se_tiny" / "model.keras").unlink()
+    if harm == "card.json":
+        (presets.cache() / "se_tiny" / "card.json").unlink()
+        (presets.cache() / "se_tiny" / "labels.json").unlink()
+        (presets.cache() / "se_tiny" / "golden.npz").unlink()
+    zoo.load("se_tiny")
+    assert [p for p in server if p.startswith("/se_tiny/")]
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        "",
+        "[]",
+        "null",
+        "<html>",
+        "[" * 100_000,
+        '{"../x": {"task": "t", "sha256": {}}}',
+        '{"x": []}',
+        '{"x": {"sha256": {"card.json": "0", "model.keras": "0"}}}',
+        '{"x": {"task": "t", "sha256": {}}}',
+        '{"x": {"task": "t", "sha256": {"card.json": "0", "model.keras": 1}}}',
+        '{"x": {"task": "t", "sha256": {"card.json": "0", "model.keras": "0",'
+        ' "../../x": "0"}}}',
+        '{"x": {"task": "t", "sha256": {"card.json": "0", "model.keras": "0",'
+        ' "run.py": "0"}}}',
+    ],
+)
+def test_a_manifest_from_elsewhere_is_data(alone, monkeypatch, manifest):
+    monkeypatch.setenv("KERAS_ATTENTION_ZOO_URL", "http://stranger")
+    monkeypatch.setattr(presets, "_download", lambda address: manifest.encode())
+    for ask in (zoo.list_models, lambda: zoo.load("x")):
+        with pytest.raises(zoo.PresetError, match="stranger/manifest.json"):
+            ask()
+    assert not list(alone.iterdir())
+
+
+def test_an_endless_download_is_cut(alone, monkeypatch, server):
+    monkeypatch.setitem(folders.LARGEST, ".keras", 1000)
+    with pytest.raises(zoo.PresetError, match="at most 1,000 bytes"):
+        zoo.load("se_tiny")
+    assert not list((alone / "cache").iterdir())
+
+
+def test_a_url_of_another_form_is_told(alone, monkeypatch):
+    monkeypatch.setenv("KERAS_ATTENTION_ZOO_URL", "no address")
+    with pytest.raises(zoo.PresetError, match="no address/manifest.json"):
+        zoo.list_models()
+
+
+# Nothing of the user's is lost.
+
+
+def test_what_lies_beside_a_model_stays(tmp_path):
+    task = tiny_task("se")
+    folder = task.save(tmp_path / "mine")
+    (folder / "notes.txt").write_text("dear")
+    (folder / "runs").mkdir()
+    (folder / "runs" / "log").write_text("1")
+    task.card["recipe"] = {"command": "again"}
+    task.save(folder)
+    assert (folder / "notes.txt").read_text() == "dear"
+    assert (folder / "runs" / "log").read_text() == "1"
+    assert zoo.card(folder)["recipe"]["command"] == "again"
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("file", ["card.json", "labels.json", "golden.npz"])
+@pytest.mark.parametrize("harm", ["foreign", "altered", "link"])
+def test_a_file_in_the_way_is_an_error_before_the_first_byte(
+    tmp_path, file, harm
+):
+    folder = saved_once(tmp_path)
+    if harm == "foreign":
+        card = json.loads((folder / "card.json").read_text())
+        (folder / "vocabulary.json").write_text("[]")
+        file = "vocabulary.json"
+        assert file not in card["sha256"]
+    elif harm == "altered":
+        (folder / file).write_text('{"mine": 1}')
+    else:
+        (folder / file).rename(tmp_path / "elsewhere")
+        (folder / file).symlink_to(tmp_path / "elsewhere")
+    before = contents(tmp_path)
+    task = tiny_task("se")
+    with pytest.raises(zoo.PresetError, match=file):
+        presets.check_replaceable(folder)
+    with pytest.raises(zoo.PresetError, match=file):
+        task.save(folder)
+    assert contents(tmp_path) == before
+
+
+def contents(folder):
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path: path.read_bytes() for path in files}
+
+
+def test_a_link_to_a_folder_is_followed(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    task = tiny_task("se")
+    for _ in range(2):
+        task.save(tmp_path / "link")
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "real" / "card.json").is_file()
+
+
+def test_a_manifest_of_somebody_else_stays(tmp_path):
+    (tmp_path / "manifest.json").write_text('{"name": "my web app"}')
+    with pytest.raises(zoo.PresetError, match="manifest.json"):
+        presets.write_manifest(tmp_path)
+    with pytest.raises(zoo.PresetError, match="manifest.json"):
+        zoo.train("resnet20_cifar10", folder=tmp_path)  # before the training
+    text = (tmp_path / "manifest.json").read_text()
+    assert text == '{"name": "my web app"}'

@@ -4,6 +4,7 @@ import contextlib
 import copy
 import difflib
 import importlib.util
+import json
 import os
 import pathlib
 import shutil
@@ -15,7 +16,14 @@ import keras
 
 from zoo import presets
 from zoo.data.tokens import SPECIAL
-from zoo.files import replacing
+from zoo.files import (
+    check_unclaimed,
+    listed_by,
+    replacing,
+    sha256_of_all,
+)
+
+MANIFEST = "export.json"  # the SHA-256 of each file that an export wrote
 
 # Format -> its place in the export's folder.
 PLACES = {"saved_model": "saved_model", "litert": "model.tflite"}
@@ -31,15 +39,16 @@ def export(task, folder, formats=tuple(PLACES)):
     The folder gets `saved_model/` (TensorFlow; raw input, arrays and attention
     maps), `model.tflite` (LiteRT; arrays), `labels.txt` and, of a model that
     reads texts, `vocabulary.txt`: the word of each id, one a line, of which the
-    first, padding, is empty. Each format is run in a fresh process, without
-    this package, and compared with the task. Models in mixed precision are
-    exported in float32. Where Keras runs on another backend, TensorFlow writes
-    the files in a process of its own.
+    first, padding, is empty. `export.json` lists what was written, so that a
+    later export replaces these files and no others. Each format is run in a
+    fresh process, without this package, and compared with the task. Models in
+    mixed precision are exported in float32. Where Keras runs on another
+    backend, TensorFlow writes the files in a process of its own.
 
     Args:
         task: A `zoo.task.Task`.
-        folder: Path. Other files in it stay. Nothing in it changes unless
-            every format was written and proved.
+        folder: Path. Other files in it stay, and one in the way is an error.
+            Nothing in it changes unless every format was written and proved.
         formats: Names among `"saved_model"` and `"litert"`, or one of them.
 
     Returns:
@@ -47,8 +56,8 @@ def export(task, folder, formats=tuple(PLACES)):
         `zoo.export.parity.compare` reports.
 
     Raises:
-        ValueError: If a format is unknown, a label cannot be kept, or the
-            model cannot be converted.
+        ValueError: If a format is unknown, a label cannot be kept, a file that
+            no export wrote is in the way, or the model cannot be converted.
         ImportError: If the tools of a format are not installed.
         zoo.export.parity.ParityError: If an export answers differently.
     """
@@ -58,21 +67,22 @@ def export(task, folder, formats=tuple(PLACES)):
     _check_formats(formats)
     labels = task.assets["labels"]
     _check_labels(labels)
+    folder = pathlib.Path(folder)
+    digests = check_replaceable(task, folder, formats)
     task = in_float32(task)
 
-    folder = pathlib.Path(folder)
     is_new = not folder.exists()
     reports = {}
     try:
         # Each takes its place when the block ends, and only if it ends well.
         with contextlib.ExitStack() as places:
-            lists = {"labels.txt": labels}
-            if "vocabulary" in task.assets:
-                words = [*SPECIAL, *task.assets["vocabulary"]]
-                lists["vocabulary.txt"] = words
+            manifest = places.enter_context(replacing(folder / MANIFEST))
+            lists = _lists(task)
+            written = {}
             for file, lines in lists.items():
                 part = places.enter_context(replacing(folder / file))
                 part.write_text("".join(f"{x}\n" for x in lines), "utf-8")
+                written[file] = part
             parts = {
                 name: places.enter_context(replacing(folder / PLACES[name]))
                 for name in formats
@@ -87,11 +97,56 @@ def export(task, folder, formats=tuple(PLACES)):
                     "bytes": _bytes(part),
                     **parity.CHECKS[name](task, part),
                 }
+            written |= {PLACES[name]: part for name, part in parts.items()}
+            text = json.dumps({"sha256": _digests(digests, written)}, indent=1)
+            manifest.write_text(text + "\n", "utf-8")
     except BaseException:
         if is_new:
             shutil.rmtree(folder, ignore_errors=True)
         raise
     return reports
+
+
+def check_replaceable(task, folder, formats=tuple(PLACES)):
+    """Refuses to export over files that no export wrote.
+
+    Args:
+        task: A `zoo.task.Task`.
+        folder: Path of the export's folder.
+        formats: Names among `"saved_model"` and `"litert"`.
+
+    Returns:
+        Dict from path in the folder to SHA-256: what an earlier export wrote.
+
+    Raises:
+        ValueError: If another file is in the way, or one was altered.
+    """
+    folder = pathlib.Path(folder)
+    digests = listed_by(folder / MANIFEST)
+    places = [*_lists(task), *(PLACES[name] for name in formats)]
+    check_unclaimed(folder, places, digests)
+    return digests
+
+
+def _lists(task):
+    """The lines of each text file beside the formats."""
+    lists = {"labels.txt": task.assets["labels"]}
+    if "vocabulary" in task.assets:
+        lists["vocabulary.txt"] = [*SPECIAL, *task.assets["vocabulary"]]
+    return lists
+
+
+def _digests(before, written):
+    """What the manifest lists: the files of before, and those of `written`."""
+    kept = {
+        name: digest
+        for name, digest in before.items()
+        if name.split("/")[0] not in written
+    }
+    for place, part in written.items():
+        for name, digest in sha256_of_all(part.parent, [part.name]).items():
+            kept[place + name.removeprefix(part.name)] = digest
+    return kept
 
 
 def write(task, parts):

@@ -58,6 +58,7 @@ def test_has_one_signature_and_names_its_inputs(report):
 def test_lies_beside_its_labels(report):
     folder = pathlib.Path(report["path"]).parent
     assert sorted(path.name for path in folder.iterdir()) == [
+        "export.json",
         "labels.txt",
         "model.tflite",
     ]

@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import json
 import os
 import pathlib
 import re
@@ -19,6 +20,7 @@ import zoo.export
 from tests.zoo.export.exported import some_images, stirred_task
 from zoo.export import fresh, litert, parity, saved_model
 from zoo.export.parity import ParityError, compare
+from zoo.files import sha256_of_all
 
 tf = pytest.importorskip("tensorflow")
 interpreter = pytest.importorskip("ai_edge_litert.interpreter")
@@ -121,6 +123,7 @@ def test_both_formats_are_exported_and_proved(kept, reports):
     for report in reports.values():
         assert report["largest_difference"] <= report["tolerance"] <= 1e-4
     assert sorted(path.name for path in kept[1].iterdir()) == [
+        "export.json",
         "labels.txt",
         "model.tflite",
         "saved_model",
@@ -294,7 +297,8 @@ def test_a_model_made_under_jax_is_exported(tmp_path):
     report = task.export(tmp_path / "export", ["litert"])["litert"]
     assert report["largest_difference"] <= report["tolerance"]
     places = {path.name for path in (tmp_path / "export").iterdir()}
-    assert places == {"labels.txt", "model.tflite", "saved_model"}
+    lists = {"export.json", "labels.txt"}
+    assert places == {*lists, "model.tflite", "saved_model"}
 
 
 @pytest.mark.parametrize("before", [False, True])
@@ -306,6 +310,9 @@ def test_a_failed_proof_leaves_everything_as_it_was(
         folder.mkdir()
         (folder / "mine.txt").write_text("kept")
         (folder / "model.tflite").write_text("the former")
+        digests = sha256_of_all(folder, ["model.tflite"])
+        listed = json.dumps({"sha256": digests})
+        (folder / "export.json").write_text(listed)
 
     def fails(task, path):
         assert path.read_bytes() == b"whole"
@@ -321,9 +328,11 @@ def test_a_failed_proof_leaves_everything_as_it_was(
         zoo.export.export(task, folder, ["saved_model", "litert"])
     if before:
         assert sorted(path.name for path in folder.iterdir()) == [
+            "export.json",
             "mine.txt",
             "model.tflite",
         ]
+        assert (folder / "export.json").read_text() == listed
         assert (folder / "model.tflite").read_text() == "the former"
     else:
         assert not folder.exists()
