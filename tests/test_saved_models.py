@@ -34,10 +34,14 @@ def test_answers_as_it_did_when_it_was_saved(name):
     "setting, name",
     [
         ("channels_first", "cbam_resnet20_fashion_mnist"),
+        ("float16", "abcnn3_wikiqa"),
         ("float16", "cbam_resnet20_cifar10"),
+        ("float16", "han_imdb"),
         ("float16", "mwan_sick"),
         ("float16", "recurrent_imdb"),
+        ("float16", "transformer_imdb"),
         ("float64", "abcnn3_wikiqa"),
+        ("float64", "transformer_imdb"),
     ],
 )
 def test_answers_alike_under_every_global_setting(setting, name):

@@ -14,7 +14,8 @@ def padding_mask(lengths, max_length):
     Returns:
         Boolean `(B, max_length)`.
     """
-    return ops.arange(max_length) < ops.cast(lengths, "int32")[:, None]
+    places = ops.arange(max_length, dtype="int32")
+    return places < ops.cast(lengths, "int32")[:, None]
 
 
 def causal_mask(query_length, key_length):
@@ -31,8 +32,9 @@ def causal_mask(query_length, key_length):
     Returns:
         Boolean `(Tq, Tk)`.
     """
-    last = ops.arange(query_length) + (key_length - query_length)
-    return ops.arange(key_length) <= last[:, None]
+    first = ops.arange(query_length, dtype="int32")
+    last = first + (key_length - query_length)
+    return ops.arange(key_length, dtype="int32") <= last[:, None]
 
 
 def window_mask(centres, key_length, window):

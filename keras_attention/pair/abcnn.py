@@ -286,7 +286,7 @@ class _Hidden(keras.layers.Layer):
 
 def _first_rows(kernel, count):
     # A slice may be shorter, as JAX knows, which the product does not take.
-    return ops.take(kernel, ops.arange(count), axis=0)
+    return ops.take(kernel, ops.arange(count, dtype="int32"), axis=0)
 
 
 def _both(grid):

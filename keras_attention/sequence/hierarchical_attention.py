@@ -145,7 +145,7 @@ class HierarchicalAttention(keras.layers.Layer):
             # An empty sentence is read as one of one word, and dropped later:
             # a row without any would cost the GPU's fast kernel.
             empty = ops.logical_not(ops.any(word_mask, axis=-1, keepdims=True))
-            first = ops.equal(ops.arange(words), 0)
+            first = ops.equal(ops.arange(words, dtype="int32"), 0)
             read = ops.logical_or(word_mask, ops.logical_and(empty, first))
 
         annotations = self.annotations_dropout(

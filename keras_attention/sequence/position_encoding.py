@@ -80,7 +80,7 @@ class SinusoidalPositionEncoding(keras.layers.Layer):
         _check_start(start)
         length, depth = ops.shape(inputs)[1], inputs.shape[-1]
         speeds = self.max_wavelength ** -(np.arange(0, depth, 2) / depth)
-        positions = ops.arange(length) + ops.cast(start, "int32")
+        positions = ops.arange(length, dtype="int32") + ops.cast(start, "int32")
         positions = ops.cast(positions[:, None], "float32")
         angles = positions * ops.cast(speeds, "float32")
         waves = ops.stack([ops.sin(angles), ops.cos(angles)], axis=-1)
@@ -162,7 +162,8 @@ class LearnedPositionEncoding(keras.layers.Layer):
 
     def call(self, inputs, start=0):
         self._check_length(inputs, start)
-        positions = ops.arange(ops.shape(inputs)[1]) + ops.cast(start, "int32")
+        places = ops.arange(ops.shape(inputs)[1], dtype="int32")
+        positions = places + ops.cast(start, "int32")
         return inputs + ops.take(self.embeddings, positions, axis=0)
 
     def compute_output_spec(self, inputs, start=0):

@@ -71,17 +71,8 @@ READERS = {
 }
 
 
-@pytest.mark.parametrize(
-    "name, floatx",
-    [
-        ("hierarchical_attention_network", "float64"),
-        ("recurrent_classifier", "float16"),
-        ("recurrent_classifier", "float64"),
-        ("abcnn", "float64"),
-        ("mwan", "float16"),
-        ("mwan", "float64"),
-    ],
-)
+@pytest.mark.parametrize("floatx", ["float16", "float64"])
+@pytest.mark.parametrize("name", READERS)
 def test_texts_are_answered_alike(name, floatx):
     make, options, raws = READERS[name]
     task = make(name, **options)
