@@ -7,7 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras  # noqa: E402
 import pytest  # noqa: E402
 
-pytest.register_assert_rewrite("tests.contract")
+pytest.register_assert_rewrite("tests.contract", "tests.reloading")
 
 
 def pytest_configure(config):
@@ -27,9 +27,13 @@ def pytest_configure(config):
         torch.set_float32_matmul_precision("highest")
 
 
-def pytest_collection_modifyitems(items):
-    """The reload in a fresh process comes after all that saves."""
-    items.sort(key=lambda item: item.path.name == "test_reload.py")
+@pytest.fixture(scope="session", autouse=True)
+def what_was_saved_loads_elsewhere(tmp_path_factory):
+    """At the end of each process, one more loads what its contracts saved."""
+    yield
+    from tests.reloading import check_saved
+
+    check_saved(tmp_path_factory.mktemp("reload"))
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 # What the contract saved in this run: (model file, its inputs and output).
-# `tests/test_reload.py`, the last test, loads them all in a fresh process.
+# When the tests end, `tests/reloading.py` loads them all in a fresh process.
 SAVED = []
 
 POLICIES = ("float32", "mixed_float16", "mixed_bfloat16", "float16")
@@ -248,7 +248,7 @@ def check_pair_layer(
 
 
 def reload_script():
-    """The program that `tests/test_reload.py` runs in a fresh process.
+    """The program that `tests/reloading.py` runs in a fresh process.
 
     It imports `keras` and `keras_attention` and nothing else of ours, reads a
     list of pairs as `SAVED` holds them from standard input, and prints a dict
