@@ -3,9 +3,12 @@
 import copy
 import inspect
 import json
+import random
 
 import keras
 import numpy as np
+
+from keras_attention import attention_maps
 
 # What the contract saved in this run: (model file, its inputs and output).
 # When the tests end, `tests/reloading.py` loads them all in a fresh process.
@@ -71,6 +74,7 @@ def check_layer(
     """
     parameters = _constructor_parameters(layer_class)
     _check_names(layer_class, parameters, inits)
+    _check_arguments(layer_class, parameters, inits)
     if not isinstance(free_axes, dict):
         free_axes = {name: free_axes for name in shapes}
 
@@ -109,6 +113,10 @@ def check_layer(
         if "data_format" in parameters:
             _check_data_format(layer, init, shapes, rng)
         if number == 0:
+            _check_questions(layer_class, init, data)
+            _check_build(layer, data)
+            _check_settings(layer, data, policies)
+            _check_steps(layer, data)
             _check_policies(layer_class, init, data, limits, axis, policies)
             _check_free_axes(layer, data, free_axes)
             if keras.backend.backend() == "tensorflow" and litert_batches:
@@ -312,6 +320,37 @@ def _check_names(layer_class, parameters, inits):
         assert moved, f"`{argument}` is at its default in all of `inits`"
 
 
+def _check_arguments(layer_class, parameters, inits):
+    """Numbers of another type are refused in words, by name."""
+    for init in inits:
+        for name, value in init.items():
+            wrong = {"8", None} - {parameters[name].default}
+            if name == "seed" or isinstance(value, bool | str):
+                continue
+            if isinstance(value, int):
+                wrong |= {True, -1}
+                if name != "max_wavelength":  # any positive number
+                    wrong.add(2.5)
+            elif isinstance(value, float):
+                wrong |= {-1.0, float("nan")}
+            elif not isinstance(value, tuple):
+                continue
+            for given in wrong:
+                try:
+                    layer_class(**{**init, name: given})
+                except ValueError as error:
+                    assert f"`{name}`" in str(error), error
+                    assert f"Received: {name}=" in str(error) or (
+                        f", {name}=" in str(error)
+                    ), error
+                except TypeError as error:
+                    raise AssertionError(
+                        f"{name}={given!r}: {error}"
+                    ) from error
+                else:  # what `None` means, the docstring says
+                    assert given is None, f"takes {name}={given!r}"
+
+
 def _check_recipe(layer, parameters, init):
     """`get_config` holds every argument as given, and rebuilds the layer."""
     config = layer.get_config()
@@ -349,6 +388,123 @@ def _check_shapes(layer, data, output, weights):
     plain = layer(**data)
     assert _shapes(plain) == output
     _check_trace(layer(**_symbols(data)), plain)
+
+
+def _check_questions(layer_class, init, data):
+    """Asked about its outputs, it tells what it then returns, and only that."""
+    flags = [{}, {"return_attention_scores": True}][: 1 + _looks(layer_class)]
+    symbols = {
+        name: keras.KerasTensor(array.shape, dtype="float32")
+        for name, array in data.items()
+    }
+    shapes = {f"{n}_shape": (None, *x.shape[1:]) for n, x in data.items()}
+    for policy in ("float32", "mixed_float16"):
+        layer = layer_class(**init, dtype=policy)
+        state = random.getstate()
+        asked = [
+            (
+                layer.compute_output_spec(**symbols, **flag),
+                layer.compute_output_shape(**shapes, **flag),
+            )
+            for flag in flags
+        ]
+        assert random.getstate() == state, "asking for shapes draws seeds"
+        assert not layer.built, "asking for shapes builds the layer"
+        for flag, (specs, told) in zip(flags, asked, strict=True):
+            run = layer(**data, **flag)
+            free = keras.tree.map_structure(lambda x: (None, *x.shape[1:]), run)
+            assert told == free, f"compute_output_shape tells {told}"
+            built = layer.compute_output_spec(**symbols, **flag)
+            for spec in (specs, built):
+                assert _described(spec) == _described(run), (
+                    f"{policy}: compute_output_spec tells {_described(spec)}"
+                )
+
+
+def _described(tensors):
+    return keras.tree.map_structure(
+        lambda x: (
+            f"{keras.backend.standardize_dtype(x.dtype)} {tuple(x.shape)}"
+        ),
+        tensors,
+    )
+
+
+def _check_build(layer, data):
+    """Built by shapes, from a recipe in JSON, it has the same variables."""
+    takes_mask = any(
+        name == "mask" or name.endswith("_mask")
+        for name in inspect.signature(layer.call).parameters
+    )
+    assert layer.supports_masking or not takes_mask, "supports_masking"
+    recipe = json.loads(json.dumps(layer.get_config()))
+    by_shapes = type(layer).from_config(recipe)
+    by_shapes.build(*[array.shape for array in data.values()])
+    by_config = type(layer).from_config(recipe)
+    by_config.build_from_config(layer.get_build_config())
+    for twin in (by_shapes, by_config):
+        assert twin.built, "`build` does not build the layer"
+        before = _variables(twin)
+        assert before == _variables(layer), f"`build` makes {before}"
+    by_shapes(**data)
+    assert _variables(by_shapes) == before, "a call adds variables"
+
+
+def _variables(layer):
+    weights = [(w.path, tuple(w.shape), w.trainable) for w in layer.weights]
+    return weights, len(layer.variables)
+
+
+def _check_settings(layer, data, policies):
+    """Keras's global settings change no layer that was told its own."""
+    config, expected = layer.get_config(), _ask(layer, data)
+    before = keras.config.image_data_format(), keras.config.floatx()
+    settings = [("channels_first", "float32"), (before[0], "float16")]
+    if keras.backend.backend() != "jax":  # which has no float64 by default
+        settings.append((before[0], "float64"))
+    try:
+        for data_format, floatx in settings:
+            keras.config.set_image_data_format(data_format)
+            keras.config.set_floatx(floatx)
+            setting = f"under {data_format}, {floatx}"
+            for dtype in {"float32", floatx} & {*policies, "float64"}:
+                twin = type(layer).from_config({**config, "dtype": dtype})
+                twin(**_symbols(data))
+                twin.set_weights(layer.get_weights())
+                actual = _ask(twin, data)
+                for tensor in keras.tree.flatten(actual):
+                    kind = keras.backend.standardize_dtype(tensor.dtype)
+                    # Keras's own products of float64 may be float32.
+                    kinds = {dtype, "float32"} if dtype == "float64" else dtype
+                    assert kind in kinds, f"{setting}: answers in {kind}"
+                if dtype != "float16":
+                    _close(actual, expected, setting)
+    finally:
+        keras.config.set_image_data_format(before[0])
+        keras.config.set_floatx(before[1])
+
+
+def _check_steps(layer, data):
+    """In `Sequential` and under `TimeDistributed`: as called plainly."""
+    if len(data) != 1 or keras.tree.is_nested(layer(**data)):
+        return
+    (inputs,) = data.values()
+    expected = _numpy(layer(inputs))
+    model = keras.Sequential([keras.Input(inputs.shape[1:]), layer])
+    _close(model(inputs), expected, "in Sequential")
+    assert model.compute_output_shape(inputs.shape) == expected.shape
+    clips = keras.Input((2, *inputs.shape[1:]))
+    output = keras.layers.TimeDistributed(layer)(clips)
+    assert output.shape == (None, 2, *expected.shape[1:]), output.shape
+    model, clips = keras.Model(clips, output), np.stack([inputs] * 2, axis=1)
+    _close(model(clips), np.stack([expected] * 2, 1), "under TimeDistributed")
+    if _looks(layer):
+        (weights,) = attention_maps(model, clips).values()
+        _, looked = layer(inputs, return_attention_scores=True)
+        steps = keras.tree.map_structure(
+            lambda x: np.stack([_numpy(x)] * 2, axis=1), looked
+        )
+        _close(weights, steps, "where it looked, step by step")
 
 
 def _check_trace(traced, run):

@@ -1,10 +1,14 @@
 """The contract itself: it passes a right layer, and each fault goes red."""
 
+import random
+
 import keras
 import pytest
 from keras import ops
 
+from keras_attention.arguments import check_sizes
 from keras_attention.functional import check_pair_call, hide
+from keras_attention.shapes import shapes_by_tracing
 from tests import contract
 
 REGISTER = keras.saving.register_keras_serializable
@@ -35,6 +39,7 @@ def nothing_is_kept_for_the_reload(monkeypatch):
 
 
 @REGISTER(package="keras_attention")
+@shapes_by_tracing
 class Right(keras.layers.Layer):
     """A small squeeze-and-excitation, with parts that a fault can replace."""
 
@@ -46,6 +51,11 @@ class Right(keras.layers.Layer):
         data_format=None,
         **kwargs,
     ):
+        self.check(units)
+        if not isinstance(sizes, list | tuple):
+            raise ValueError(
+                f"`sizes` must be several. Received: sizes={sizes}"
+            )
         super().__init__(**kwargs)
         self.units = units
         self.sizes = sizes
@@ -54,6 +64,9 @@ class Right(keras.layers.Layer):
         self.hidden = keras.layers.Dense(
             units, "tanh", dtype=self.dtype_policy, name="hidden"
         )
+
+    def check(self, units):
+        check_sizes("the hidden layer's width", units=units)
 
     def build(self, input_shape):
         last = self.data_format == "channels_last"
@@ -263,6 +276,47 @@ class Unsaved(Right):
 
 
 @REGISTER(package="keras_attention")
+class TakesAnySize(Right):
+    def check(self, units):
+        pass
+
+
+@REGISTER(package="keras_attention")
+class RefusesByType(Right):
+    def check(self, units):
+        if units < 1:
+            raise ValueError(f"`units` is small. Received: units={units}")
+
+
+@REGISTER(package="keras_attention")
+class ShapeByHand(Right):
+    def compute_output_shape(self, inputs_shape, **flags):
+        return inputs_shape
+
+
+@REGISTER(package="keras_attention")
+class AskedByChance(Right):
+    def compute_output_shape(self, inputs_shape, **flags):
+        random.random()
+        return super().compute_output_shape(inputs_shape, **flags)
+
+
+@REGISTER(package="keras_attention")
+class InTheGlobalFormat(Right):
+    def pool(self, inputs):
+        if keras.config.image_data_format() == "channels_first":
+            return super().pool(inputs) + 1
+        return super().pool(inputs)
+
+
+@REGISTER(package="keras_attention")
+class InTheGlobalPrecision(Right):
+    def pool(self, inputs):
+        exact = keras.config.floatx() == "float32"
+        return super().pool(inputs) + (0 if exact else 1)
+
+
+@REGISTER(package="keras_attention")
 class NoBuiltin(Right):
     def output_of(self, output):
         order = ops.argmax(ops.mean(output, (1, 2)), axis=-1)
@@ -296,6 +350,12 @@ class NotCompiled(Right):
         (NotIdentity, "must return its input|attention weights span"),
         (TrainingByDefault, "training=None"),
         (Unsaved, "a saved model, reloaded"),
+        (TakesAnySize, "takes units="),
+        (RefusesByType, "units="),
+        (ShapeByHand, "compute_output_shape tells"),
+        (AskedByChance, "asking for shapes draws seeds"),
+        (InTheGlobalFormat, "under channels_first, float32"),
+        (InTheGlobalPrecision, "under channels_last, float16"),
     ],
 )
 def test_a_fault_is_red(layer_class, complaint, tmp_path):
@@ -304,12 +364,16 @@ def test_a_fault_is_red(layer_class, complaint, tmp_path):
 
 
 @REGISTER(package="keras_attention")
+@shapes_by_tracing
 class RightPair(keras.layers.Layer):
     """Each side beside the other's sum, with parts that a fault can replace."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.supports_masking = True
+
+    def build(self, left_shape, right_shape):
+        pass
 
     def call(self, left, right, left_mask=None, right_mask=None):
         masks = self.masks(left, right, left_mask, right_mask)

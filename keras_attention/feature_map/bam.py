@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_attention.arguments import check_share, check_sizes
 from keras_attention.functional import (
     channel_axis,
     check_rank,
@@ -110,29 +111,25 @@ class BAM(keras.layers.Layer):
         data_format=None,
         **kwargs,
     ):
-        if ratio < 1 or min_units < 1:
-            raise ValueError(
-                "`ratio` and `min_units` must be positive integers: the "
-                "branches are `max(channels // ratio, min_units)` wide. "
-                f"Received: ratio={ratio}, min_units={min_units}"
-            )
-        if dilation < 1:
-            raise ValueError(
-                "`dilation` must be a positive integer, the distance between "
-                "the places that a convolution looks at. "
-                f"Received: dilation={dilation}"
-            )
+        check_sizes(
+            "the branches are `max(channels // ratio, min_units)` wide",
+            ratio=ratio,
+            min_units=min_units,
+        )
+        check_sizes(
+            "the distance between the places that a convolution looks at",
+            dilation=dilation,
+        )
         if combine not in ("product", "sum"):
             raise ValueError(
                 '`combine` must be "product" or "sum", how the two branches '
                 f"meet inside the gate. Received: combine={combine!r}"
             )
-        if not 0 <= norm_momentum < 1:
-            raise ValueError(
-                "`norm_momentum` must be in [0, 1), the share of the old "
-                "moving average that is kept. "
-                f"Received: norm_momentum={norm_momentum}"
-            )
+        check_share(
+            "norm_momentum",
+            norm_momentum,
+            "the share of the old moving average that is kept",
+        )
         super().__init__(**kwargs)
         self.ratio = ratio
         self.dilation = dilation

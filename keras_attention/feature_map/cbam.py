@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_attention.arguments import check_share, check_sizes
 from keras_attention.functional import (
     channel_axis,
     check_rank,
@@ -85,12 +86,11 @@ class ChannelAttention(keras.layers.Layer):
         data_format=None,
         **kwargs,
     ):
-        if ratio < 1 or min_units < 1:
-            raise ValueError(
-                "`ratio` and `min_units` must be positive integers: the gate's "
-                "network is `max(channels // ratio, min_units)` wide. "
-                f"Received: ratio={ratio}, min_units={min_units}"
-            )
+        check_sizes(
+            "the gate's network is `max(channels // ratio, min_units)` wide",
+            ratio=ratio,
+            min_units=min_units,
+        )
         super().__init__(**kwargs)
         self.ratio = ratio
         self.min_units = min_units
@@ -227,6 +227,9 @@ class SpatialAttention(keras.layers.Layer):
         data_format=None,
         **kwargs,
     ):
+        check_sizes(
+            "the side of the convolution, in places", kernel_size=kernel_size
+        )
         if kernel_size < 3 or kernel_size % 2 == 0:
             raise ValueError(
                 "`kernel_size` must be odd and at least 3: an even kernel has "
@@ -239,12 +242,11 @@ class SpatialAttention(keras.layers.Layer):
                 "the two maps that the convolution sees. "
                 f"Received: pool_order={pool_order!r}"
             )
-        if not 0 <= norm_momentum < 1:
-            raise ValueError(
-                "`norm_momentum` must be in [0, 1), the share of the old "
-                "moving average that is kept. "
-                f"Received: norm_momentum={norm_momentum}"
-            )
+        check_share(
+            "norm_momentum",
+            norm_momentum,
+            "the share of the old moving average that is kept",
+        )
         super().__init__(**kwargs)
         self.kernel_size = kernel_size
         self.spatial_norm = spatial_norm

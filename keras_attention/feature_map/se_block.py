@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_attention.arguments import check_sizes
 from keras_attention.functional import (
     channel_axis,
     check_gate,
@@ -96,12 +97,11 @@ class SEBlock(keras.layers.Layer):
         data_format=None,
         **kwargs,
     ):
-        if ratio < 1 or min_units < 1:
-            raise ValueError(
-                "`ratio` and `min_units` must be positive integers: the gate's "
-                "network is `max(channels // ratio, min_units)` wide. "
-                f"Received: ratio={ratio}, min_units={min_units}"
-            )
+        check_sizes(
+            "the gate's network is `max(channels // ratio, min_units)` wide",
+            ratio=ratio,
+            min_units=min_units,
+        )
         check_gate(gate)
         super().__init__(**kwargs)
         self.ratio = ratio

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_attention.arguments import check_share, check_sizes
 from keras_attention.functional import (
     channel_axis,
     check_rank,
@@ -117,20 +118,24 @@ class SelectiveKernel(keras.layers.Layer):
         data_format=None,
         **kwargs,
     ):
-        if min(filters, groups, ratio, min_units, strides) < 1:
-            raise ValueError(
-                "`filters`, `groups`, `ratio`, `min_units` and `strides` must "
-                "be positive integers: they are sizes. Received: "
-                f"filters={filters}, groups={groups}, ratio={ratio}, "
-                f"min_units={min_units}, strides={strides}"
-            )
-        odd = all(side >= 3 and side % 2 for side in kernels)
-        if not kernels or not odd or len(set(kernels)) < len(kernels):
+        check_sizes(
+            "sizes of the network and of its steps",
+            filters=filters,
+            groups=groups,
+            ratio=ratio,
+            min_units=min_units,
+            strides=strides,
+        )
+        several = isinstance(kernels, list | tuple) and len(kernels) > 0
+        odd = several and all(
+            isinstance(side, int) and side >= 3 and side % 2 for side in kernels
+        )
+        if not odd or len(set(kernels)) < len(kernels):
             raise ValueError(
                 "`kernels` must be different odd integers of at least 3: an "
                 "even kernel has no centre, and each branch is a 3x3 "
                 "convolution spread over its kernel's places. "
-                f"Received: kernels={kernels}"
+                f"Received: kernels={kernels!r}"
             )
         if filters % groups:
             raise ValueError(
@@ -138,12 +143,11 @@ class SelectiveKernel(keras.layers.Layer):
                 "channels of the output. "
                 f"Received: groups={groups}, filters={filters}"
             )
-        if not 0 <= norm_momentum < 1:
-            raise ValueError(
-                "`norm_momentum` must be in [0, 1), the share of the old "
-                "moving average that is kept. "
-                f"Received: norm_momentum={norm_momentum}"
-            )
+        check_share(
+            "norm_momentum",
+            norm_momentum,
+            "the share of the old moving average that is kept",
+        )
         super().__init__(**kwargs)
         self.filters = filters
         self.kernels = tuple(kernels)

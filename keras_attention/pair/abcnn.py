@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_attention.arguments import check_sizes
 from keras_attention.functional import check_pair_call, check_same_depth, hide
 from keras_attention.pair.pair_attention_matrix import PairAttentionMatrix
 from keras_attention.pair.wide_conv1d import WideConv1D
@@ -111,12 +112,17 @@ class ABCNN(keras.layers.Layer):
                 f"`variant` must be one of {VARIANTS}. "
                 f"Received: variant={variant!r}"
             )
+        check_sizes(
+            "the width of the outputs and of a window",
+            filters=filters,
+            kernel_size=kernel_size,
+        )
         compares_input = variant in (1, 3)
-        if compares_input and (max_length is None or max_length < 1):
-            raise ValueError(
-                "`max_length` must be a positive integer for variants 1 and 3, "
-                "whose attention kernels have a row for each place. "
-                f"Received: max_length={max_length}, variant={variant!r}"
+        if compares_input:
+            check_sizes(
+                "for variants 1 and 3, whose attention kernels have a row for "
+                "each place",
+                max_length=max_length,
             )
         if not compares_input and (
             max_length is not None or share_attention_kernels

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_attention.arguments import check_sizes
 from keras_attention.functional import both_directions, check_mask, hide
 from keras_attention.shapes import shapes_by_tracing
 
@@ -58,11 +59,7 @@ class GatedAggregation(keras.layers.Layer):
     """
 
     def __init__(self, units, **kwargs):
-        if units < 1:
-            raise ValueError(
-                "`units` must be a positive integer, the size of each "
-                f"direction of the GRU. Received: units={units}"
-            )
+        check_sizes("the size of each direction of the GRU", units=units)
         super().__init__(**kwargs)
         self.units = units
         self.supports_masking = True

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_attention.arguments import check_sizes
 from keras_attention.functional import both_directions, check_mask, hide
 from keras_attention.sequence.attention_pooling import AttentionPooling
 from keras_attention.shapes import shapes_by_tracing
@@ -61,12 +62,12 @@ class MixedAggregation(keras.layers.Layer):
     """
 
     def __init__(self, units, attention_units=None, **kwargs):
-        if units < 1 or (attention_units is not None and attention_units < 1):
-            raise ValueError(
-                "`units` and `attention_units` must be positive integers, the "
-                "sizes of the GRU and of the scoring network. "
-                f"Received: units={units}, attention_units={attention_units}"
-            )
+        check_sizes(
+            "the sizes of the GRU and of the scoring network",
+            optional=("attention_units",),
+            units=units,
+            attention_units=attention_units,
+        )
         super().__init__(**kwargs)
         self.units = units
         self.attention_units = attention_units

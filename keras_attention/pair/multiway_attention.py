@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_attention.arguments import check_sizes
 from keras_attention.functional import (
     additive_scores,
     check_pair_call,
@@ -84,13 +85,10 @@ class MultiwayAttention(keras.layers.Layer):
     """
 
     def __init__(self, units, ways=WAYS, **kwargs):
-        if units < 1:
-            raise ValueError(
-                "`units` must be a positive integer, the width of the scoring "
-                f"networks. Received: units={units}"
-            )
-        unknown = [way for way in ways if way not in WAYS]
-        if unknown or not ways or len(set(ways)) < len(ways):
+        check_sizes("the width of the scoring networks", units=units)
+        several = isinstance(ways, list | tuple) and len(ways) > 0
+        known = several and all(way in WAYS for way in ways)
+        if not known or len(set(ways)) < len(ways):
             raise ValueError(
                 f"`ways` must be names among {WAYS}, each at most once, and "
                 f"one at least. Received: ways={ways!r}"

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_attention.arguments import check_share, check_sizes
 from keras_attention.functional import (
     both_directions,
     check_pair_call,
@@ -99,17 +100,13 @@ class MwAN(keras.layers.Layer):
         seed=None,
         **kwargs,
     ):
-        if units < 1 or (attention_units is not None and attention_units < 1):
-            raise ValueError(
-                "`units` and `attention_units` must be positive integers, the "
-                "sizes of the GRUs and of the scoring networks. "
-                f"Received: units={units}, attention_units={attention_units}"
-            )
-        if not 0 <= dropout < 1:
-            raise ValueError(
-                "`dropout` must be in [0, 1), a share that leaves something. "
-                f"Received: dropout={dropout}"
-            )
+        check_sizes(
+            "the sizes of the GRUs and of the scoring networks",
+            optional=("attention_units",),
+            units=units,
+            attention_units=attention_units,
+        )
+        check_share("dropout", dropout, "a share that leaves something")
         super().__init__(**kwargs)
         self.units = units
         self.attention_units = attention_units

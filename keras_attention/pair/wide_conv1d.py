@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_attention.arguments import check_sizes
 from keras_attention.functional import check_mask, hide
 from keras_attention.shapes import shapes_by_tracing
 
@@ -56,11 +57,11 @@ class WideConv1D(keras.layers.Layer):
     """
 
     def __init__(self, filters, kernel_size=4, activation="tanh", **kwargs):
-        if filters < 1 or kernel_size < 1:
-            raise ValueError(
-                "`filters` and `kernel_size` must be positive integers. "
-                f"Received: filters={filters}, kernel_size={kernel_size}"
-            )
+        check_sizes(
+            "the width of the output and of a window",
+            filters=filters,
+            kernel_size=kernel_size,
+        )
         super().__init__(**kwargs)
         self.filters = filters
         self.kernel_size = kernel_size

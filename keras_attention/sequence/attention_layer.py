@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_attention.arguments import check_share, check_sizes
 from keras_attention.functional import (
     additive_attention,
     additive_scores,
@@ -144,6 +145,7 @@ class AttentionLayer(keras.layers.Layer):
             )
         if block_size is not None:
             _check_size("block_size", block_size, score, score in HIDDEN)
+        check_share("dropout", dropout, "a share that leaves something")
         super().__init__(**kwargs)
         self.score = score
         self.units = units
@@ -307,11 +309,8 @@ class AttentionLayer(keras.layers.Layer):
 
 def _check_size(name, size, score, used):
     """Refuses a size that the score needs and lacks, or does not use."""
-    if used and (size is None or size < 1):
-        raise ValueError(
-            f"The score {score!r} needs `{name}`, a positive integer. "
-            f"Received: {name}={size}"
-        )
+    if used:
+        check_sizes(f"which the score {score!r} needs", **{name: size})
     if not used and size is not None:
         raise ValueError(
             f"The score {score!r} does not use `{name}`. "

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_attention.arguments import check_sizes
 from keras_attention.functional import check_mask, masked_softmax, weighted_sum
 from keras_attention.shapes import shapes_by_tracing
 
@@ -61,16 +62,12 @@ class AttentionPooling(keras.layers.Layer):
     """
 
     def __init__(self, units, num_queries=None, **kwargs):
-        if units < 1:
-            raise ValueError(
-                "`units` must be a positive integer, the width of the scoring "
-                f"network. Received: units={units}"
-            )
-        if num_queries is not None and num_queries < 1:
-            raise ValueError(
-                "`num_queries` must be a positive integer, the context vectors "
-                f"that look, or None. Received: num_queries={num_queries}"
-            )
+        check_sizes("the width of the scoring network", units=units)
+        check_sizes(
+            "the context vectors that look, or None",
+            optional=("num_queries",),
+            num_queries=num_queries,
+        )
         super().__init__(**kwargs)
         self.units = units
         self.num_queries = num_queries

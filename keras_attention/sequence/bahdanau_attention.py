@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_attention.arguments import check_share, check_sizes
 from keras_attention.functional import (
     additive_attention,
     additive_scores,
@@ -91,16 +92,13 @@ class BahdanauAttention(keras.layers.Layer):
     def __init__(
         self, units, dropout=0.0, block_size=None, seed=None, **kwargs
     ):
-        if units < 1:
-            raise ValueError(
-                "`units` must be a positive integer, the width of the scoring "
-                f"network. Received: units={units}"
-            )
-        if block_size is not None and block_size < 1:
-            raise ValueError(
-                "`block_size` must be a positive integer, the queries taken at "
-                f"once, or None. Received: block_size={block_size}"
-            )
+        check_sizes("the width of the scoring network", units=units)
+        check_sizes(
+            "the queries taken at once, or None",
+            optional=("block_size",),
+            block_size=block_size,
+        )
+        check_share("dropout", dropout, "a share that leaves something")
         super().__init__(**kwargs)
         self.units = units
         self.dropout = dropout

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_attention.arguments import check_share, check_sizes
 from keras_attention.functional import check_mask
 from keras_attention.sequence.attention_pooling import AttentionPooling
 from keras_attention.shapes import shapes_by_tracing
@@ -73,12 +74,12 @@ class HierarchicalAttention(keras.layers.Layer):
     def __init__(
         self, units=50, attention_units=100, dropout=0.0, seed=None, **kwargs
     ):
-        if units < 1 or attention_units < 1:
-            raise ValueError(
-                "`units` and `attention_units` must be positive integers, the "
-                "sizes of the encoders and of the scoring networks. "
-                f"Received: units={units}, attention_units={attention_units}"
-            )
+        check_sizes(
+            "the sizes of the encoders and of the scoring networks",
+            units=units,
+            attention_units=attention_units,
+        )
+        check_share("dropout", dropout, "a share that leaves something")
         super().__init__(**kwargs)
         self.units = units
         self.attention_units = attention_units

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_attention.arguments import check_share, check_sizes
 from keras_attention.functional import (
     check_depth,
     check_query_call,
@@ -113,11 +114,9 @@ class LocalAttention(keras.layers.Layer):
         seed=None,
         **kwargs,
     ):
-        if window < 1:
-            raise ValueError(
-                "`window` must be a positive integer, the positions on each "
-                f"side of the centre. Received: window={window}"
-            )
+        check_sizes("the positions on each side of the centre", window=window)
+        check_sizes("the network's width", optional=("units",), units=units)
+        check_share("dropout", dropout, "a share that leaves something")
         if mode not in ("monotonic", "predictive"):
             raise ValueError(
                 '`mode` must be "monotonic" or "predictive". '
@@ -127,7 +126,7 @@ class LocalAttention(keras.layers.Layer):
             raise ValueError(
                 f"`score` must be one of {SCORES}. Received: score={score!r}"
             )
-        if units is not None and (mode == "monotonic" or units < 1):
+        if units is not None and mode == "monotonic":
             raise ValueError(
                 '`units` must be a positive integer, and is for "predictive", '
                 "which has a network that predicts the centre. "

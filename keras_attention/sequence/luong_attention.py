@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_attention.arguments import check_share, check_sizes
 from keras_attention.sequence.attention_layer import AttentionLayer
 from keras_attention.shapes import shapes_by_tracing
 
@@ -86,11 +87,12 @@ class LuongAttention(keras.layers.Layer):
     def __init__(
         self, units, score="general", dropout=0.0, seed=None, **kwargs
     ):
-        if units is not None and units < 1:
-            raise ValueError(
-                "`units` must be a positive integer, the size of the output, "
-                f"or None. Received: units={units}"
-            )
+        check_sizes(
+            "the size of the output, or None",
+            optional=("units",),
+            units=units,
+        )
+        check_share("dropout", dropout, "a share that leaves something")
         if score not in ("dot", "general", "concat"):
             raise ValueError(
                 '`score` must be "dot", "general" or "concat". '

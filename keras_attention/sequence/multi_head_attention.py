@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_attention.arguments import check_share, check_sizes
 from keras_attention.functional import (
     masked_softmax,
     scaled_dot_scores,
@@ -112,14 +113,15 @@ class MultiHeadAttention(keras.layers.Layer):
         seed=None,
         **kwargs,
     ):
-        sizes = (num_heads, key_dim, value_dim, output_shape)
-        if any(size is not None and size < 1 for size in sizes):
-            raise ValueError(
-                "`num_heads`, `key_dim`, `value_dim` and `output_shape` must "
-                "be positive integers: they are sizes. Received: "
-                f"num_heads={num_heads}, key_dim={key_dim}, "
-                f"value_dim={value_dim}, output_shape={output_shape}"
-            )
+        check_sizes(
+            "they are sizes",
+            optional=("value_dim", "output_shape"),
+            num_heads=num_heads,
+            key_dim=key_dim,
+            value_dim=value_dim,
+            output_shape=output_shape,
+        )
+        check_share("dropout", dropout, "a share that leaves something")
         super().__init__(**kwargs)
         self.num_heads = num_heads
         self.key_dim = key_dim

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_attention.arguments import check_positive, check_sizes
 from keras_attention.shapes import shapes_by_tracing
 
 
@@ -58,11 +59,9 @@ class SinusoidalPositionEncoding(keras.layers.Layer):
     """
 
     def __init__(self, max_wavelength=10000, **kwargs):
-        if max_wavelength <= 0:
-            raise ValueError(
-                "`max_wavelength` must be positive, the slowest wave's length "
-                f"over 2 pi. Received: max_wavelength={max_wavelength}"
-            )
+        check_positive(
+            "max_wavelength", max_wavelength, "the slowest wave's over 2 pi"
+        )
         super().__init__(**kwargs)
         self.max_wavelength = max_wavelength
         self.supports_masking = True
@@ -143,11 +142,7 @@ class LearnedPositionEncoding(keras.layers.Layer):
     """
 
     def __init__(self, max_length, **kwargs):
-        if max_length < 1:
-            raise ValueError(
-                "`max_length` must be a positive integer, the longest "
-                f"sequence. Received: max_length={max_length}"
-            )
+        check_sizes("the longest sequence", max_length=max_length)
         super().__init__(**kwargs)
         self.max_length = max_length
         self.supports_masking = True

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_attention.arguments import check_share
 from keras_attention.functional import (
     masked_softmax,
     scaled_dot_scores,
@@ -80,6 +81,7 @@ class ScaledDotProductAttention(keras.layers.Layer):
     """
 
     def __init__(self, dropout=0.0, seed=None, **kwargs):
+        check_share("dropout", dropout, "a share that leaves something")
         super().__init__(**kwargs)
         self.dropout = dropout
         self.seed = seed
@@ -87,6 +89,9 @@ class ScaledDotProductAttention(keras.layers.Layer):
         self.weights_dropout = keras.layers.Dropout(
             dropout, seed=seed, dtype=self.dtype_policy, name="dropout"
         )
+
+    def build(self, query_shape, value_shape, key_shape=None):
+        _check_depths(query_shape, key_shape or value_shape)
 
     def call(
         self,
@@ -112,12 +117,7 @@ class ScaledDotProductAttention(keras.layers.Layer):
             attention_mask,
             use_causal_mask,
         )
-        if query.shape[-1] != key.shape[-1]:
-            raise ValueError(
-                "`query` and `key` must have the same depth, to be multiplied. "
-                f"Received: query_shape={tuple(query.shape)}, "
-                f"key_shape={tuple(key.shape)}"
-            )
+        _check_depths(query.shape, key.shape)
         weights = masked_softmax(scaled_dot_scores(query, key), mask)
         dropped = self.weights_dropout(weights, training=training)
         context = weighted_sum(dropped, value)
@@ -129,3 +129,12 @@ class ScaledDotProductAttention(keras.layers.Layer):
             "dropout": self.dropout,
             "seed": self.seed,
         }
+
+
+def _check_depths(query_shape, key_shape):
+    if query_shape[-1] != key_shape[-1]:
+        raise ValueError(
+            "`query` and `key` must have the same depth, to be multiplied. "
+            f"Received: query_shape={tuple(query_shape)}, "
+            f"key_shape={tuple(key_shape)}"
+        )

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_attention.arguments import check_share, check_sizes
 from keras_attention.functional import check_mask
 from keras_attention.sequence.multi_head_attention import MultiHeadAttention
 from keras_attention.shapes import shapes_by_tracing
@@ -76,11 +77,8 @@ class SelfAttention(keras.layers.Layer):
     def __init__(
         self, num_heads=1, dropout=0.0, use_bias=True, seed=None, **kwargs
     ):
-        if num_heads < 1:
-            raise ValueError(
-                "`num_heads` must be a positive integer, how many looks are "
-                f"taken. Received: num_heads={num_heads}"
-            )
+        check_sizes("how many looks are taken", num_heads=num_heads)
+        check_share("dropout", dropout, "a share that leaves something")
         super().__init__(**kwargs)
         self.num_heads = num_heads
         self.dropout = dropout

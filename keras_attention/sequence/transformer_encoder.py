@@ -2,6 +2,11 @@
 
 import keras
 
+from keras_attention.arguments import (
+    check_positive,
+    check_share,
+    check_sizes,
+)
 from keras_attention.functional import check_mask
 from keras_attention.sequence.multi_head_attention import MultiHeadAttention
 from keras_attention.shapes import shapes_by_tracing
@@ -98,12 +103,15 @@ class TransformerEncoder(keras.layers.Layer):
         normalize_first=False,
         **kwargs,
     ):
-        if intermediate_dim < 1 or num_heads < 1:
-            raise ValueError(
-                "`intermediate_dim` and `num_heads` must be positive integers: "
-                "they are sizes. Received: "
-                f"intermediate_dim={intermediate_dim}, num_heads={num_heads}"
-            )
+        check_sizes(
+            "sizes of the block",
+            intermediate_dim=intermediate_dim,
+            num_heads=num_heads,
+        )
+        check_share("dropout", dropout, "a share that leaves something")
+        check_positive(
+            "layer_norm_epsilon", layer_norm_epsilon, "added to the variance"
+        )
         super().__init__(**kwargs)
         self.intermediate_dim = intermediate_dim
         self.num_heads = num_heads

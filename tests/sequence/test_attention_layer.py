@@ -146,10 +146,10 @@ def test_drops_weights_in_training_only():
     "arguments, message",
     [
         ({"score": "cosine"}, "score='cosine'"),
-        ({"score": "additive"}, "needs `units`.*Received: units=None"),
+        ({"score": "additive"}, "`units` must.*needs. Received: units=None"),
         ({"score": "concat", "units": 0}, "units=0"),
         ({"score": "dot", "units": 4}, "does not use `units`"),
-        ({"score": "location"}, "needs `max_length`"),
+        ({"score": "location"}, "`max_length` must.*needs"),
         ({"score": "minus", "units": 3, "max_length": 4}, "does not use"),
         ({"score": "general", "use_bias": True}, "use_bias=True"),
         ({"score": "dot", "block_size": 4}, "does not use `block_size`"),

@@ -1,0 +1,68 @@
+"""Arguments: what a layer's constructor refuses, in one form of words."""
+
+import numbers
+
+
+def check_sizes(meaning, optional=(), **sizes):
+    """Refuses sizes that are no positive integers.
+
+    Args:
+        meaning: String, what the sizes are, which is why.
+        optional: Names of those that may be `None`.
+        **sizes: The arguments, by name.
+
+    Raises:
+        ValueError: If one is no integer, or below 1. A boolean is none.
+    """
+    wrong = [
+        name
+        for name, size in sizes.items()
+        if not (size is None and name in optional)
+        and not (_is_number(size, numbers.Integral) and size >= 1)
+    ]
+    if wrong:
+        *others, last = (f"`{name}`" for name in sizes)
+        names = f"{', '.join(others)} and {last}" if others else last
+        kind = "positive integers" if others else "a positive integer"
+        received = ", ".join(f"{name}={x!r}" for name, x in sizes.items())
+        raise ValueError(
+            f"{names} must be {kind}, {meaning}. Received: {received}"
+        )
+
+
+def check_share(name, share, meaning):
+    """Refuses what is no number in [0, 1).
+
+    Args:
+        name: String, the argument's name.
+        share: The argument.
+        meaning: String, what it is a share of, which is why.
+
+    Raises:
+        ValueError: If it is no number, or outside of [0, 1).
+    """
+    if not (_is_number(share, numbers.Real) and 0 <= share < 1):
+        raise ValueError(
+            f"`{name}` must be in [0, 1), {meaning}. Received: {name}={share!r}"
+        )
+
+
+def check_positive(name, number, meaning):
+    """Refuses what is no positive number.
+
+    Args:
+        name: String, the argument's name.
+        number: The argument.
+        meaning: String, what it is, which is why.
+
+    Raises:
+        ValueError: If it is no number, or not above 0.
+    """
+    if not (_is_number(number, numbers.Real) and number > 0):
+        raise ValueError(
+            f"`{name}` must be positive, {meaning}. Received: {name}={number!r}"
+        )
+
+
+def _is_number(value, kind):
+    return isinstance(value, kind) and not isinstance(value, bool)
