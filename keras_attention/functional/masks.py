@@ -184,6 +184,11 @@ def check_mask(name, mask, shape):
     """
     if mask is None:
         return
+    if not hasattr(mask, "dtype"):
+        raise ValueError(
+            f"`{name}` must be a boolean tensor or array, whose shape is "
+            f"checked. Received: {name} of type {type(mask).__name__}"
+        )
     dtype = keras.backend.standardize_dtype(mask.dtype)
     if (
         "float" in dtype

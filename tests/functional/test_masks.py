@@ -116,3 +116,8 @@ def test_refuses_sequences_that_do_not_fit(query, value, key, message):
     check_query_call(np.ones((2, 3, 4)), np.ones((2, 5, 6)), np.ones((2, 5, 4)))
     with pytest.raises(ValueError, match=message):
         check_query_call(np.ones(query), np.ones(value), np.ones(key))
+
+
+def test_a_list_is_no_mask():
+    with pytest.raises(ValueError, match="Received: value_mask of type list"):
+        check_mask("value_mask", [[True, False]], (1, 2))
