@@ -337,7 +337,7 @@ def _metrics(value):
 def _data(value):
     return _dict(value) and all(
         item is None or isinstance(item, str)
-        for item in (value.get("name"), value.get("test_sha256"))
+        for item in map(value.get, ("name", "place", "test_sha256"))
     )
 
 
@@ -375,7 +375,7 @@ _KEYS = {
         "an object, whose `training` is an object, `command` a string and "
         "`log` a list of objects with `seconds`",
     ),
-    "data": (_data, "an object, whose `name` and `test_sha256` are strings"),
+    "data": (_data, "an object; name, place and test_sha256 are strings"),
     "metrics": (_metrics, "an object of objects with `value` and `n`, numbers"),
     "parameters": (_parameters, "an object with `trainable` and `total`"),
     "versions": _OBJECT,

@@ -376,7 +376,7 @@ def evaluate(
     """Measure a model again, beside what its card says."""
     task = _load(name)
     card = task.card
-    test = task.own_test() if data is None else task.read(data)
+    test = _found(task.own_test if data is None else lambda: task.read(data))
     results = task.evaluate(test, batch_size, verbose=_verbose())
 
     same_data = test.sha256() == card["data"].get("test_sha256")
@@ -462,10 +462,12 @@ def finetune(
 
     presets.check_replaceable(out)
     task = _load(name)
-    test = task.read(data, "test")  # before training: there must be some
+    # Before training: there must be some to measure on.
+    test = _found(lambda: task.read(data, "test"))
+    learned = _found(lambda: task.read(data, "train"))
     names = _words(freeze)
     tuned = task.finetune(
-        data,
+        learned,
         freeze="backbone" if names == ["backbone"] else names or None,
         layer_decay=layer_decay,
         validation=validation,
@@ -546,6 +548,14 @@ def _load(name):
 
     with console.status(f"loading {name}"):
         return zoo.load(name)
+
+
+def _found(read):
+    """Reads data, and prints what was found and what was skipped."""
+    with warnings_shown():
+        data = read()
+    console.print(data.found(), soft_wrap=True)
+    return data
 
 
 def _words(text):

@@ -38,6 +38,7 @@ class Reading(Classification):
             # A version has what is public; of the user's own nothing is known.
             "licence_class": data.version and licence,
             "train_split": data.split,
+            **({} if data.place is None else {"place": data.place}),
         }
 
     def signed(self, raw, inputs):

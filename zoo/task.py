@@ -1,6 +1,8 @@
 """Task: raw in, answer out. What every kind of trained model can do."""
 
+import pathlib
 import platform
+import warnings
 from importlib import metadata
 
 import keras
@@ -10,6 +12,7 @@ from keras import ops
 import keras_attention
 from keras_attention.looking import attention_model
 from zoo import presets, training
+from zoo.data import sources
 
 
 class Task:
@@ -194,15 +197,29 @@ class Task:
         Raises:
             ValueError: If data of that name are not at hand.
         """
-        name = self.card["data"]["name"]
+        card = self.card["data"]
+        place = card.get("place")
         try:
-            return self.read(name)
+            if place is None:
+                test = self.read(sources.Known(card["name"]))
+            else:
+                test = self.read(pathlib.Path(place))
         except (ValueError, OSError) as error:
+            where = "by the name" if place is None else "at the place"
             raise ValueError(
                 "Without `data`, those that the model was trained on must be "
-                "at hand by the name on its card; pass them as `data`. "
-                f"Received: card's data={name!r}: {error}"
+                f"at hand {where} on its card; pass them as `data`. "
+                f"Received: card's data={place or card['name']!r}: {error}"
             ) from error
+        stated = card.get("test_sha256")
+        if stated is not None and test.sha256() != stated:
+            warnings.warn(
+                f"The data of {place or card['name']!r} are not those that "
+                "were measured on by the card: their SHA-256 is another. "
+                f"Received: {test.sha256()}, card's test_sha256={stated}",
+                stacklevel=2,
+            )
+        return test
 
     def measure(self, test):
         """Evaluates, and notes on the card what was reached on which data.
@@ -217,6 +234,8 @@ class Task:
         self.card["data"].update(
             test_split=test.split, test_sha256=test.sha256()
         )
+        if test.place is not None:
+            self.card["data"]["place"] = test.place
         self.card["metrics"] = {
             metric: {
                 "value": value,

@@ -9,6 +9,8 @@ import math
 import keras
 import numpy as np
 
+from zoo.data.sources import near
+
 
 class Examples:
     """What examples of every kind can do, whatever an example is.
@@ -20,6 +22,26 @@ class Examples:
 
     # What `_cut` keeps alike, or together, in both parts.
     how_cut = "stratified"
+    # Fields of those that are read from files.
+    place = None
+    skipped = ()
+
+    def found(self):
+        """What was read, in words: how many examples of which class."""
+        counts = np.bincount(self.labels, minlength=len(self.label_names))
+        shown = [
+            f"{name} {count:,}"
+            for name, count in zip(self.label_names[:20], counts)
+        ]
+        if len(self.label_names) > 20:
+            shown.append("...")
+        words = (
+            f"{self.name}, {self.split}: {len(self):,} examples of "
+            f"{len(self.label_names)} classes ({', '.join(shown)})"
+        )
+        if self.skipped:
+            words += f"; {len(self.skipped)} files skipped"
+        return words
 
     @property
     def raws(self):
@@ -158,53 +180,24 @@ def check_split(split):
         )
 
 
-def check_classes(names, where):
-    """Refuses fewer than two classes.
+def least_classes(split):
+    """Two classes to learn from; to measure on, one will do."""
+    return 2 if split == "train" else 1
+
+
+def check_classes(names, where, least=2):
+    """Refuses fewer classes than there must be.
 
     Args:
         names: List of strings, the classes.
         where: String. Where they were found, for the error.
+        least: 2, to learn from; or 1, to measure on.
     """
-    if len(names) < 2:
+    if len(names) < least:
+        wanted = "two classes to tell apart" if least == 2 else "one class"
         raise ValueError(
-            "There must be at least two classes to tell apart. "
-            f"Received: {names} as {where}"
+            f"There must be at least {wanted}. Received: {names} as {where}"
         )
-
-
-def number_classes(labels, count, kind):
-    """Labels of any kind as places among their sorted names.
-
-    Args:
-        labels: Integers or strings, `(N,)` or `(N, 1)`.
-        count: Integer. How many examples there are.
-        kind: String. What the examples are, in the plural, for the error.
-
-    Returns:
-        `(places, names)`: int64 array `(N,)` and list of strings.
-    """
-    labels = np.asarray(labels)
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.shape != (count,):
-        raise ValueError(
-            f"There must be one label for each of the {kind}. "
-            f"Received: {count} {kind}, labels of shape {labels.shape}"
-        )
-    found, places = np.unique(labels, return_inverse=True)
-    names = [str(name) for name in found]
-    check_classes(names, "the labels")
-    return places.astype("int64"), names
-
-
-def unbatched(pairs):
-    """Pairs `(example, label)`, batched or not, as two lists."""
-    raws, labels = [], []
-    for raw, label in pairs:
-        batched = np.ndim(label) > 0
-        raws += list(raw) if batched else [raw]
-        labels += np.ravel(label).tolist()
-    return raws, labels
 
 
 def cut(whole, split):
@@ -222,68 +215,6 @@ def cut(whole, split):
     if whole.split != "all":
         share = f"{share} of {whole.split}"
     return dataclasses.replace(part, split=f"{share} ({whole.how_cut}, seed 0)")
-
-
-def part_of_folder(folder, split, suffix=""):
-    """Where a part of the data lies in a folder that is cut already.
-
-    Args:
-        folder: `pathlib.Path`.
-        split: `"train"` or `"test"`.
-        suffix: String. `""` for folders, else how the files' names end.
-
-    Returns:
-        Path of `train`, or of `test`, or else `validation`; `None` if there is
-        no `train`.
-    """
-    found = {
-        child.name
-        for child in folder.iterdir()
-        if child.is_dir() == (not suffix)
-    }
-    names = [f"{part}{suffix}" for part in ("train", "test", "validation")]
-    train, *held_out = names
-    if train not in found:
-        return None
-    wanted = [train] if split == "train" else held_out
-    for name in wanted:
-        if name in found:
-            return folder / name
-    shown = [f"`{name}`" if suffix else f"`{name}/`" for name in names]
-    raise ValueError(
-        f"A folder with {shown[0]} must have {shown[1]} or {shown[2]} "
-        f"beside it. Received: {sorted(found)}"
-    )
-
-
-def files_by_class(folder, suffixes, kind):
-    """The files of a folder that has a folder for each class.
-
-    Args:
-        folder: `pathlib.Path`.
-        suffixes: Tuple of strings. How the files' names end.
-        kind: String. What the files are, in the plural, for the error.
-
-    Returns:
-        `(paths, labels, names)`: a list, an int64 array, a list of strings.
-    """
-    names = sorted(child.name for child in folder.iterdir() if child.is_dir())
-    check_classes(names, f"the folders in {folder}")
-    paths, labels = [], []
-    for label, name in enumerate(names):
-        found = sorted(
-            path
-            for path in (folder / name).rglob("*")
-            if path.suffix.lower() in suffixes
-        )
-        if not found:
-            raise ValueError(
-                f"Each class folder must hold {kind} ({', '.join(suffixes)}). "
-                f"Received: none in {folder / name}"
-            )
-        paths += found
-        labels += [label] * len(found)
-    return paths, np.array(labels), names
 
 
 def read_file(path):
@@ -440,8 +371,9 @@ def tensorflow_datasets(name):
         import tensorflow_datasets as tfds
     except ImportError as error:
         raise ImportError(
-            f"{name!r} is no folder here; to look it up as a public data set, "
-            'install the extra: pip install "keras-attention-zoo[data]"'
+            f"{str(name)!r} is no file or folder here; to look it up as a "
+            "public data set, install the extra: pip install "
+            '"keras-attention-zoo[data]"'
         ) from error
     return tfds
 
@@ -458,11 +390,13 @@ def public_set(name, choices):
     """
     tfds = tensorflow_datasets(name)
     try:
-        return tfds.builder(name)
-    except tfds.core.DatasetNotFoundError as error:
+        return tfds.builder(str(name))
+    # A name that its grammar does not know, or a configuration that is not.
+    except (tfds.core.DatasetNotFoundError, ValueError) as error:
         raise ValueError(
-            f"`data` must be {choices} of tensorflow-datasets. "
-            f"Received: data={name!r}"
+            f"`data` must be {choices} of tensorflow-datasets. Received: "
+            f"data={str(name)!r}, no such file or folder, and no data of this "
+            f"name{near(name, ())}"
         ) from error
 
 

@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import io
 import os
-import pathlib
 import threading
 import warnings
 
@@ -15,7 +14,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from zoo.data import examples
+from zoo.data import examples, folders, labelled, sources
 
 # Licence class of the data sets that presets are trained on: A open,
 # B non-commercial or research terms, C none stated.
@@ -69,6 +68,8 @@ class ImageData(examples.Examples):
         name: String. What the data is called.
         split: String. Which part of it this is.
         version: String or `None`. The data set's own version.
+        place: String or `None`. Where the data were read from.
+        skipped: Tuple of strings. Files that are no examples, and why.
     """
 
     images: object
@@ -77,6 +78,8 @@ class ImageData(examples.Examples):
     name: str = "arrays"
     split: str = "all"
     version: str | None = None
+    place: str | None = None
+    skipped: tuple = ()
 
     @staticmethod
     def as_bytes(raw):
@@ -92,8 +95,11 @@ def load_images(source="digits", split="train"):
             `"fashion_mnist"`, `"mnist"`, `"tf_flowers"`, ...); a folder with a
             folder of images for each class, or with `train/` and `test/`
             (or `validation/`) which hold those; a pair `(images, labels)` of
-            arrays; a `tf.data.Dataset` of such pairs, batched or not, read
-            into memory once; or an `ImageData`, returned as it is.
+            arrays; a `tf.data.Dataset`, `keras.utils.PyDataset`, generator or
+            list of such pairs, batched or not, read into memory once; or an
+            `ImageData`, returned as it is. Labels are as
+            `zoo.data.labelled.number_classes` takes them. How a name is told
+            from a place says `zoo.data.sources.place`.
         split: `"train"` or `"test"`. A set that comes in one part is cut, 80
             to 20, the same way every time.
 
@@ -102,20 +108,25 @@ def load_images(source="digits", split="train"):
 
     Raises:
         ValueError: If nothing of that name is known, a folder has fewer than
-            two classes, or arrays do not fit together.
+            two classes (to measure on, one will do), or arrays do not fit
+            together.
+        FileNotFoundError: If there is no such folder.
     """
     examples.check_split(split)
     if isinstance(source, ImageData):
         return source
-    if isinstance(source, tuple):
-        return _from_arrays(*source)
-    if hasattr(source, "as_numpy_iterator"):
-        return _from_pairs(source.as_numpy_iterator())
-    if str(source) == "digits":
+    least = examples.least_classes(split)
+    if labelled.is_stream(source):
+        return _from_pairs(source, least)
+    if isinstance(source, (tuple, list)):
+        return _from_arrays(*labelled.check_pair(source, "images"), least)
+    path = sources.place(source, LICENCES)
+    if path is not None:
+        found = _from_folder(path, split, least)
+        return dataclasses.replace(found, place=sources.shown(path))
+    if source == "digits":
         return _digits(split)
-    if os.path.isdir(source):
-        return _from_folder(pathlib.Path(source), split)
-    return _from_tensorflow_datasets(str(source), split)
+    return _from_tensorflow_datasets(source, split)
 
 
 def read_image(raw):
@@ -474,17 +485,31 @@ def _floats_of_32_bits():
         keras.config.set_floatx(before)
 
 
-def _from_arrays(images, labels):
-    places, names = examples.number_classes(labels, len(images), "images")
+def _from_arrays(images, labels, least, class_names=None):
+    places, names = labelled.number_classes(
+        labels, len(images), "images", least, class_names
+    )
     return ImageData(images, places, names)
 
 
-def _from_pairs(pairs):
-    images, labels = examples.unbatched(pairs)
-    shapes = {image.shape for image in images}
-    if len(shapes) == 1 and images[0].ndim == 3:
-        images = np.stack(images)
-    return _from_arrays(images, labels)
+def _from_pairs(source, least):
+    images, labels = labelled.unbatched(source, _several, "images")
+    if all(isinstance(image, np.ndarray) for image in images):
+        shapes = {image.shape for image in images}
+        if len(shapes) == 1 and images[0].ndim == 3:
+            images = np.stack(images)
+    class_names = getattr(source, "class_names", None)
+    return _from_arrays(images, labels, least, class_names)
+
+
+def _several(images, place):
+    """The images of an element, if it holds several."""
+    if isinstance(images, list):
+        return images
+    shape = np.shape(images)
+    # Three sides: a batch of gray images, unless the last is of channels.
+    gray = len(shape) == 3 and shape[-1] not in (1, 3, 4)
+    return list(images) if len(shape) in (1, 4) or gray else None
 
 
 def _digits(split):
@@ -501,18 +526,23 @@ def _digits(split):
     return examples.cut(whole, split)
 
 
-def _from_folder(folder, split):
-    part = examples.part_of_folder(folder, split)
+def _from_folder(folder, split, least):
+    if not folder.is_dir():
+        raise ValueError(
+            "A place of images must be a folder with a folder for each class. "
+            f"Received: the file {folder}"
+        )
+    part = folders.part_of_folder(folder, split)
     if part is None:
-        return examples.cut(_folder_of_classes(folder), split)
+        return examples.cut(_folder_of_classes(folder, least), split)
     return dataclasses.replace(
-        _folder_of_classes(part), name=folder.name, split=part.name
+        _folder_of_classes(part, least), name=folder.name, split=part.name
     )
 
 
-def _folder_of_classes(folder):
-    found = examples.files_by_class(folder, SUFFIXES, "images")
-    return ImageData(*found, folder.name)
+def _folder_of_classes(folder, least):
+    *found, skipped = folders.files_by_class(folder, SUFFIXES, "images", least)
+    return ImageData(*found, folder.name, skipped=skipped)
 
 
 def _from_tensorflow_datasets(name, split):

@@ -7,13 +7,12 @@ gives first.
 
 import dataclasses
 import itertools
-import os
 import pathlib
 import sys
 
 import numpy as np
 
-from zoo.data import examples
+from zoo.data import examples, folders, labelled, sources
 
 # Licence class of the data sets that presets are trained on: A open,
 # B non-commercial or research terms, C none stated.
@@ -56,6 +55,8 @@ class PairData(examples.Examples):
         grouped: Boolean. Whether the pairs of one right text belong together:
             left is a candidate, right its question. Then no question is ever
             divided.
+        place: String or `None`. Where the data were read from.
+        skipped: Tuple of strings. Files that are no examples, and why.
     """
 
     pairs: list
@@ -65,6 +66,8 @@ class PairData(examples.Examples):
     split: str = "all"
     version: str | None = None
     grouped: bool = False
+    place: str | None = None
+    skipped: tuple = ()
 
     @staticmethod
     def as_bytes(raw):
@@ -124,9 +127,11 @@ def load_pairs(source="scene_claims", split="train"):
             (`wrong` or `right`, or 0 or 1; questions that are written alike
             are one), or a folder with `train.csv` and `test.csv` (or
             `validation.csv`); two lists `(pairs, labels)`; a
-            `tf.data.Dataset` of `((left, right), label)`, batched or not, read
-            into memory once; or a `PairData`, returned as it is. Files are in
-            UTF-8.
+            `tf.data.Dataset`, `keras.utils.PyDataset`, generator or list of
+            `((left, right), label)`, batched or not, read into memory once; or
+            a `PairData`, returned as it is. Files are in UTF-8, labels as
+            `zoo.data.labelled.number_classes` takes them. How a name is told
+            from a place says `zoo.data.sources.place`.
         split: `"train"` or `"test"`. A set that comes in one part is cut, 80
             to 20, the same way every time; by question where it has questions
             and candidates.
@@ -137,27 +142,29 @@ def load_pairs(source="scene_claims", split="train"):
 
     Raises:
         ValueError: If nothing of that name is known, there are fewer than two
-            classes, a file is malformed, a text is empty, or pairs and labels
-            do not fit together.
-        FileNotFoundError: If there is no such `.csv` file, or a file is not
+            classes (to measure on, one will do), a file is malformed, a text is
+            empty, or pairs and labels do not fit together.
+        FileNotFoundError: If there is no such file or folder, or a file is not
             where it should be after a download by hand.
     """
     examples.check_split(split)
     if isinstance(source, PairData):
         return source
-    if isinstance(source, (tuple, list)) and len(source) == 2:
-        return _from_lists(*source)
-    if hasattr(source, "as_numpy_iterator"):
-        return _from_lists(*_unbatched(source.as_numpy_iterator()))
-    if str(source) == "scene_claims":
+    least = examples.least_classes(split)
+    if labelled.is_stream(source):
+        found = labelled.unbatched(source, _several, "pairs")
+        return _from_lists(*found, least, getattr(source, "class_names", None))
+    if isinstance(source, (tuple, list)):
+        return _from_lists(*labelled.check_pair(source, "pairs"), least)
+    path = sources.place(source, LICENCES)
+    if path is not None:
+        found = _from_place(path, split, least)
+        return dataclasses.replace(found, place=sources.shown(path))
+    if source == "scene_claims":
         return scene_claims(*{"train": (6000, 0), "test": (1000, 1)}[split])
-    if str(source) == "who_did_what":
+    if source == "who_did_what":
         return _part_of_questions(who_did_what(1800), 1500, split)
-    if os.path.isdir(source):
-        return _from_folder(pathlib.Path(source), split)
-    if str(source).endswith(".csv"):
-        return examples.cut(_from_csv(pathlib.Path(source)), split)
-    return _from_tensorflow_datasets(str(source), split)
+    return _from_tensorflow_datasets(source, split)
 
 
 def scene_claims(count, seed=0):
@@ -295,6 +302,11 @@ def read_lines(path):
     Raises:
         ValueError: If there is none, or the file is in another encoding.
     """
+    if str(path) != "-" and not pathlib.Path(path).is_file():
+        raise FileNotFoundError(
+            "Candidates must be in a file that is there. "
+            f"Received: {str(path)!r}, no such file"
+        )
     if str(path) == "-":
         lines = sys.stdin.read().removeprefix("\ufeff").split("\n")
     else:
@@ -392,22 +404,17 @@ _THINGS = (
 ).split()
 
 
-def _unbatched(elements):
-    """Elements `((left, right), label)`, batched or not, as two lists."""
-
-    def pairs():
-        for place, (pair, label) in enumerate(elements):
-            if not isinstance(pair, tuple) or len(pair) != 2:
-                raise ValueError(
-                    "Each element must be ((left, right), label). Received: "
-                    f"{type(pair).__name__} for a pair at place {place}"
-                )
-            yield list(zip(*pair)) if np.ndim(label) else pair, label
-
-    return examples.unbatched(pairs())
+def _several(pair, place):
+    """The pairs of an element, if it holds several."""
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        raise ValueError(
+            "Each element must be ((left, right), label). "
+            f"Received: {type(pair).__name__} for a pair at place {place}"
+        )
+    return list(zip(*pair)) if np.ndim(pair[0]) else None
 
 
-def _from_lists(pairs, labels):
+def _from_lists(pairs, labels, least, class_names=None):
     found = []
     for place, pair in enumerate(pairs):
         if isinstance(pair, (tuple, list)):
@@ -422,27 +429,27 @@ def _from_lists(pairs, labels):
             )
         _check_filled(pair, ("left", "right"), f"at place {place}")
         found.append(pair)
-    labels = [
-        label.decode() if isinstance(label, bytes) else label
-        for label in labels
-    ]
-    places, names = examples.number_classes(labels, len(found), "pairs")
+    places, names = labelled.number_classes(
+        labels, len(found), "pairs", least, class_names
+    )
     return PairData(found, places, names)
 
 
-def _from_folder(folder, split):
-    part = examples.part_of_folder(folder, split, ".csv")
+def _from_place(path, split, least):
+    if path.is_file():
+        return examples.cut(_from_csv(path, least), split)
+    part = folders.part_of_folder(path, split, ".csv")
     if part is None:
         raise ValueError(
             "A folder of pairs must hold `train.csv` and `test.csv` (or "
-            f"`validation.csv`). Received: {folder}"
+            f"`validation.csv`). Received: {path}"
         )
     return dataclasses.replace(
-        _from_csv(part), name=folder.name, split=part.stem
+        _from_csv(part, least), name=path.name, split=part.stem
     )
 
 
-def _from_csv(path):
+def _from_csv(path, least):
     columns, rows = examples.read_table(
         path, ("left", "right", "label"), ("question", "candidate", "label")
     )
@@ -455,7 +462,9 @@ def _from_csv(path):
         names = list(ANSWERS)
     else:
         labels = [label for _, (_, _, label) in rows]
-        labels, names = examples.number_classes(labels, len(pairs), "pairs")
+        labels, names = labelled.number_classes(
+            labels, len(pairs), "pairs", least
+        )
     return PairData(pairs, labels, names, path.stem, grouped=grouped)
 
 
@@ -484,7 +493,8 @@ def _from_tensorflow_datasets(name, split):
         raise ValueError(
             '`data` must be "scene_claims", "who_did_what", a .csv file, a '
             "folder of them, pairs and labels, or a public set: "
-            f"{', '.join(FEATURES)}. Received: data={name!r}"
+            f"{', '.join(FEATURES)}. Received: data={str(name)!r}, no such "
+            f"file or folder{sources.near(name, FEATURES)}"
         )
     builder = _builder(name)
 

@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-from zoo.data import examples
+from zoo.data import examples, folders, labelled, sources
 from zoo.data.examples import read_file
 
 # Licence class of the data sets that presets are trained on: A open,
@@ -29,6 +29,13 @@ FEATURES = {
 }
 
 
+# How the names of files end, for which no text should be taken.
+FILES = tuple(
+    ".csv .doc .docx .htm .html .jpeg .jpg .json .log .md .pdf .png .rtf .text "
+    ".tsv .txt .xml".split()
+)
+
+
 @dataclasses.dataclass
 class TextData(examples.Examples):
     """Texts and their classes.
@@ -40,6 +47,8 @@ class TextData(examples.Examples):
         name: String. What the data is called.
         split: String. Which part of it this is.
         version: String or `None`. The data set's own version.
+        place: String or `None`. Where the data were read from.
+        skipped: Tuple of strings. Files that are no examples, and why.
     """
 
     texts: list
@@ -48,6 +57,8 @@ class TextData(examples.Examples):
     name: str = "texts"
     split: str = "all"
     version: str | None = None
+    place: str | None = None
+    skipped: tuple = ()
 
     @staticmethod
     def as_bytes(raw):
@@ -68,8 +79,11 @@ def load_texts(source="key_sentences", split="train"):
             which hold those; a `.csv` file with the columns `text` and
             `label`, named in its first line, or a folder with `train.csv` and
             `test.csv` (or `validation.csv`); a pair `(texts, labels)`; a
-            `tf.data.Dataset` of such pairs, batched or not, read into memory
-            once; or a `TextData`, returned as it is. Files are in UTF-8.
+            `tf.data.Dataset`, `keras.utils.PyDataset`, generator or list of
+            such pairs, batched or not, read into memory once; or a `TextData`,
+            returned as it is. Files are in UTF-8, labels as
+            `zoo.data.labelled.number_classes` takes them. How a name is told
+            from a place says `zoo.data.sources.place`.
         split: `"train"` or `"test"`. A set that comes in one part is cut, 80
             to 20, the same way every time.
 
@@ -78,25 +92,27 @@ def load_texts(source="key_sentences", split="train"):
 
     Raises:
         ValueError: If nothing of that name is known, there are fewer than two
-            classes, a file is malformed, or texts and labels do not fit
-            together.
-        FileNotFoundError: If there is no such `.csv` file.
+            classes (to measure on, one will do), a file is malformed, or
+            texts and labels do not fit together.
+        FileNotFoundError: If there is no such file or folder.
     """
     examples.check_split(split)
     if isinstance(source, TextData):
         return source
-    if isinstance(source, (tuple, list)) and len(source) == 2:
-        return _from_lists(*source)
-    if hasattr(source, "as_numpy_iterator"):
-        return _from_lists(*examples.unbatched(source.as_numpy_iterator()))
-    if str(source) == "key_sentences":
+    least = examples.least_classes(split)
+    if labelled.is_stream(source):
+        found = labelled.unbatched(source, _several, "texts")
+        return _from_lists(*found, least, getattr(source, "class_names", None))
+    if isinstance(source, (tuple, list)):
+        return _from_lists(*labelled.check_pair(source, "texts"), least)
+    path = sources.place(source, LICENCES)
+    if path is not None:
+        found = _from_place(path, split, least)
+        return dataclasses.replace(found, place=sources.shown(path))
+    if source == "key_sentences":
         count, seed = {"train": (4000, 0), "test": (1000, 1)}[split]
         return key_sentences(count, seed)[0]
-    if os.path.isdir(source):
-        return _from_folder(pathlib.Path(source), split)
-    if str(source).endswith(".csv"):
-        return examples.cut(_from_csv(pathlib.Path(source)), split)
-    return _from_tensorflow_datasets(str(source), split)
+    return _from_tensorflow_datasets(source, split)
 
 
 def key_sentences(count, seed=0):
@@ -180,12 +196,22 @@ def text_from_shell(word):
 
     Returns:
         String.
+
+    Raises:
+        FileNotFoundError: If a word looks like a file and is none.
     """
     if word == "-":
         return sys.stdin.read().removeprefix("\ufeff")
-    if not os.path.isfile(word):
-        return word
-    return read_file(pathlib.Path(word))
+    path = pathlib.Path(word)
+    if os.path.isfile(word):
+        return read_file(path)
+    file_like = "/" in word or os.sep in word or path.suffix.lower() in FILES
+    if file_like and not any(map(str.isspace, word)):
+        raise FileNotFoundError(
+            "A word that looks like a file must be one; as a text, it is given "
+            f"by standard input, -. Received: {word!r}, no such file"
+        )
+    return word
 
 
 class Batches(examples.Batches):
@@ -235,7 +261,11 @@ _NEUTRAL = (
 )
 
 
-def _from_lists(texts, labels):
+def _several(texts, place):
+    return list(texts) if np.ndim(texts) else None
+
+
+def _from_lists(texts, labels, least, class_names=None):
     texts = [
         text.decode() if isinstance(text, bytes) else text for text in texts
     ]
@@ -245,34 +275,37 @@ def _from_lists(texts, labels):
                 "Each text must be a string. "
                 f"Received: {type(text).__name__} at place {place}"
             )
-    labels = [
-        label.decode() if isinstance(label, bytes) else label
-        for label in labels
-    ]
-    places, names = examples.number_classes(labels, len(texts), "texts")
+    places, names = labelled.number_classes(
+        labels, len(texts), "texts", least, class_names
+    )
     return TextData(texts, places, names)
 
 
-def _from_folder(folder, split):
-    table = examples.part_of_folder(folder, split, ".csv")
-    part = table or examples.part_of_folder(folder, split)
+def _from_place(path, split, least):
+    if path.is_file():
+        return examples.cut(_from_csv(path, least), split)
+    table = folders.part_of_folder(path, split, ".csv")
+    part = table or folders.part_of_folder(path, split)
     if part is None:
-        return examples.cut(_folder_of_classes(folder), split)
+        return examples.cut(_folder_of_classes(path, least), split)
     read = _from_csv if table else _folder_of_classes
-    return dataclasses.replace(read(part), name=folder.name, split=part.stem)
+    found = read(part, least)
+    return dataclasses.replace(found, name=path.name, split=part.stem)
 
 
-def _folder_of_classes(folder):
-    paths, labels, names = examples.files_by_class(folder, (".txt",), "texts")
+def _folder_of_classes(folder, least):
+    paths, labels, names, skipped = folders.files_by_class(
+        folder, (".txt",), "texts", least
+    )
     texts = [read_file(path) for path in paths]
-    return TextData(texts, labels, names, folder.name)
+    return TextData(texts, labels, names, folder.name, skipped=skipped)
 
 
-def _from_csv(path):
+def _from_csv(path, least):
     _, rows = examples.read_table(path, ("text", "label"))
     texts = [text for _, (text, _) in rows]
     labels = [label for _, (_, label) in rows]
-    places, names = examples.number_classes(labels, len(texts), "texts")
+    places, names = labelled.number_classes(labels, len(texts), "texts", least)
     return TextData(texts, places, names, path.stem)
 
 

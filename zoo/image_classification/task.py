@@ -45,7 +45,14 @@ class ImageClassification(Classification):
         return super().several(raw)
 
     def from_shell(self, words):
-        return [pathlib.Path(word) for word in words]
+        paths = [pathlib.Path(word) for word in words]
+        for path in paths:
+            if not path.is_file():
+                raise FileNotFoundError(
+                    "An image must be a file that is there. "
+                    f"Received: {str(path)!r}, no such file"
+                )
+        return paths
 
     def preprocess(self, raws):
         return image_data.prepare_images(raws, self.size, self.channels)
@@ -81,6 +88,7 @@ class ImageClassification(Classification):
             "version": data.version,
             "licence_class": image_data.LICENCES.get(data.name),
             "train_split": data.split,
+            **({} if data.place is None else {"place": data.place}),
         }
 
     def golden_inputs(self):

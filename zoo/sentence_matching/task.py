@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from zoo import metrics
+from zoo.data import labelled
 from zoo.data import pairs as pair_data
 from zoo.data.pair_tokens import PairTokens
 from zoo.data.texts import text_from_shell
@@ -348,7 +349,7 @@ class AnswerSelection(SentenceMatching):
     @classmethod
     def read(cls, data, split="test"):
         found = super().read(data, split)
-        if isinstance(data, (tuple, list)) or hasattr(data, "element_spec"):
+        if isinstance(data, (tuple, list)) or labelled.is_stream(data):
             found = pair_data.as_candidates(found)
         if not found.grouped:
             raise ValueError(

@@ -6,7 +6,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from zoo.data import examples
+from zoo.data import examples, folders, labelled
 
 
 @dataclasses.dataclass
@@ -127,38 +127,32 @@ def test_an_epoch_sees_every_example_once():
 
 
 def test_numbers_classes_by_their_sorted_names():
-    places, names = examples.number_classes(["b", "a", "b"], 3, "numbers")
+    places, names = labelled.number_classes(["b", "a", "b"], 3, "numbers")
     assert places.tolist() == [1, 0, 1] and names == ["a", "b"]
     column = np.array([[7], [2], [7]])
-    places, names = examples.number_classes(column, 3, "numbers")
+    places, names = labelled.number_classes(column, 3, "numbers")
     assert places.tolist() == [1, 0, 1] and names == ["2", "7"]
     with pytest.raises(ValueError, match=r"3 numbers, labels of shape \(2,\)"):
-        examples.number_classes([1, 2], 3, "numbers")
+        labelled.number_classes([1, 2], 3, "numbers")
     with pytest.raises(ValueError, match=r"two classes.*\['1'\]"):
-        examples.number_classes([1, 1], 2, "numbers")
-
-
-def test_undoes_batches():
-    pairs = [(np.array([1, 2]), np.array([0, 1])), (np.array([3]), [1])]
-    assert examples.unbatched(pairs) == ([1, 2, 3], [0, 1, 1])
-    assert examples.unbatched([(1, 0), (2, 1)]) == ([1, 2], [0, 1])
+        labelled.number_classes([1, 1], 2, "numbers")
 
 
 def test_finds_the_part_of_a_folder(tmp_path):
-    assert examples.part_of_folder(tmp_path, "train") is None
+    assert folders.part_of_folder(tmp_path, "train") is None
     (tmp_path / "train").mkdir()
     (tmp_path / "test").touch()  # a file is no part of folders
-    assert examples.part_of_folder(tmp_path, "train").name == "train"
-    assert examples.part_of_folder(tmp_path, "train", ".csv") is None
+    assert folders.part_of_folder(tmp_path, "train").name == "train"
+    assert folders.part_of_folder(tmp_path, "train", ".csv") is None
     with pytest.raises(
         ValueError, match=r"`train/` must have `test/` or `validation/`"
     ):
-        examples.part_of_folder(tmp_path, "test")
+        folders.part_of_folder(tmp_path, "test")
     (tmp_path / "validation").mkdir()
-    assert examples.part_of_folder(tmp_path, "test").name == "validation"
+    assert folders.part_of_folder(tmp_path, "test").name == "validation"
     for name in ("train.csv", "test.csv", "validation.csv"):
         (tmp_path / name).touch()
-    assert examples.part_of_folder(tmp_path, "test", ".csv").name == "test.csv"
+    assert folders.part_of_folder(tmp_path, "test", ".csv").name == "test.csv"
 
 
 def test_refuses_another_part():

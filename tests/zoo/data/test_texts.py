@@ -94,6 +94,7 @@ def classes_of_texts(folder, count=5):
     return folder
 
 
+@pytest.mark.filterwarnings("ignore:.*notes.md")
 def test_reads_a_folder_of_classes(tmp_path):
     folder = classes_of_texts(tmp_path / "reviews")
     train, test = load_texts(folder), load_texts(str(folder), "test")
@@ -105,6 +106,7 @@ def test_reads_a_folder_of_classes(tmp_path):
         assert text.endswith(f"\n{train.label_names[label]}, é")
 
 
+@pytest.mark.filterwarnings("ignore:.*notes.md")
 def test_reads_a_folder_that_is_cut_already(tmp_path):
     classes_of_texts(tmp_path / "train", 3)
     with pytest.raises(ValueError, match="`validation/` beside it"):

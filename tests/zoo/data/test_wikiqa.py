@@ -85,6 +85,7 @@ def test_the_real_files_are_whole():
 
 
 def test_an_empty_folder_of_downloads_says_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    # The variable of the shell counted when the package was imported.
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="aka.ms/WikiQA.*Received: Man"):
         load_pairs("wikiqa")

@@ -1,0 +1,250 @@
+"""Labelled examples in memory: streams taken apart, targets told apart."""
+
+import collections.abc
+import numbers
+
+import keras
+import numpy as np
+
+from zoo.data.examples import check_classes
+
+# More than this of what has no end of its own is not waited for.
+MOST = 10**6  # examples
+MOST_BYTES = 2**33
+
+
+def is_stream(source):
+    """Whether data come as elements `(example, label)`, batched or not.
+
+    That is a `tf.data.Dataset`, a `keras.utils.PyDataset`, a generator, or a
+    list of tuples. A list of two lists is not.
+    """
+    if isinstance(source, list):
+        return bool(source) and all(isinstance(x, tuple) for x in source)
+    return not isinstance(source, (str, bytes, tuple, np.ndarray)) and (
+        hasattr(source, "as_numpy_iterator")
+        or isinstance(source, keras.utils.PyDataset)
+        or isinstance(source, collections.abc.Iterable)
+    )
+
+
+def check_pair(source, kind):
+    """Refuses anything but `(examples, labels)`.
+
+    Args:
+        source: Tuple or list.
+        kind: String. What the examples are, in the plural.
+
+    Returns:
+        `source`.
+    """
+    if len(source) != 2:
+        raise ValueError(
+            f"`data` must be two, {kind} and labels; weights of examples are "
+            "not taken, `class_weight` weighs classes. "
+            f"Received: {type(source).__name__} of {len(source)}"
+        )
+    return source
+
+
+def unbatched(source, several, kind):
+    """Takes a stream apart.
+
+    Args:
+        source: As in `is_stream`.
+        several: Function of what stands for the example in an element, and
+            of the element's place: the list of examples where it is a
+            batch, else `None`.
+        kind: String. What the examples are, in the plural, for errors.
+
+    Returns:
+        `(raws, labels)`, two lists.
+
+    Raises:
+        ValueError: If an element is no pair, its parts do not fit, or there is
+            no end.
+    """
+    raws, labels, size = [], [], 0
+    bounded = _has_length(source)
+    for place, element in enumerate(elements(source)):
+        if not isinstance(element, (tuple, list)) or len(element) != 2:
+            count = (
+                f" of {len(element)}"
+                if isinstance(element, (tuple, list))
+                else ""
+            )
+            raise ValueError(
+                f"Each element must be a pair of {kind} and labels, "
+                "(example, label); weights of examples are not taken, "
+                "`class_weight` weighs classes. "
+                f"Received: {type(element).__name__}{count} at place {place}"
+            )
+        raw, label = element
+        batch = several(raw, place)
+        if batch is None:
+            batch, label = [raw], [label]
+        elif np.ndim(label) == 0 or len(label) != len(batch):
+            raise ValueError(
+                f"A batch must have a label for each of its {kind}. "
+                f"Received: {len(batch)} {kind}, labels of shape "
+                f"{np.shape(label)} at place {place}"
+            )
+        raws += batch
+        labels += list(label)
+        size += getattr(raw, "nbytes", 0)
+        if not bounded and (len(raws) > MOST or size > MOST_BYTES):
+            raise ValueError(
+                "Data without a length must come to an end: they are read "
+                f"into memory once. Received: {len(raws)} {kind} so far, from "
+                f"{type(source).__name__}"
+            )
+    return raws, labels
+
+
+def number_classes(labels, count, kind, least=2, class_names=None):
+    """Labels of any kind as places among their names.
+
+    Args:
+        labels: Integers, whole floats, booleans, strings or bytes, `(N,)` or
+            `(N, 1)`; or `(N, classes)`, one-hot.
+        count: Integer. How many examples there are.
+        kind: String. What the examples are, in the plural, for the error.
+        least: Integer. How many classes there must be.
+        class_names: List of strings, what integers are places in; or `None`:
+            the names are the labels, sorted.
+
+    Returns:
+        `(places, names)`: int64 array `(N,)` and list of strings.
+
+    Raises:
+        ValueError: If there is not one label for each, or a label is missing,
+            negative, or no whole number.
+    """
+    labels = _as_array(labels)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.shape[:1] != (count,) or labels.ndim > 2:
+        raise ValueError(
+            f"There must be one label for each of the {kind}. "
+            f"Received: {count} {kind}, labels of shape {labels.shape}"
+        )
+    if labels.ndim == 2:
+        return _from_one_hot(labels, class_names)
+    if labels.dtype.kind in "fiu":
+        _check_whole(labels)
+        labels = labels.astype("int64")
+    if class_names is not None and labels.dtype.kind in "ib":
+        names, places = list(map(str, class_names)), labels.astype("int64")
+        if len(places) and places.max() >= len(names):
+            raise ValueError(
+                "A label must be a place in the names of the classes. "
+                f"Received: {places.max()} at place {places.argmax()}, "
+                f"class_names={names}"
+            )
+    else:
+        found, places = np.unique(labels, return_inverse=True)
+        names = [str(name) for name in found]
+    check_classes(names, "the labels", least)
+    return places.astype("int64"), names
+
+
+def elements(source):
+    """The elements of a stream, arrays being NumPy's; refuses endless ones."""
+    if isinstance(source, keras.utils.PyDataset):
+        length = source.num_batches
+        if length is None or length == float("inf"):
+            raise ValueError(
+                "Data must come to an end: they are read into memory once. "
+                f"Received: {type(source).__name__} of {length} batches"
+            )
+        return (source[place] for place in range(length))
+    if hasattr(source, "as_numpy_iterator"):
+        if int(source.cardinality()) == -1:  # tf.data.INFINITE_CARDINALITY
+            raise ValueError(
+                "Data must come to an end: they are read into memory once. "
+                "Received: an infinite tf.data.Dataset, such as `repeat` makes"
+            )
+        return source.as_numpy_iterator()
+    return source
+
+
+def _has_length(source):
+    try:
+        return isinstance(source, keras.utils.PyDataset) or len(source) >= 0
+    except TypeError:  # a generator, or a dataset made of one
+        return False
+
+
+def _as_array(labels):
+    """Labels as an array of numbers, of booleans, or of strings."""
+    if not isinstance(labels, (list, tuple)):
+        labels = np.asarray(labels)
+        if labels.dtype.kind in "fiub":
+            return labels
+        if labels.ndim == 2 and labels.shape[1] == 1:
+            labels = labels[:, 0]
+    plain = []
+    for place, label in enumerate(labels):
+        if isinstance(label, bytes):
+            label = label.decode()
+        elif not isinstance(label, (str, list, tuple)) and np.ndim(label) == 0:
+            label = np.asarray(label).item()
+        elif not isinstance(label, str):
+            array = np.asarray(label)
+            label = array[0] if array.shape == (1,) else array
+            if isinstance(label, bytes):
+                label = label.decode()
+        one = isinstance(label, (str, numbers.Number, np.bool_))
+        vector = isinstance(label, np.ndarray) and label.dtype.kind in "fiub"
+        if not (one or vector) or isinstance(label, str) and not label:
+            raise ValueError(
+                "A label must be a string that is not empty, a whole number, "
+                f"or one-hot. Received: {label!r} at place {place}"
+            )
+        plain.append(label)
+    for place, label in enumerate(plain):
+        if _kind(label) != _kind(plain[0]):
+            raise ValueError(
+                "Labels must be of one kind. Received: "
+                f"{plain[0]!r} at place 0, {label!r} at place {place}"
+            )
+    return np.array(plain)
+
+
+def _kind(label):
+    if isinstance(label, np.ndarray):
+        return label.shape
+    return str if isinstance(label, str) else numbers.Number
+
+
+def _check_whole(labels):
+    wrong = (labels < 0) | ~np.isfinite(labels) | (labels != np.floor(labels))
+    if wrong.any():
+        place = int(wrong.argmax())
+        raise ValueError(
+            "A label that is a number must be whole, and not negative. "
+            f"Received: {labels[place]} at place {place}"
+        )
+
+
+def _from_one_hot(labels, class_names):
+    count = labels.shape[1]
+    if labels.dtype.kind in "fiub":
+        wrong = ((labels != 0) & (labels != 1)).any(axis=1)
+        wrong |= labels.astype("float64").sum(axis=1) != 1
+    else:
+        wrong = np.ones(len(labels), bool)
+    if wrong.any() or count < 2:
+        place = int(wrong.argmax())
+        raise ValueError(
+            "Labels in rows must be one-hot: a single 1, otherwise 0. "
+            f"Received: {labels[place].tolist()} at place {place}, labels of "
+            f"shape {labels.shape}"
+        )
+    names = [str(name) for name in class_names or range(count)]
+    if len(names) != count:
+        raise ValueError(
+            "One-hot labels must have a column for each class. "
+            f"Received: {count} columns, class_names={names}"
+        )
+    return labels.argmax(axis=1).astype("int64"), names
