@@ -552,8 +552,7 @@ def _load(name):
 
 def _found(read):
     """Reads data, and prints what was found and what was skipped."""
-    with warnings_shown():
-        data = read()
+    data = read()
     console.print(data.found(), soft_wrap=True)
     return data
 

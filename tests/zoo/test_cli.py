@@ -219,6 +219,7 @@ def test_evaluate_fails_where_the_card_is_not_reached(home, tmp_path):
     assert "differs" in result.stdout
 
 
+@pytest.mark.filterwarnings("ignore:The data of .digits")
 def test_evaluate_says_when_the_data_are_others(tmp_path):
     task = zoo.load("se_digits")
     task.card["data"]["test_sha256"] = "0" * 64
