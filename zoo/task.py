@@ -293,7 +293,9 @@ class Task:
             weight_decay: As there.
             augment: Names in `zoo.data.images.AUGMENTATION`; for images only.
             label_smoothing: Float in [0, 1).
-            class_weight: Dict from class to weight, `"balanced"`, or `None`.
+            class_weight: Dict from class to weight, `"balanced"`, or `None`. A
+                class is its name, or an integer, its place in the class names
+                of `data`. Classes that are not listed weigh 1.
             early_stopping: As in `zoo.training.fit`.
             folder: Where checkpoints go; `None` keeps none.
             resume: Boolean. Whether to go on from the folder's checkpoint.
@@ -337,7 +339,9 @@ class Task:
                 "weight_decay": weight_decay,
                 "augment": list(augment),
                 "label_smoothing": label_smoothing,
-                "class_weight": _plain(class_weight),
+                "class_weight": training.named_class_weight(
+                    class_weight, data.label_names
+                ),
                 "early_stopping": early_stopping,
                 "freeze": freeze,
                 "layer_decay": layer_decay,
@@ -382,6 +386,11 @@ class Task:
             # Of the labels in the batches: places in the model's own classes.
             labels = batches.data.labels
             class_weight = training.balanced_class_weight(labels)
+        elif class_weight is not None:
+            class_weight = {
+                self.assets["labels"].index(name): weight
+                for name, weight in class_weight.items()
+            }
         log = training.fit(
             self.model,
             batches,
@@ -631,10 +640,3 @@ def _group(layer_name):
     words = layer_name.split("_")
     long = len(words) > 1 and words[1].isdigit()
     return "_".join(words[: 2 if long else 1])
-
-
-def _plain(value):
-    """As JSON gives it back: keys of dicts are strings there."""
-    if isinstance(value, dict):
-        return {str(key): item for key, item in value.items()}
-    return value

@@ -207,6 +207,55 @@ def balanced_class_weight(labels):
     }
 
 
+def named_class_weight(class_weight, names):
+    """Checks the weights of classes and names each class.
+
+    Args:
+        class_weight: Dict from class to a finite weight of at least 0;
+            `"balanced"`; or `None`. A class is its name, or an integer, its
+            place in `names`. Classes that are not listed weigh 1.
+        names: List of strings, the classes of the data in their order.
+
+    Returns:
+        Dict from name to float, `"balanced"` or `None`.
+
+    Raises:
+        ValueError: If a class is unknown or listed twice, a weight is not a
+            finite number of at least 0, or `class_weight` is anything else.
+    """
+    if class_weight is None or (
+        isinstance(class_weight, str) and class_weight == "balanced"
+    ):
+        return class_weight
+    if not isinstance(class_weight, dict):
+        raise ValueError(
+            '`class_weight` must be a dict from class to weight, "balanced" '
+            f"or None. Received: class_weight={class_weight!r}"
+        )
+    found = {}
+    for key, weight in class_weight.items():
+        is_place = isinstance(key, (int, np.integer)) and not isinstance(
+            key, bool
+        )
+        name = names[key] if is_place and 0 <= key < len(names) else key
+        if name not in names or name in found:
+            raise ValueError(
+                "Each key of `class_weight` must be another class of the "
+                f"data, by its name or its place in {list(names)}. "
+                f"Received: class_weight={class_weight!r}"
+            )
+        is_number = isinstance(
+            weight, (int, float, np.integer, np.floating)
+        ) and not isinstance(weight, bool)
+        if not is_number or not 0 <= weight < float("inf"):
+            raise ValueError(
+                "Each weight in `class_weight` must be a finite number of at "
+                f"least 0. Received: class_weight={class_weight!r}"
+            )
+        found[name] = float(weight)
+    return found
+
+
 @keras.saving.register_keras_serializable(package="keras_attention_zoo")
 class LayerwiseAdamW(keras.optimizers.AdamW):
     """AdamW with a factor on the learning rate of each variable.

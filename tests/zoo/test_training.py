@@ -229,6 +229,56 @@ def test_balanced_weights_count_classes_alike():
     assert weights == {0: pytest.approx(2 / 3), 1: 2.0}
 
 
+@pytest.mark.parametrize("first", ["green", 0])
+def test_weights_of_classes_reach_the_training_in_any_order(first):
+    # The data name their classes in another order than the model.
+    data = tiny_data()
+    data.label_names = ["green", "red", "blue"]
+    task = tiny_task()
+    given = {}
+    fit = keras.Model.fit
+
+    def spy(self, *args, **options):
+        given.update(options["class_weight"])
+        return fit(self, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.Model, "fit", spy)
+        options = {"epochs": 1, "verbose": 0}
+        plain = task.finetune(data, class_weight={"blue": 1}, **options)
+        given.clear()
+        tuned = task.finetune(
+            data, class_weight={first: 0, "blue": 5}, **options
+        )
+    assert tuned.assets["labels"] == ["red", "green", "blue"]
+    assert given == {1: 0.0, 2: 5.0}
+    plan = tuned.card["recipe"]["training"]
+    assert plan["class_weight"] == {"green": 0.0, "blue": 5.0}
+    losses = [t.card["recipe"]["log"][0]["loss"] for t in (plain, tuned)]
+    assert abs(losses[0] - losses[1]) > 1e-3
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [1, 2, 3],
+        "balance",
+        {"pink": 1},
+        {3: 1},
+        {-1: 1},
+        {True: 1},
+        {"red": 1, 0: 2},
+        {"red": -1},
+        {"red": float("nan")},
+        {"red": float("inf")},
+        {"red": "2"},
+    ],
+)
+def test_wrong_weights_of_classes_are_refused(wrong):
+    with pytest.raises(ValueError, match="class_weight="):
+        training.named_class_weight(wrong, ["red", "green", "blue"])
+
+
 def test_a_dtype_policy_ends_with_its_block():
     with training.dtype_policy("mixed_bfloat16"):
         inside = tiny_task().model.get_layer("stem_conv")
