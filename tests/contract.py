@@ -781,7 +781,8 @@ def _check_pair_masks(layer, data, rng):
     _close(_ask(layer, carrying), expected, "the masks that tensors carry")
 
     for name, mask in masks.items():
-        for bad in (mask.astype("float32"), mask[:, 0], mask[:, :-1]):
+        additive = mask.astype("float32") - 1
+        for bad in (additive, mask[:, 0], mask[:, :-1]):
             _refused(layer, f"`{name}`", **{**data, **masks, name: bad})
     _refused(layer, "`left` and `right`", data["left"][0], data["right"])
 
@@ -911,9 +912,16 @@ def _check_masks_agree(layer, data):
 
 
 def _check_bad_masks(layer, data):
-    """An additive mask, or one of another rank or length, is refused."""
+    """1 is visible and 0 is not; other masks, or of other shapes, are refused.
+
+    An additive mask means the opposite. A mask of pairs may lack the batch.
+    """
     query, value = data["query"], data["value"]
     pairs = (*query.shape[:2], value.shape[1])
+    seen = np.tri(*pairs[1:], 2, dtype="bool")
+    expected = layer(query, value, attention_mask=np.stack([seen] * len(query)))
+    for mask in (seen, seen.astype("float32"), seen.astype("int32").tolist()):
+        _close(layer(query, value, attention_mask=mask), expected, "(Tq, Tk)")
     for name, shape in (
         ("query_mask", query.shape[:2]),
         ("value_mask", value.shape[:2]),
@@ -922,8 +930,10 @@ def _check_bad_masks(layer, data):
     ):
         for mask in (
             np.zeros(shape, "float32"),
+            np.ones(shape, "float32") * -1e9,
             np.ones(shape[:-1], "bool"),
             np.ones((*shape[:-1], shape[-1] - 1), "bool"),
+            np.ones((1, 1, *shape), "bool"),
         ):
             _refused(layer, f"`{name}`", query, value, **{name: mask})
 

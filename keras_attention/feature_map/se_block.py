@@ -7,6 +7,7 @@ from keras_attention.arguments import check_sizes
 from keras_attention.functional import (
     channel_axis,
     check_gate,
+    check_mask,
     check_rank,
     gate,
     known_channels,
@@ -138,10 +139,11 @@ class SEBlock(keras.layers.Layer):
 
     def call(self, inputs, mask=None, return_attention_scores=False):
         axes = spatial_axes(len(inputs.shape), self.data_format)
+        channels = channel_axis(self.data_format)
         if mask is not None:
-            mask = ops.expand_dims(
-                ops.cast(mask, "bool"), channel_axis(self.data_format)
-            )
+            places = (inputs.shape[0], *(inputs.shape[axis] for axis in axes))
+            mask = check_mask("mask", mask, places)
+            mask = ops.expand_dims(mask, channels)
 
         squeezed = mean_pool(inputs, axes, mask)
         logits = self.expand(self.reduce(squeezed))

@@ -23,6 +23,9 @@ from keras_attention.functional.contexts import weighted_sum as weighted_sum
 from keras_attention.functional.directions import (
     both_directions as both_directions,
 )
+from keras_attention.functional.known import as_floats as as_floats
+from keras_attention.functional.known import known_integer as known_integer
+from keras_attention.functional.known import known_values as known_values
 from keras_attention.functional.masks import causal_mask as causal_mask
 from keras_attention.functional.masks import check_mask as check_mask
 from keras_attention.functional.masks import (

@@ -1,7 +1,10 @@
 """Masks: who may be seen. Boolean; `True` is visible."""
 
 import keras
+import numpy as np
 from keras import ops
+
+from keras_attention.functional.known import known_values
 
 
 def padding_mask(lengths, max_length):
@@ -62,6 +65,7 @@ def visible_pairs(
     key_mask=None,
     attention_mask=None,
     use_causal_mask=False,
+    heads=None,
 ):
     """All masks of a query layer in one: which query sees which key.
 
@@ -69,35 +73,43 @@ def visible_pairs(
         query: `(B, Tq, Dq)`.
         value: `(B, Tk, Dv)`.
         key: `(B, Tk, Dk)`. Defaults to `value`.
-        query_mask: Boolean `(B, Tq)` or `None`. A hidden query sees nothing.
-        value_mask: Boolean `(B, Tk)` or `None`.
-        key_mask: Boolean `(B, Tk)` or `None`.
-        attention_mask: Boolean `(B, Tq, Tk)`, or with 1 in place of B or Tq;
-            or `None`.
+        query_mask: Mask `(B, Tq)` or `None`. A hidden query sees nothing.
+        value_mask: Mask `(B, Tk)` or `None`.
+        key_mask: Mask `(B, Tk)` or `None`.
+        attention_mask: As in `check_query_call`.
         use_causal_mask: Boolean. Whether to add `causal_mask`.
+        heads: Integer, N, for a layer with heads; else `None`.
 
     Returns:
-        Boolean, broadcastable to `(B, Tq, Tk)`; or `None`: all see all.
+        Boolean, broadcastable to `(B, Tq, Tk)`, or with `heads` to
+        `(B, N, Tq, Tk)`; or `None`: all see all.
 
     Raises:
         ValueError: As `check_query_call`.
     """
     key = value if key is None else key
-    check_query_call(
-        query, value, key, query_mask, value_mask, key_mask, attention_mask
+    query_mask, value_mask, key_mask, attention_mask = check_query_call(
+        query,
+        value,
+        key,
+        query_mask,
+        value_mask,
+        key_mask,
+        attention_mask,
+        heads,
     )
     masks = []
     if query_mask is not None:
-        masks.append(ops.expand_dims(ops.cast(query_mask, "bool"), axis=2))
+        masks.append(ops.expand_dims(query_mask, axis=2))
     for mask in (value_mask, key_mask):
         if mask is not None:
-            masks.append(ops.expand_dims(ops.cast(mask, "bool"), axis=1))
-    if attention_mask is not None:
-        masks.append(ops.cast(attention_mask, "bool"))
+            masks.append(ops.expand_dims(mask, axis=1))
     if use_causal_mask:
         causal = causal_mask(ops.shape(query)[1], ops.shape(key)[1])
         masks.append(ops.expand_dims(causal, axis=0))
-    return combine_masks(*masks)
+    if heads is not None:
+        masks = [ops.expand_dims(mask, axis=1) for mask in masks]
+    return combine_masks(*masks, attention_mask)
 
 
 def check_query_call(
@@ -108,22 +120,28 @@ def check_query_call(
     value_mask=None,
     key_mask=None,
     attention_mask=None,
+    heads=None,
 ):
-    """Refuses sequences and masks that do not fit together.
+    """Raises unless sequences and masks fit together.
 
     Args:
         query: `(B, Tq, Dq)`.
         value: `(B, Tk, Dv)`.
         key: `(B, Tk, Dk)`.
-        query_mask: `(B, Tq)` or `None`.
-        value_mask: `(B, Tk)` or `None`.
-        key_mask: `(B, Tk)` or `None`.
-        attention_mask: `(B, Tq, Tk)`, or with 1 in place of B or Tq; or `None`.
+        query_mask: Mask `(B, Tq)` or `None`.
+        value_mask: Mask `(B, Tk)` or `None`.
+        key_mask: Mask `(B, Tk)` or `None`.
+        attention_mask: Mask `(Tq, Tk)` or `(B, Tq, Tk)`, with `heads` also
+            `(B, N, Tq, Tk)`, where every axis but the last may be 1; or `None`.
+        heads: Integer, N, for a layer with heads; else `None`.
+
+    Returns:
+        The four masks as booleans, or `None` in place of those not given.
+        `attention_mask` has rank 3, with `heads` rank 4.
 
     Raises:
         ValueError: If a sequence is not `(B, T, D)`, key and value are not
-            equally long, or a mask is none, as far as lengths are known before
-            the layer runs.
+            equally long, or a mask does not pass `check_mask`.
     """
     shapes = [tuple(x.shape) for x in (query, value, key)]
     query_shape, value_shape, key_shape = shapes
@@ -138,17 +156,30 @@ def check_query_call(
             "`key` and `value` must be equally long: each key stands for one "
             f"value. Received: value_shape={value_shape}, key_shape={key_shape}"
         )
-    check_mask("query_mask", query_mask, query_shape[:2])
-    check_mask("value_mask", value_mask, key_shape[:2])
-    check_mask("key_mask", key_mask, key_shape[:2])
-    if attention_mask is not None:
-        for_all = len(attention_mask.shape) > 1 and attention_mask.shape[1] == 1
-        queries = 1 if for_all else query_shape[1]
-        check_mask(
-            "attention_mask",
-            attention_mask,
-            (query_shape[0], queries, key_shape[1]),
-        )
+    pairs_shape = (*query_shape[:2], key_shape[1])
+    return (
+        check_mask("query_mask", query_mask, query_shape[:2]),
+        check_mask("value_mask", value_mask, key_shape[:2]),
+        check_mask("key_mask", key_mask, key_shape[:2]),
+        _check_attention_mask(attention_mask, pairs_shape, heads),
+    )
+
+
+def _check_attention_mask(mask, shape, heads):
+    if mask is None:
+        return None
+    mask = _array("attention_mask", mask, shape)
+    whole = shape if heads is None else (shape[0], heads, *shape[1:])
+    rank = len(mask.shape)
+    wanted = {2: shape[1:], 3: shape}.get(rank, whole)
+    if rank == len(wanted):  # What has size 1 holds for all.
+        pairs = zip(mask.shape[:-1], wanted)
+        ones = [1 if size == 1 else expected for size, expected in pairs]
+        wanted = (*ones, wanted[-1])
+    mask = check_mask("attention_mask", mask, wanted)
+    while len(mask.shape) < len(whole):
+        mask = ops.expand_dims(mask, axis=1 if len(mask.shape) == 3 else 0)
+    return mask
 
 
 def combine_masks(*masks):
@@ -170,37 +201,79 @@ def combine_masks(*masks):
 
 
 def check_mask(name, mask, shape):
-    """Refuses what is no mask.
+    """The mask as booleans; raises unless it is one.
+
+    Booleans are taken as they are. In numbers, 1 is visible and 0 is not, as in
+    Keras; an additive mask, in which 0 is visible, means the opposite, and is
+    refused wherever it can be told: negative numbers, floats other than 0 and
+    1, floats that are all 0, and floats whose values are not known yet.
 
     Args:
         name: String, for the message.
-        mask: A tensor or array, or `None`.
+        mask: A tensor, array or nested list, or `None`.
         shape: The shape that it must have. The batch may be 1 instead; axes
             that are not known yet are not compared.
 
+    Returns:
+        Boolean tensor, or `None` where there is no mask.
+
     Raises:
-        ValueError: If the mask has another shape, or holds floats: an additive
-            mask, in which 0 is visible, means the opposite of ours.
+        ValueError: If the mask has another shape, or its values may mean
+            something else.
     """
     if mask is None:
-        return
-    if not hasattr(mask, "dtype"):
-        raise ValueError(
-            f"`{name}` must be a boolean tensor or array, whose shape is "
-            f"checked. Received: {name} of type {type(mask).__name__}"
-        )
+        return None
+    mask = _array(name, mask, shape)
     dtype = keras.backend.standardize_dtype(mask.dtype)
-    if (
-        "float" in dtype
-        or len(mask.shape) != len(shape)
+    unlike = (
+        len(mask.shape) != len(shape)
         or (mask.shape[0] != 1 and _differ(mask.shape[0], shape[0]))
         or any(map(_differ, mask.shape[1:], shape[1:]))
-    ):
+    )
+    problem = None if dtype == "bool" else _problem(mask, dtype)
+    if unlike or problem:
         raise ValueError(
             f"`{name}` must be boolean, `True` where a position may be seen, "
-            f"of shape {tuple(shape)}. "
+            f"or 1 there and 0 elsewhere, of shape {tuple(shape)}. "
             f"Received: {name} of shape {tuple(mask.shape)}, dtype {dtype}"
+            f"{problem or ''}"
         )
+    return ops.cast(mask, "bool")
+
+
+def _array(name, mask, shape):
+    """The mask as it is if it is a tensor or array; a list as an array."""
+    if not hasattr(mask, "dtype"):
+        try:
+            mask = np.array(mask)
+        except ValueError:  # rows of several lengths
+            mask = np.array(None)
+    if isinstance(mask, np.ndarray) and mask.dtype.kind not in "biuf":
+        raise ValueError(
+            f"`{name}` must be an array or tensor of booleans, `True` where a "
+            f"position may be seen, of shape {tuple(shape)}. "
+            f"Received: {name} that is no array of numbers"
+        )
+    return mask
+
+
+def _problem(mask, dtype):
+    """Why numbers may mean something else than a mask, or `None`."""
+    values = known_values(mask)
+    if values is None:
+        if "float" not in dtype:
+            return None
+        return ", whose values are not known here: cast it to booleans"
+    if not values.size:
+        return None
+    low, high = values.min(), values.max()
+    if "float" not in dtype:
+        return f", with the value {low}" if low < 0 else None
+    if not np.isin(values, (0, 1)).all():
+        return f", with values from {low} to {high}, as of an additive mask"
+    if high == 0:
+        return ", all 0: it would hide all, or nothing as an additive mask"
+    return None
 
 
 def _differ(one, other):

@@ -152,11 +152,9 @@ def check_pair_call(left, right, left_mask=None, right_mask=None):
             "`left` and `right` must be sequences of vectors, (B, T, D). "
             f"Received: left_shape={shapes[0]}, right_shape={shapes[1]}"
         )
-    check_mask("left_mask", left_mask, shapes[0][:2])
-    check_mask("right_mask", right_mask, shapes[1][:2])
-    return tuple(
-        None if mask is None else ops.cast(mask, "bool")
-        for mask in (left_mask, right_mask)
+    return (
+        check_mask("left_mask", left_mask, shapes[0][:2]),
+        check_mask("right_mask", right_mask, shapes[1][:2]),
     )
 
 

@@ -92,7 +92,7 @@ class GatedAggregation(keras.layers.Layer):
         return_attention_scores=False,
     ):
         _check_shapes(context.shape, inputs.shape)
-        check_mask("inputs_mask", inputs_mask, inputs.shape[:2])
+        inputs_mask = check_mask("inputs_mask", inputs_mask, inputs.shape[:2])
         x = ops.concatenate([context, inputs], axis=-1)
         gate = ops.sigmoid(ops.matmul(x, self.gate_kernel))
         output = both_directions(

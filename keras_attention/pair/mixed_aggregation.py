@@ -98,7 +98,7 @@ class MixedAggregation(keras.layers.Layer):
         self.backward_gru.build((batch, length, depth))
 
     def call(self, inputs, mask=None, return_attention_scores=False):
-        check_mask("mask", mask, inputs.shape[:2])
+        mask = check_mask("mask", mask, inputs.shape[:2])
         batch, length, readings, depth = ops.shape(inputs)
         mixture, weights = self.attention(
             ops.reshape(inputs, (batch * length, readings, depth)),

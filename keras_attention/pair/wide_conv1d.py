@@ -88,9 +88,8 @@ class WideConv1D(keras.layers.Layer):
         self.convolution.build((batch, length, depth))
 
     def call(self, inputs, mask=None):
-        check_mask("mask", mask, inputs.shape[:2])
+        mask = check_mask("mask", mask, inputs.shape[:2])
         if mask is not None:
-            mask = ops.cast(mask, "bool")
             inputs = hide(inputs, ops.expand_dims(mask, axis=-1))
         ends = (self.kernel_size - 1, self.kernel_size - 1)
         outputs = self.convolution(ops.pad(inputs, ((0, 0), ends, (0, 0))))

@@ -90,7 +90,7 @@ class AttentionPooling(keras.layers.Layer):
         )
 
     def call(self, inputs, mask=None, return_attention_scores=False):
-        check_mask("mask", mask, inputs.shape[:2])
+        mask = check_mask("mask", mask, inputs.shape[:2])
         scores = ops.matmul(self.hidden(inputs), self.context_vectors)
         weights = masked_softmax(
             ops.swapaxes(scores, 1, 2),

@@ -134,13 +134,12 @@ class HierarchicalAttention(keras.layers.Layer):
     def call(
         self, inputs, mask=None, return_attention_scores=False, training=None
     ):
-        check_mask("mask", mask, inputs.shape[:3])
+        mask = check_mask("mask", mask, inputs.shape[:3])
         # Not -1: LiteRT needs to know the batch, as far as it is known.
         batch, sentences, words, depth = ops.shape(inputs)
         rows = ops.reshape(inputs, (batch * sentences, words, depth))
         word_mask = read = sentence_mask = None
         if mask is not None:
-            mask = ops.cast(mask, "bool")
             sentence_mask = ops.any(mask, axis=-1)
             word_mask = ops.reshape(mask, (batch * sentences, words))
             # An empty sentence is read as one of one word, and dropped later:

@@ -189,17 +189,12 @@ class LocalAttention(keras.layers.Layer):
         positions=None,
     ):
         key = value if key is None else key
-        check_query_call(
+        query_mask, value_mask, key_mask, attention_mask = check_query_call(
             query, value, key, query_mask, value_mask, key_mask, attention_mask
         )
         if self.score == "concat":
             check_depth(query, self.query_size)
-        key_mask = combine_masks(
-            *[
-                None if mask is None else ops.cast(mask, "bool")
-                for mask in (value_mask, key_mask)
-            ]
-        )
+        key_mask = combine_masks(value_mask, key_mask)
 
         # `places`: the keys in each query's window, (B, Tq, 2 window + 1).
         lengths = None
@@ -220,10 +215,9 @@ class LocalAttention(keras.layers.Layer):
             seen = ops.logical_and(seen, _gather(key_mask, inside))
         if attention_mask is not None:
             allowed = ops.take_along_axis(attention_mask, inside, axis=2)
-            seen = ops.logical_and(seen, ops.cast(allowed, "bool"))
+            seen = ops.logical_and(seen, allowed)
         if query_mask is not None:
-            asked = ops.expand_dims(ops.cast(query_mask, "bool"), axis=2)
-            seen = ops.logical_and(seen, asked)
+            seen = ops.logical_and(seen, ops.expand_dims(query_mask, axis=2))
 
         weights = masked_softmax(self._scores(query, key, inside), seen)
         if self.mode == "predictive":

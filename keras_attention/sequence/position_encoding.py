@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_attention.arguments import check_positive, check_sizes
+from keras_attention.functional import as_floats, known_integer
 from keras_attention.shapes import shapes_by_tracing
 
 
@@ -77,6 +78,7 @@ class SinusoidalPositionEncoding(keras.layers.Layer):
 
     def call(self, inputs, start=0):
         _check_start(start)
+        inputs = as_floats(inputs, self.compute_dtype)
         length, depth = ops.shape(inputs)[1], inputs.shape[-1]
         speeds = self.max_wavelength ** -(np.arange(0, depth, 2) / depth)
         positions = ops.arange(length, dtype="int32") + ops.cast(start, "int32")
@@ -157,6 +159,7 @@ class LearnedPositionEncoding(keras.layers.Layer):
 
     def call(self, inputs, start=0):
         self._check_length(inputs, start)
+        inputs = as_floats(inputs, self.compute_dtype)
         places = ops.arange(ops.shape(inputs)[1], dtype="int32")
         positions = places + ops.cast(start, "int32")
         return inputs + ops.take(self.embeddings, positions, axis=0)
@@ -167,9 +170,8 @@ class LearnedPositionEncoding(keras.layers.Layer):
         return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
 
     def _check_length(self, inputs, start):
-        _check_start(start)
-        known = [n for n in (inputs.shape[1], start) if isinstance(n, int)]
-        if sum(known) > self.max_length:
+        length, first = inputs.shape[1], _check_start(start)
+        if first + (length if isinstance(length, int) else 0) > self.max_length:
             raise ValueError(
                 "The sequence must end within `max_length`: there is no vector "
                 "for a position beyond it. Received: "
@@ -190,8 +192,11 @@ def _check_shape(inputs_shape):
 
 
 def _check_start(start):
-    if isinstance(start, int) and start < 0:
+    """The first position, as far as it is known; else 0."""
+    first = known_integer("start", start) or 0
+    if first < 0:
         raise ValueError(
             "`start` must not be negative: the first position is 0. "
             f"Received: start={start}"
         )
+    return first

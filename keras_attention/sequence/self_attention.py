@@ -114,7 +114,7 @@ class SelfAttention(keras.layers.Layer):
         training=None,
         use_causal_mask=False,
     ):
-        check_mask("mask", mask, inputs.shape[:2])
+        mask = check_mask("mask", mask, inputs.shape[:2])
         return self.attention(
             inputs,
             inputs,

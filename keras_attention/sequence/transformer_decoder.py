@@ -1,6 +1,7 @@
 """The Transformer's decoder block of Vaswani et al. (2017)."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_attention.arguments import (
@@ -11,6 +12,7 @@ from keras_attention.arguments import (
 from keras_attention.functional import (
     check_mask,
     combine_masks,
+    known_integer,
     scaled_dot_product_attention,
 )
 from keras_attention.sequence.multi_head_attention import MultiHeadAttention
@@ -210,12 +212,16 @@ class TransformerDecoder(keras.layers.Layer):
                 f"built {'with' if self.has_memory else 'without'} one"
             )
         if self.has_memory:
-            check_mask("memory_mask", memory_mask, memory.shape[:2])
+            memory_mask = check_mask(
+                "memory_mask", memory_mask, memory.shape[:2]
+            )
         weights = {}
 
         read = self._before(self.self_attention_norm, target)
         if cache is None and cache_index is None:
-            check_mask("target_mask", target_mask, target.shape[:2])
+            target_mask = check_mask(
+                "target_mask", target_mask, target.shape[:2]
+            )
             added = self.self_attention(
                 read,
                 read,
@@ -227,7 +233,9 @@ class TransformerDecoder(keras.layers.Layer):
             if return_attention_scores:
                 added, weights["self"] = added
         else:
-            self._check_cache(target, target_mask, cache, cache_index)
+            target_mask = self._check_cache(
+                target, target_mask, cache, cache_index
+            )
             added, weights["self"], cache = self._attend_cached(
                 read, target_mask, cache, cache_index
             )
@@ -286,7 +294,7 @@ class TransformerDecoder(keras.layers.Layer):
         room = ops.shape(cache["key"])[2]
         visible = (ops.arange(room) <= own[:, None])[None]
         if target_mask is not None:
-            kept = ops.cast(target_mask, "bool")
+            kept = target_mask
             if kept.shape[1] != cache["key"].shape[2]:
                 others = ops.ones((ops.shape(kept)[0], room), "bool")
                 kept = ops.slice_update(others, (0, index), kept)
@@ -308,18 +316,20 @@ class TransformerDecoder(keras.layers.Layer):
                 f"Received: cache={cache}, cache_index={index}"
             )
         room, length = cache["key"].shape[2], target.shape[1]
-        known = [n for n in (length, index) if isinstance(n, int)]
-        beyond = room is not None and sum(known) > room
-        if min(known, default=0) < 0 or beyond:
+        first = known_integer("cache_index", index) or 0
+        beyond = isinstance(room, int) and (
+            first + (length if isinstance(length, int) else 0) > room
+        )
+        if first < 0 or beyond:
             raise ValueError(
                 "The cache must have a place for all of the target, the first "
                 "place being 0. Received: "
                 f"cache of {room} places, cache_index={index}, "
                 f"target of shape {tuple(target.shape)}"
             )
-        if target_mask is not None and target_mask.shape[1:] == (length,):
+        if np.shape(target_mask)[1:] == (length,):
             room = length
-        check_mask("target_mask", target_mask, (target.shape[0], room))
+        return check_mask("target_mask", target_mask, (target.shape[0], room))
 
     def _before(self, norm, x):
         return norm(x) if self.normalize_first else x

@@ -164,7 +164,7 @@ class TransformerEncoder(keras.layers.Layer):
         return_attention_scores=False,
         training=None,
     ):
-        check_mask("mask", mask, inputs.shape[:2])
+        mask = check_mask("mask", mask, inputs.shape[:2])
         read = self._before(self.attention_norm, inputs)
         added = self.attention(
             read,

@@ -1,5 +1,6 @@
 """Who may be seen, position by position, in NumPy."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -76,24 +77,92 @@ def test_integers_are_taken_for_booleans():
     same(seen, [[[True, False, True]]])
 
 
+SEEN = np.array([[True, False, True], [False, False, True]])
+
+
 @pytest.mark.parametrize(
     "mask",
     [
-        np.ones((2, 3), "float32"),
-        np.ones((2, 3, 1), "bool"),
-        np.ones(3, "bool"),
-        np.ones((2, 4), "bool"),
-        np.ones((2, 1), "bool"),
-        np.ones((4, 3), "bool"),
+        SEEN,
+        SEEN.astype("int32"),
+        SEEN.astype("uint8") * 2,
+        SEEN.astype("float32"),
+        SEEN.astype("float64"),
+        SEEN.tolist(),
+        SEEN.astype("float32").tolist(),
+        keras.ops.convert_to_tensor(SEEN),
+        keras.ops.convert_to_tensor(SEEN.astype("float32")),
     ],
 )
-def test_refuses_what_is_no_mask(mask):
-    check_mask("value_mask", None, (2, 3))
+def test_one_is_visible_and_zero_is_not_in_whatever_holds_them(mask):
+    same(check_mask("value_mask", mask, (2, 3)), SEEN)
+
+
+@pytest.mark.parametrize(
+    "mask, what",
+    [
+        (np.where(SEEN, 0, -1e9), "-1000000000.0 to 0.0, as of an additive"),
+        (np.where(SEEN, 0, -np.inf), "values from -inf to 0.0"),
+        (np.where(SEEN, 0.0, -1.0).tolist(), "values from -1.0 to 0.0"),
+        (np.where(SEEN, 0.5, 1.0), "values from 0.5 to 1.0"),
+        (np.where(SEEN, np.nan, 1.0), "values from nan to nan"),
+        (np.zeros((2, 3)), "all 0"),
+        (np.where(SEEN, 0, -10000), "the value -10000"),
+        (keras.KerasTensor((2, 3), "float32"), "not known here: cast it"),
+    ],
+)
+def test_numbers_that_may_mean_the_opposite_are_refused(mask, what):
+    with pytest.raises(ValueError, match=f"1 there and 0 elsewhere.*{what}"):
+        check_mask("value_mask", mask, (2, 3))
+
+
+def test_a_traced_mask_must_be_boolean_or_of_integers():
+    for dtype in ("bool", "int32"):
+        mask = keras.KerasTensor((2, 3), dtype)
+        assert check_mask("value_mask", mask, (2, 3)).dtype == "bool"
+
+
+@pytest.mark.parametrize("mask", [[[1, 0], [1]], "padding", [["a"]], object()])
+def test_refuses_what_holds_no_numbers(mask):
+    with pytest.raises(ValueError, match="`value_mask` must be an array"):
+        check_mask("value_mask", mask, (2, 3))
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 1), (3,), (2, 4), (2, 1), (4, 3)])
+def test_refuses_masks_of_another_shape(shape):
+    assert check_mask("value_mask", None, (2, 3)) is None
     check_mask("value_mask", np.ones((2, 3), "bool"), (2, 3))
     check_mask("value_mask", np.ones((1, 3), "bool"), (2, 3))
     check_mask("value_mask", np.ones((2, 3), "bool"), (None, None))
-    with pytest.raises(ValueError, match=r"\(2, 3\). Received: value_mask of"):
-        check_mask("value_mask", mask, (2, 3))
+    for dtype in ("bool", "float32"):
+        with pytest.raises(ValueError, match=r"\(2, 3\). Received: value_m"):
+            check_mask("value_mask", np.ones(shape, dtype), (2, 3))
+
+
+def test_masks_of_pairs_may_lack_batch_and_heads_as_in_keras():
+    rng = np.random.default_rng(1)
+    query, value = np.ones((2, 3, 4)), np.ones((2, 5, 4))
+    padding = np.arange(5) < np.array([[5], [2]])
+    whole = rng.random((2, 6, 3, 5)) < 0.5
+    for pairs, expected in (
+        (whole[0, 0], whole[:1, :1]),
+        (whole[:, 0], whole[:, :1]),
+        (whole[:1, 0], whole[:1, :1]),
+        (whole[:, :1], whole[:, :1]),
+        (whole[:1, :1], whole[:1, :1]),
+        (whole, whole),
+        (whole[:, :, :1], whole[:, :, :1]),
+    ):
+        options = {"value_mask": padding, "attention_mask": pairs}
+        expected = expected & padding[:, None, None]
+        same(visible_pairs(query, value, **options, heads=6), expected)
+        if pairs.ndim < 4:
+            same(visible_pairs(query, value, **options), expected[:, 0])
+    for bad in (whole[:, :2], whole[0], whole[0, 0, 0], whole[None]):
+        with pytest.raises(ValueError, match="`attention_mask`"):
+            visible_pairs(query, value, attention_mask=bad, heads=6)
+    with pytest.raises(ValueError, match=r"of shape \(2, 3, 5\)"):
+        visible_pairs(query, value, attention_mask=whole)
 
 
 def test_one_row_of_pairs_may_stand_for_all_queries():
@@ -116,8 +185,3 @@ def test_refuses_sequences_that_do_not_fit(query, value, key, message):
     check_query_call(np.ones((2, 3, 4)), np.ones((2, 5, 6)), np.ones((2, 5, 4)))
     with pytest.raises(ValueError, match=message):
         check_query_call(np.ones(query), np.ones(value), np.ones(key))
-
-
-def test_a_list_is_no_mask():
-    with pytest.raises(ValueError, match="Received: value_mask of type list"):
-        check_mask("value_mask", [[True, False]], (1, 2))

@@ -126,4 +126,4 @@ def test_refuses_bad_inputs():
     with pytest.raises(ValueError, match=r"input_shape=\(2, 8\)"):
         AttentionPooling(4)(np.ones((2, 8)))
     with pytest.raises(ValueError, match=r"\(2, \d\). Received: mask of shape"):
-        AttentionPooling(4)(np.ones((2, 3, 8)), mask=np.ones((2, 3), "float32"))
+        AttentionPooling(4)(np.ones((2, 3, 8)), mask=np.zeros((2, 3)))

@@ -1,5 +1,7 @@
 """MultiHeadAttention against the paper's equations, and against Keras's."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -23,12 +25,22 @@ def test_contract(tmp_path):
                 "value_dim": 5,
                 "dropout": 0.1,
                 "use_bias": False,
-                "output_shape": 7,
+                "output_shape": (7, 2),
+                "attention_axes": (1,),
+                "sliding_window": 9,  # all: the contract asks who sees what
+                "flash_attention": False,
                 "kernel_initializer": "he_normal",
+                "bias_initializer": "ones",
+                "kernel_regularizer": "l2",
+                "bias_regularizer": "l1",
+                "activity_regularizer": "l2",
+                "kernel_constraint": "max_norm",
+                "bias_constraint": "non_neg",
+                "use_gate": True,
                 "seed": 3,
             },
         ],
-        output=[(3, 4, 8), (3, 4, 7)],
+        output=[(3, 4, 8), (3, 4, 7, 2)],
         weights=(3, 2, 4, 6),
         folder=tmp_path,
         still=STILL,
@@ -64,33 +76,143 @@ def test_equals_the_equations_of_the_paper(value_dim):
     close(layer(query, value, key), output)
 
 
-@pytest.mark.parametrize("use_bias", [True, False])
-@pytest.mark.parametrize("masks", ["none", "padding", "pairs", "causal"])
-def test_equals_the_layer_of_keras_with_its_weights(masks, use_bias):
+PADDING = np.arange(5) < np.array([[5], [4]])
+PAIRS = np.random.default_rng(8).random((2, 3, 5, 5)) < 0.5
+PAIRS |= np.eye(5, dtype="bool")  # so that no row is empty
+MASKS = {
+    "none": {},
+    "padding": {"value_mask": PADDING},
+    "all samples": {"attention_mask": PAIRS[0, 0]},
+    "pairs": {"attention_mask": PAIRS[:, 0]},
+    "all heads": {"attention_mask": PAIRS[:, :1]},
+    "each head": {"attention_mask": PAIRS},
+    "floats": {"attention_mask": PAIRS.astype("float32")},
+    "integers": {"attention_mask": PAIRS[:, 0].astype("int32")},
+    "causal": {"use_causal_mask": True},
+    "two": {"attention_mask": PAIRS, "use_causal_mask": True},
+}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"use_bias": False},
+        {"output_shape": (3, 2)},
+        {"value_dim": 4, "output_shape": 7, "attention_axes": 1},
+        {"sliding_window": 2},
+        {"use_gate": True},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("masks", MASKS)
+def test_equals_the_layer_of_keras_with_its_weights(masks, arguments):
     rng = np.random.default_rng(2)
     query = rng.normal(size=(2, 5, 4)).astype("float32")
     value = rng.normal(size=(2, 5, 6)).astype("float32")
-    pairs = rng.random((2, 5, 5)) < 0.5
-    options = {
-        "none": {},
-        "padding": {"value_mask": np.arange(5) < np.array([[5], [2]])},
-        "pairs": {"attention_mask": pairs | np.eye(5, dtype="bool")},
-        "causal": {"use_causal_mask": True},
-    }[masks]
-
-    arguments = {"num_heads": 3, "key_dim": 2, "use_bias": use_bias}
+    options = dict(MASKS[masks])
+    arguments = {"num_heads": 3, "key_dim": 2, **arguments}
     layer = MultiHeadAttention(**arguments)
     other = keras.layers.MultiHeadAttention(**arguments)
     layer.build(query.shape, value.shape)
     other.build(query.shape, value.shape)
     randomize(other)
     layer.set_weights(other.get_weights())
-    close(layer(query, value, **options), other(query, value, **options))
+    plain = layer(query, value, **options)
     options["return_attention_scores"] = True
     output, weights = layer(query, value, **options)
+    # Without the weights, on JAX, theirs refuses another `value_dim`.
     expected, shares = other(query, value, **options)
+    close(plain, expected)
     close(output, expected)
     close(weights, shares)
+
+
+def test_has_the_constructor_of_keras():
+    def arguments(layer_class):
+        parameters = inspect.signature(layer_class).parameters.values()
+        return [(p.name, p.default) for p in parameters]
+
+    ours = arguments(MultiHeadAttention)
+    assert ours == arguments(keras.layers.MultiHeadAttention)
+
+
+def test_has_the_losses_and_constraints_of_keras():
+    rng = np.random.default_rng(9)
+    query = rng.normal(size=(2, 3, 4)).astype("float32")
+    arguments = {
+        "kernel_regularizer": keras.regularizers.L2(0.3),
+        "bias_regularizer": "l1",
+        "activity_regularizer": keras.regularizers.L1(0.2),
+        "kernel_constraint": "unit_norm",
+        "bias_constraint": "non_neg",
+        "bias_initializer": keras.initializers.RandomUniform(1, 2),
+        "use_gate": True,
+    }
+    layer = MultiHeadAttention(2, 3, **arguments)
+    other = keras.layers.MultiHeadAttention(2, 3, **arguments)
+    twin = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(layer)
+    )
+    for one in (layer, other, twin):
+        one.build(query.shape, query.shape)
+        bias = [w for w in one.get_weights() if w.shape == (2, 3)][0]
+        assert 1 < bias.min() < bias.max() < 2
+    randomize(other)
+    for one in (layer, twin):
+        one.set_weights(other.get_weights())
+        losses = [
+            sum(float(loss) for loss in each.losses)
+            for each in (one, other)
+            if each(query, query) is not None
+        ]
+        close(losses[0], losses[1])
+        for mine, theirs in zip(one.weights, other.weights, strict=True):
+            if mine.constraint is not None or theirs.constraint is not None:
+                close(mine.constraint(mine), theirs.constraint(theirs))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_a_head_that_sees_nothing_adds_nothing(dtype):
+    rng = np.random.default_rng(10)
+    query, value = rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 5, 4))
+    mask = np.ones((2, 2, 3, 5), "bool")
+    mask[0, 1, 1] = False
+    mask[1, :, 2] = False
+    layer = MultiHeadAttention(2, 3, dtype=dtype)
+    layer.build(query.shape, value.shape)
+    randomize(layer)
+    output, weights = layer(
+        query, value, attention_mask=mask, return_attention_scores=True
+    )
+    output, weights, plain = (
+        numpy(keras.ops.cast(x, "float32"))
+        for x in (output, weights, layer(query, value, attention_mask=mask))
+    )
+    close(plain, output, atol=1e-5 if dtype == "float32" else 0.1)
+    sums = np.where(mask.any(-1), 1, 0)
+    close(weights.sum(-1), sums, atol=0.01)
+    assert plain.any(-1).tolist() == [[True] * 3, [True, True, False]]
+
+    Wq, bq, Wk, bk, Wv, bv, Wo, bo = layer.get_weights()
+    if dtype == "float32":  # the one head that is left, alone
+        alone = MultiHeadAttention(1, 3, output_shape=4)
+        alone.build(query.shape, value.shape)
+        parts = [w[:, :1] for w in (Wq, Wk, Wv)], [b[:1] for b in (bq, bk, bv)]
+        pairs = [x for pair in zip(*parts) for x in pair]
+        alone.set_weights([*pairs, Wo[:1], bo])
+        close(plain[0, 1], numpy(alone(query, value))[0, 1])
+
+
+def test_a_window_and_the_last_query_end_at_the_last_key():
+    query, value = np.ones((1, 2, 4)), np.ones((1, 6, 4))
+    _, weights = MultiHeadAttention(1, 2, sliding_window=2)(
+        query, value, return_attention_scores=True
+    )
+    seen = [[0, 0, 0, 1, 1, 1], [0, 0, 0, 0, 1, 1]]
+    assert (numpy(weights)[0, 0] > 0).tolist() == np.array(
+        seen, "bool"
+    ).tolist()
 
 
 def test_gives_its_weights_to_the_layer_of_keras():
@@ -235,6 +357,10 @@ def test_an_initializer_gives_every_kernel_its_own_numbers():
         ({"key_dim": 0}, "key_dim=0"),
         ({"value_dim": 0}, "value_dim=0"),
         ({"output_shape": 0}, "output_shape=0"),
+        ({"output_shape": (3, 0)}, "output_shape=0"),
+        ({"sliding_window": 0}, "sliding_window=0"),
+        ({"attention_axes": 2}, "attention_axes=2"),
+        ({"attention_axes": (1, 2)}, r"attention_axes=\(1, 2\)"),
     ],
 )
 def test_refuses_bad_arguments(arguments, message):

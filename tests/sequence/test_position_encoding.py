@@ -99,8 +99,22 @@ def test_a_start_is_the_position_of_the_first(layer):
 
 
 def test_no_position_is_before_the_first(layer):
-    with pytest.raises(ValueError, match="start=-1"):
-        layer(np.ones((1, 3, 4)), start=-1)
+    for start in (-1, np.int64(-1), np.array(-1)):
+        with pytest.raises(ValueError, match="start=.*-1"):
+            layer(np.ones((1, 3, 4)), start=start)
+
+
+def test_a_start_is_a_whole_number(layer):
+    for start in (1.5, np.array([0, 1])):
+        with pytest.raises(ValueError, match="`start` must be an integer"):
+            layer(np.ones((1, 3, 4)), start=start)
+
+
+def test_integers_are_encoded_as_the_same_floats(layer):
+    ids = np.arange(12).reshape(1, 3, 4)
+    floats = layer(ids.astype("float32"))
+    close(layer(ids), floats)
+    assert layer(keras.Input((3, 4), dtype="int32")).dtype == "float32"
 
 
 def test_a_start_may_count_up_inside_a_loop(layer):
@@ -135,8 +149,9 @@ def test_a_sequence_beyond_the_longest_is_refused():
     layer(np.ones((1, 8, 4)))
     with pytest.raises(ValueError, match="max_length=8, start=0"):
         layer(np.ones((1, 9, 4)))
-    with pytest.raises(ValueError, match="max_length=8, start=6"):
-        layer(np.ones((1, 3, 4)), start=6)
+    for start in (6, np.int64(6), np.array(6)):
+        with pytest.raises(ValueError, match="max_length=8, start=.*6"):
+            layer(np.ones((1, 3, 4)), start=start)
     with pytest.raises(ValueError, match="max_length=8, start=9"):
         layer(keras.Input((None, 4)), start=9)
 

@@ -127,4 +127,4 @@ def test_refuses_bad_arguments_and_inputs():
     with pytest.raises(ValueError, match="depth"):
         SelfAttention()(keras.Input((5, None)))
     with pytest.raises(ValueError, match="boolean"):
-        SelfAttention()(np.ones((2, 5, 8)), mask=np.ones((2, 5)))
+        SelfAttention()(np.ones((2, 5, 8)), mask=np.zeros((2, 5)))

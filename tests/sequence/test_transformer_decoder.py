@@ -337,9 +337,9 @@ def test_refuses_bad_inputs():
     with pytest.raises(ValueError, match=r"\(2, 8\)"):
         TransformerDecoder(8, 2)(ones[:, 0])
     with pytest.raises(ValueError, match="`target_mask`"):
-        TransformerDecoder(8, 2)(ones, target_mask=ones[..., 0])
+        TransformerDecoder(8, 2)(ones, target_mask=-ones[..., 0])
     with pytest.raises(ValueError, match="`memory_mask`"):
-        TransformerDecoder(8, 2)(ones, ones, memory_mask=ones[..., 0])
+        TransformerDecoder(8, 2)(ones, ones, memory_mask=-ones[..., 0])
 
 
 def test_refuses_a_memory_in_some_calls_only():
@@ -362,12 +362,12 @@ def test_refuses_a_cache_that_does_not_fit():
         layer(ones, cache=cache)
     with pytest.raises(ValueError, match="cache=None"):
         layer(ones, cache_index=0)
-    for index in (2, -1):
+    for index in (2, -1, np.int64(2), np.int32(-1), np.array(-1)):
         with pytest.raises(ValueError, match=f"6 places, cache_index={index}"):
             layer(ones, cache=cache, cache_index=index)
     with pytest.raises(ValueError, match=r"target_mask of shape \(2, 4\)"):
         mask = np.ones((2, 4), "bool")
         layer(ones, target_mask=mask, cache=cache, cache_index=0)
     with pytest.raises(ValueError, match="boolean"):
-        mask = np.ones((2, 6))
+        mask = np.zeros((2, 6))
         layer(ones, target_mask=mask, cache=cache, cache_index=0)

@@ -204,4 +204,4 @@ def test_refuses_bad_inputs():
     with pytest.raises(ValueError, match=r"\(2, 8\)"):
         TransformerEncoder(8, 2)(np.ones((2, 8)))
     with pytest.raises(ValueError, match="boolean"):
-        TransformerEncoder(8, 2)(np.ones((2, 5, 8)), mask=np.ones((2, 5)))
+        TransformerEncoder(8, 2)(np.ones((2, 5, 8)), mask=np.zeros((2, 5)))
