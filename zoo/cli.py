@@ -28,6 +28,7 @@ from zoo.printing import (  # noqa: E402
     console,
     exports_table,
     metric_line,
+    metric_number,
     metrics_line,
     pairs_line,
     plain,
@@ -393,13 +394,14 @@ def evaluate(
         stated = card["metrics"].get(metric)
         verdict = ""
         if stated is not None and same_data:
-            agrees = abs(value - stated["value"]) <= AGREES
+            before = stated["value"]
+            agrees = before is not None and abs(value - before) <= AGREES
             differs = differs or (not agrees and metric != "loss")
             verdict = "agrees" if agrees else "differs"
         table.add_row(
             metric,
             f"{value:.4f}",
-            "" if stated is None else f"{stated['value']:.4f}",
+            "" if stated is None else metric_number(stated["value"]),
             verdict,
         )
     console.print(

@@ -119,17 +119,41 @@ def find(name):
     """The folder of a preset, fetched if it has to be.
 
     Args:
-        name: A preset's name, or the path of a folder with a card.
+        name: A preset's name, or the path of a folder with a card. A string
+            that is the name of both is refused; `./name` is the folder.
 
     Returns:
         `pathlib.Path`.
 
     Raises:
-        PresetError: If there is no such preset, or fetching fails.
+        PresetError: If there is no such preset or folder, or fetching fails.
     """
-    name = str(name)
-    if (pathlib.Path(name) / "card.json").is_file():
-        return pathlib.Path(name)
+    if not isinstance(name, (str, os.PathLike)):
+        raise PresetError(
+            "`name` must be a preset's name or a folder containing card.json. "
+            f"Received: name={cards.shown(name)}"
+        )
+    folder = pathlib.Path(name)
+    here = (folder / "card.json").is_file()
+    if isinstance(name, os.PathLike) or os.path.basename(name) != name:
+        if not here:
+            raise PresetError(
+                "`name` must be a preset's name or a folder containing "
+                f"card.json. Received: name={str(name)!r}, which has none"
+            )
+        return folder
+    others = [home / name for home in (CHECKOUT, cache())]
+    if here and any(
+        (other / "card.json").is_file() and not other.samefile(folder)
+        for other in others
+    ):
+        raise PresetError(
+            "A name must be either that of a preset or of a folder, and this "
+            f"is both; write ./{name} for what lies here, or go where nothing "
+            f"of that name lies. Received: name={name!r}"
+        )
+    if here:
+        return folder
     if name in _folders(CHECKOUT):
         return CHECKOUT / name
     why = None
@@ -147,8 +171,8 @@ def find(name):
     known = list_models()
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.3)
     raise PresetError(
-        "A model is loaded by the name of a preset, or by a folder with a "
-        f"card.json. Received: name={name!r}; "
+        "`name` must be a preset's name or a folder containing card.json. "
+        f"Received: name={name!r}; "
         f"{'near' if near else 'known'}: {near or known}"
     )
 

@@ -250,16 +250,21 @@ def _percent(share):
 def metrics_line(card):
     """The metrics of a card on one line, the loss left out."""
     return ", ".join(
-        f"{metric} {found['value']:.4f}"
+        f"{metric} {metric_number(found['value'])}"
         for metric, found in card["metrics"].items()
         if metric != "loss"
     )
 
 
+def metric_number(value):
+    """A metric's value; a card has none for what was no finite number."""
+    return "not finite" if value is None else f"{value:.4f}"
+
+
 def metric_line(found):
     """One metric of a card, with its spread and how it was measured."""
     seeds = found.get("seeds") or []
-    text = f"{found['value']:.4f}"
+    text = metric_number(found["value"])
     if found.get("std") is not None:
         text += f" ± {found['std']:.4f}"
     return f"{text} ({found['n']:,} examples, seeds {seeds})"

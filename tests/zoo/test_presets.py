@@ -3,6 +3,7 @@
 import functools
 import http.server
 import json
+import pathlib
 import shutil
 import threading
 
@@ -104,6 +105,27 @@ def test_lists_by_task_and_by_name(shelf, alone, monkeypatch):
     assert zoo.list_models(task="image_classification", filter="x") == []
     with pytest.raises(zoo.PresetError, match="task='poetry'"):
         zoo.list_models(task="poetry")
+
+
+def test_a_name_is_of_a_preset_or_of_a_folder_never_of_both(
+    shelf, alone, monkeypatch
+):
+    monkeypatch.setattr(presets, "CHECKOUT", shelf)
+    monkeypatch.chdir(alone)
+    shutil.copytree(shelf / "cbam_tiny", "se_tiny")
+    with pytest.raises(zoo.PresetError, match="write ./se_tiny"):
+        presets.find("se_tiny")
+    for place in ("./se_tiny", pathlib.Path("se_tiny")):
+        assert presets.find(place) == pathlib.Path("se_tiny")
+    assert presets.find("cbam_tiny") == shelf / "cbam_tiny"
+    # A path is never a preset's name.
+    for place in ("./cbam_tiny", pathlib.Path("cbam_tiny"), "cbam_tiny/"):
+        with pytest.raises(zoo.PresetError, match="which has none"):
+            presets.find(place)
+    with pytest.raises(zoo.PresetError, match="Received: name=None"):
+        presets.find(None)
+    monkeypatch.chdir(shelf)  # both are one and the same
+    assert presets.find("se_tiny").samefile(shelf / "se_tiny")
 
 
 def test_an_unknown_name_lists_the_near_ones(shelf, alone, monkeypatch):

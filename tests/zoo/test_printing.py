@@ -138,3 +138,10 @@ def test_a_page_of_html_holds_text_as_text(tmp_path, text):
     assert "<script" not in page
     assert is_tame(page)
     assert "·[2J·" in page or "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+def test_a_metric_that_was_no_finite_number_is_said():
+    found = {"value": None, "seeds": [0], "std": None, "n": 24}
+    card = {"metrics": {"accuracy": {"value": 0.5}, "auc": found}}
+    assert printing.metrics_line(card) == "accuracy 0.5000, auc not finite"
+    assert printing.metric_line(found).startswith("not finite (24 examples")
