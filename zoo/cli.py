@@ -360,6 +360,7 @@ def train(
         dtype=dtype,
         tensorboard=tensorboard,
         vectors=vectors,
+        found=_print_found,
     )
     console.print(metrics_line(task.card))
     console.print(f"model: {folder / name}", soft_wrap=True)
@@ -464,9 +465,9 @@ def finetune(
 
     presets.check_replaceable(out)
     task = _load(name)
+    learned = _found(lambda: task.read(data, "train"))
     # Before training: there must be some to measure on.
     test = _found(lambda: task.read(data, "test"))
-    learned = _found(lambda: task.read(data, "train"))
     names = _words(freeze)
     tuned = task.finetune(
         learned,
@@ -555,8 +556,13 @@ def _load(name):
 def _found(read):
     """Reads data, and prints what was found and what was skipped."""
     data = read()
-    console.print(data.found(), soft_wrap=True)
+    _print_found(data)
     return data
+
+
+def _print_found(data):
+    # One line, whatever is in the name of a folder.
+    console.print(" ".join(data.found().split("\n")), soft_wrap=True)
 
 
 def _words(text):

@@ -39,6 +39,7 @@ def train(
     tensorboard=False,
     vectors=None,
     verbose=None,
+    found=None,
 ):
     """Trains a preset by its recipe, measures it and writes its folder.
 
@@ -58,6 +59,7 @@ def train(
         vectors: Path of a file of word vectors as GloVe and word2vec are given
             out, in place of the recipe's; for models of pairs.
         verbose: As in `zoo.training.fit`.
+        found: As in `follow`.
 
     Returns:
         The trained `Task`, whose card holds what it reached.
@@ -96,6 +98,7 @@ def train(
         resume=resume,
         tensorboard=tensorboard,
         verbose=verbose,
+        found=found,
     )
     task.card["recipe"]["command"] = " ".join(command)
     task.card["data"]["note"] = data_note
@@ -104,7 +107,7 @@ def train(
     return task
 
 
-def follow(recipe, assets=None, dtype=None, **options):
+def follow(recipe, assets=None, dtype=None, found=None, **options):
     """Trains a task by a recipe, and measures it.
 
     Args:
@@ -112,6 +115,8 @@ def follow(recipe, assets=None, dtype=None, **options):
         assets: What the kind of task takes from its training data, where
             another run has taken it already; `None` takes it.
         dtype: Name of a dtype policy, `None` for Keras's global one.
+        found: Function that is called with each part of the data once it is
+            read, such as one that prints its `found()`; or `None`.
         **options: `folder`, `resume`, `tensorboard` and `verbose`, as in
             `zoo.training.fit`.
 
@@ -122,6 +127,8 @@ def follow(recipe, assets=None, dtype=None, **options):
     kind = presets.task_class(recipe.pop("task"))
     data = kind.read(recipe["data"], "train")
     test = kind.read(recipe["data"], "test")
+    for part in (data, test) if found else ():
+        found(part)
     keras.utils.set_random_seed(recipe["training"]["seed"])
     if assets is None:
         assets = kind.assets_from(data, recipe)

@@ -1,5 +1,6 @@
 """Task: raw in, answer out. What every kind of trained model can do."""
 
+import os
 import pathlib
 import platform
 import warnings
@@ -175,7 +176,7 @@ class Task:
         Returns:
             Dict from metric to float, the card's first.
         """
-        data = self.own_test() if data is None else self.read(data)
+        data = self.to_measure(data)
         # Compiled apart, so that the user's own `compile` stays as it is.
         scorer = keras.Model(self.model.input, self.model.output)
         scorer.compile(
@@ -188,38 +189,58 @@ class Task:
             "loss": float(loss)
         }
 
+    def to_measure(self, data=None):
+        """The data to measure on, with a warning if the card's own changed.
+
+        Args:
+            data: As in `evaluate`.
+
+        Returns:
+            As `read`.
+        """
+        if data is not None:
+            return self.read(data)
+        test = self.own_test()
+        stated = self.card["data"].get("test_sha256")
+        if stated is not None and (found := test.sha256()) != stated:
+            warnings.warn(
+                "The test data are not those of the card, so the metrics need "
+                "not agree with it: their SHA-256 is another. Received: "
+                f"{found} of {test.name!r}, card's test_sha256={stated}",
+                stacklevel=3,
+            )
+        return test
+
     def own_test(self):
         """The test part of the data that the model was trained on, by the card.
 
         Returns:
-            As `read`.
+            As `read`. Their `sha256` says whether they are still the same.
 
         Raises:
-            ValueError: If data of that name are not at hand.
+            FileNotFoundError: If nothing is at the place on the card.
+            ValueError: If what is there, or of that name, cannot be read.
         """
         card = self.card["data"]
-        place = card.get("place")
+        name, place = card.get("name"), card.get("place")
+        rule = (
+            "Without `data`, those that the model was trained on must be at "
+            f"hand {'by the name' if place is None else 'at the place'} on its "
+            "card; pass them as `data`. Received: "
+        )
+        source = sources.Known(name)
+        if place is not None:
+            source = pathlib.Path(os.path.expanduser(place))
+            if not os.path.exists(source):
+                raise FileNotFoundError(
+                    f"{rule}place={place!r}, no such file or folder"
+                )
         try:
-            if place is None:
-                test = self.read(sources.Known(card["name"]))
-            else:
-                test = self.read(pathlib.Path(place))
+            return self.read(source)
         except (ValueError, OSError) as error:
-            where = "by the name" if place is None else "at the place"
             raise ValueError(
-                "Without `data`, those that the model was trained on must be "
-                f"at hand {where} on its card; pass them as `data`. "
-                f"Received: card's data={place or card['name']!r}: {error}"
+                f"{rule}card's data={place or name!r}: {error}"
             ) from error
-        stated = card.get("test_sha256")
-        if stated is not None and test.sha256() != stated:
-            warnings.warn(
-                f"The data of {place or card['name']!r} are not those that "
-                "were measured on by the card: their SHA-256 is another. "
-                f"Received: {test.sha256()}, card's test_sha256={stated}",
-                stacklevel=2,
-            )
-        return test
 
     def measure(self, test):
         """Evaluates, and notes on the card what was reached on which data.

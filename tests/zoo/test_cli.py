@@ -85,9 +85,9 @@ def red(tmp_path):
     return path
 
 
-def run(*words):
+def run(*words, ok=True):
     result = CliRunner().invoke(app, [str(word) for word in words])
-    assert result.exit_code == 0, result.output
+    assert (result.exit_code == 0) == ok, result.output
     return result.stdout
 
 
@@ -219,14 +219,25 @@ def test_evaluate_fails_where_the_card_is_not_reached(home, tmp_path):
     assert "differs" in result.stdout
 
 
-@pytest.mark.filterwarnings("ignore:The data of .digits")
+def test_the_data_of_a_card_are_never_a_folder(tmp_path):
+    folder = tmp_path / "digits" / "0"
+    folder.mkdir(parents=True)
+    for index in range(10):
+        Image.new("L", (8, 8), index).save(folder / f"{index}.png")
+    assert "same SHA-256" in run("evaluate", "se_digits")
+    message = fails("evaluate", "se_digits", "--data", "digits")
+    assert "both; write ./digits for" in message
+    text = run("evaluate", "se_digits", "--data", "./digits")
+    assert "2 examples of 1 classes (0 2)" in text
+
+
 def test_evaluate_says_when_the_data_are_others(tmp_path):
     task = zoo.load("se_digits")
     task.card["data"]["test_sha256"] = "0" * 64
     task.card["metrics"]["accuracy"]["value"] += 0.01
     task.save(tmp_path / "other")
     text = run("evaluate", tmp_path / "other")
-    assert "another SHA-256" in text
+    assert text.count("SHA-256") == 1 and "another SHA-256" in text
     assert "agrees" not in text and "differs" not in text
 
 
@@ -255,6 +266,37 @@ def test_finetune_learns_a_folder_of_images_by_class(tmp_path, images):
     assert accuracy["value"] == tuned.evaluate(test)["accuracy"]
     assert f"accuracy {accuracy['value']:.4f}" in text
     assert "agrees" in run("evaluate", out, "--data", images)
+
+
+def test_a_tuned_model_is_measured_again_where_its_data_were(tmp_path, images):
+    words = ("--data", "images", "--out", "tuned", "--epochs", 1)
+    text = run("finetune", "cbam_tiny", *words, "--freeze", "backbone")
+    found = "images, {} (stratified, seed 0): {} examples of 2 classes ({})"
+    assert found.format("20%", 4, "dark 2, light 2") in text
+    assert found.format("80%", 16, "dark 8, light 8") in text
+    text = run("evaluate", "tuned")
+    assert "agrees" in text and "same SHA-256" in text
+
+    for path in images.rglob("*.png"):
+        with Image.open(path) as image:
+            image.transpose(Image.Transpose.ROTATE_180).save(path)
+    result = CliRunner().invoke(app, ["evaluate", "tuned"])
+    assert result.exit_code == 0, result.output
+    assert result.output.count("SHA-256") == 1
+    assert "another SHA-256" in result.output
+    assert "agrees" not in result.output
+
+    images.rename(tmp_path / "moved")
+    message = fails("evaluate", "tuned")
+    assert message.count("Received") == 1
+    assert f"place={str(images)!r}, no such file or folder" in message
+    assert "4 images" in run("evaluate", "tuned", "--data", "moved")
+
+
+def test_names_of_folders_do_not_steer_the_terminal(tmp_path, images):
+    (images / "dark").rename(images / "da\nrk\x1b[31m")
+    text = run("evaluate", "cbam_tiny", "--data", images, ok=False)
+    assert "(da rk·[31m 2, light 2)" in text
 
 
 def test_finetune_never_replaces_what_is_no_model(tmp_path, images):
@@ -289,6 +331,9 @@ def test_train_makes_a_preset_by_its_recipe(tmp_path, monkeypatch):
     assert card["recipe"]["training"]["seed"] == 2
     assert card["data"]["note"] == "a copy"
     assert f"accuracy {card['metrics']['accuracy']['value']:.4f}" in text
+    for part in ("80%", "20%"):
+        assert f"digits, {part} (stratified, seed 0): " in text
+    assert "examples of 10 classes (0 " in text
     assert (tmp_path / "logs" / "se_digits_again" / "log.json").exists()
 
 
@@ -339,7 +384,9 @@ def test_a_file_that_is_no_image_is_named(red, tmp_path):
     message = fails("predict", "cbam_tiny", red, text)
     assert "notes.png" in message and "Pillow" in message
     message = fails("predict", "cbam_tiny", tmp_path / "lost.png")
-    assert "lost.png" in message
+    assert "'lost.png', no such file" in message.replace(f"{tmp_path}/", "")
+    (tmp_path / "album").mkdir()
+    assert "'album', a folder" in fails("predict", "cbam_tiny", "album")
 
 
 def test_debug_shows_where_an_error_was_raised(monkeypatch):
@@ -349,12 +396,12 @@ def test_debug_shows_where_an_error_was_raised(monkeypatch):
         monkeypatch.setenv("KERAS_ATTENTION_ZOO_DEBUG", "1")
 
 
-def test_a_fault_of_ours_is_told_from_a_wrong_input(monkeypatch):
+def test_a_fault_of_ours_is_told_from_a_wrong_input(red, monkeypatch):
     def broken(self, raw):
         raise KeyError("somewhere")
 
     monkeypatch.setattr(Task, "predict", broken)
-    message = fails("predict", "cbam_tiny", "any.png")
+    message = fails("predict", "cbam_tiny", red)
     assert "KeyError" in message and "--debug" in message
 
 

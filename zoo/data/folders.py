@@ -118,13 +118,13 @@ def files_by_class(folder, suffixes, kind, least=2):
             empty.append(name)
         paths += found
         labels += [label] * len(found)
+    check_classes(names, f"the folders in {folder}", least)
     if empty and (least > 1 or not paths):
         beside = f"; skipped: {_listed(skipped)}" if skipped else ""
         raise ValueError(
             f"Each class folder must hold {kind} ({', '.join(suffixes)}). "
             f"Received: none in {folder / empty[0]}{beside}"
         )
-    check_classes(names, f"the folders in {folder}", least)
     if skipped:
         warnings.warn(
             f"{len(skipped)} files in {folder} are skipped: {_listed(skipped)}",

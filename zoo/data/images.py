@@ -5,6 +5,7 @@ Pixels are 0 to 255 everywhere. Nothing here guesses a range.
 
 import contextlib
 import dataclasses
+import functools
 import io
 import os
 import threading
@@ -493,7 +494,8 @@ def _from_arrays(images, labels, least, class_names=None):
 
 
 def _from_pairs(source, least):
-    images, labels = labelled.unbatched(source, _several, "images")
+    several = functools.partial(_several, lengths=_lengths(source))
+    images, labels = labelled.unbatched(source, several, "images")
     if all(isinstance(image, np.ndarray) for image in images):
         shapes = {image.shape for image in images}
         if len(shapes) == 1 and images[0].ndim == 3:
@@ -502,14 +504,35 @@ def _from_pairs(source, least):
     return _from_arrays(images, labels, least, class_names)
 
 
-def _several(images, place):
-    """The images of an element, if it holds several."""
+def _lengths(source):
+    """How long images and labels are in every element, `None` if it varies."""
+    spec = getattr(source, "element_spec", None)
+    if isinstance(spec, tuple) and len(spec) == 2:
+        shapes = [getattr(part, "shape", None) for part in spec]
+        if all(shape is not None and shape.rank for shape in shapes):
+            return tuple(shape[0] for shape in shapes)
+    return None
+
+
+def _several(images, place, labels, lengths=None):
+    """The images of an element, if it holds several.
+
+    Three sides may be one image, or a batch of gray ones: a batch has a label
+    for each, and is of any length where the data say how long elements are.
+    """
     if isinstance(images, list):
         return images
-    shape = np.shape(images)
-    # Three sides: a batch of gray images, unless the last is of channels.
-    gray = len(shape) == 3 and shape[-1] not in (1, 3, 4)
-    return list(images) if len(shape) in (1, 4) or gray else None
+    shape, of_labels = np.shape(images), np.shape(labels)
+    if len(shape) != 3:
+        return list(images) if len(shape) in (1, 4) else None
+    if shape[-1] not in (1, 3, 4):
+        return list(images)
+    if of_labels[:1] != shape[:1]:
+        return None
+    if len(of_labels) == 1 and lengths != (None, None):
+        one_hot = bool(labelled.is_one_hot(np.asarray(labels)))
+        return None if one_hot else list(images)
+    return list(images)
 
 
 def _digits(split):

@@ -52,9 +52,9 @@ def unbatched(source, several, kind):
 
     Args:
         source: As in `is_stream`.
-        several: Function of what stands for the example in an element, and
-            of the element's place: the list of examples where it is a
-            batch, else `None`.
+        several: Function of what stands for the example in an element, the
+            element's place, and what stands for the label: the list of
+            examples where it is a batch, else `None`.
         kind: String. What the examples are, in the plural, for errors.
 
     Returns:
@@ -80,7 +80,7 @@ def unbatched(source, several, kind):
                 f"Received: {type(element).__name__}{count} at place {place}"
             )
         raw, label = element
-        batch = several(raw, place)
+        batch = several(raw, place, label)
         if batch is None:
             batch, label = [raw], [label]
         elif np.ndim(label) == 0 or len(label) != len(batch):
@@ -168,6 +168,21 @@ def elements(source):
     return source
 
 
+def is_one_hot(rows):
+    """Which rows are of zeros but for a single 1.
+
+    Args:
+        rows: Array `(..., classes)`.
+
+    Returns:
+        Boolean array `(...)`.
+    """
+    if rows.dtype.kind not in "fiub":
+        return np.zeros(rows.shape[:-1], bool)
+    zeros = ((rows == 0) | (rows == 1)).all(axis=-1)
+    return zeros & ((rows == 1).sum(axis=-1) == 1)
+
+
 def _has_length(source):
     try:
         return isinstance(source, keras.utils.PyDataset) or len(source) >= 0
@@ -229,11 +244,7 @@ def _check_whole(labels):
 
 def _from_one_hot(labels, class_names):
     count = labels.shape[1]
-    if labels.dtype.kind in "fiub":
-        wrong = ((labels != 0) & (labels != 1)).any(axis=1)
-        wrong |= labels.astype("float64").sum(axis=1) != 1
-    else:
-        wrong = np.ones(len(labels), bool)
+    wrong = ~is_one_hot(labels)
     if wrong.any() or count < 2:
         place = int(wrong.argmax())
         raise ValueError(

@@ -404,7 +404,7 @@ _THINGS = (
 ).split()
 
 
-def _several(pair, place):
+def _several(pair, place, labels):
     """The pairs of an element, if it holds several."""
     if not isinstance(pair, (tuple, list)) or len(pair) != 2:
         raise ValueError(

@@ -48,7 +48,7 @@ def place(source, names):
         or text.lower().endswith(".csv")
         or not _NAME.fullmatch(text)
     )
-    there = bool(text) and path.exists()
+    there = bool(text) and os.path.exists(path)
     if not is_place:
         known = text in names or re.split("[/:]", text)[0] in public_names()
         if known and there:

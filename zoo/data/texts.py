@@ -202,14 +202,13 @@ def text_from_shell(word):
     """
     if word == "-":
         return sys.stdin.read().removeprefix("\ufeff")
-    path = pathlib.Path(word)
     if os.path.isfile(word):
-        return read_file(path)
-    file_like = "/" in word or os.sep in word or path.suffix.lower() in FILES
-    if file_like and not any(map(str.isspace, word)):
+        return read_file(pathlib.Path(word))
+    if _meant_as_file(word):
         raise FileNotFoundError(
             "A word that looks like a file must be one; as a text, it is given "
-            f"by standard input, -. Received: {word!r}, no such file"
+            f"by standard input, -. Received: {word!r}, "
+            + ("a folder" if os.path.isdir(word) else "no such file")
         )
     return word
 
@@ -261,7 +260,23 @@ _NEUTRAL = (
 )
 
 
-def _several(texts, place):
+def _meant_as_file(word):
+    """Whether an argument that is no file was hardly meant as a text."""
+    named = word.lower().endswith(FILES)
+    inside = os.path.dirname(word)
+    in_folder = bool(inside) and os.path.isdir(inside)
+    if any(map(str.isspace, word)):
+        return named and in_folder
+    beginnings = ("./", "../", "~/", "/", *{f".{os.sep}", os.sep})
+    return (
+        named
+        or in_folder
+        or word.startswith(beginnings)
+        or (os.path.isdir(word) and word != "." * len(word))
+    )
+
+
+def _several(texts, place, labels):
     return list(texts) if np.ndim(texts) else None
 
 

@@ -50,7 +50,8 @@ class ImageClassification(Classification):
             if not path.is_file():
                 raise FileNotFoundError(
                     "An image must be a file that is there. "
-                    f"Received: {str(path)!r}, no such file"
+                    f"Received: {str(path)!r}, "
+                    + ("a folder" if path.is_dir() else "no such file")
                 )
         return paths
 

@@ -143,7 +143,7 @@ class SentenceMatching(Reading):
         Returns:
             Dict from metric to float: what `measures` gives, and `"loss"`.
         """
-        data = self.own_test() if data is None else self.read(data)
+        data = self.to_measure(data)
         labels = self.in_own_classes(data).labels
         logits = self.model.predict(
             self.batches(data, batch_size), verbose=verbose

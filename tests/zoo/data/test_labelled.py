@@ -67,6 +67,32 @@ def test_a_batch_of_gray_images_is_no_image():
     assert len(data) == 5
 
 
+@pytest.mark.parametrize("side", [1, 3, 4])
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_a_batch_of_narrow_gray_images_is_a_batch(side, one_hot):
+    """`(5, 6, side)` could be one image too, but for its labels."""
+    tf = pytest.importorskip("tensorflow")
+    gray = np.arange(5 * 6 * side, dtype="uint8").reshape(5, 6, side)
+    for labels in (LABELS, [0, 0, 1, 0, 0]):  # the latter could be one-hot
+        targets = np.eye(3, dtype="float32")[labels] if one_hot else labels
+        pairs = tf.data.Dataset.from_tensor_slices((gray, targets))
+        for dataset in (pairs, pairs.batch(5), pairs.batch(2)):
+            data = load_images(dataset)
+            assert np.shape(data.images) == gray.shape
+            assert data.labels.tolist() == labels
+    assert len(load_images([(gray, LABELS)])) == 5
+
+
+def test_an_image_as_high_as_there_are_classes_is_one_image():
+    tf = pytest.importorskip("tensorflow")
+    images, labels = IMAGES, np.eye(4)[LABELS]  # each (4, 4, 3) and (4,)
+    dataset = tf.data.Dataset.from_tensor_slices((images, labels))
+    for source in (dataset, list(zip(images, labels))):
+        data = load_images(source)
+        np.testing.assert_array_equal(data.images, images)
+        assert data.labels.tolist() == LABELS
+
+
 def test_texts_and_pairs_come_in_streams_too():
     data = load_texts([("one", "b"), ("two", "a")])
     assert data.texts == ["one", "two"] and data.labels.tolist() == [1, 0]

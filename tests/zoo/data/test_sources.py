@@ -4,7 +4,10 @@ import pathlib
 
 import pytest
 
+from zoo.data import images as image_data
+from zoo.data import pairs as pair_data
 from zoo.data import sources
+from zoo.data import texts as text_data
 from zoo.data.images import load_images
 from zoo.data.pairs import load_pairs
 from zoo.data.texts import load_texts
@@ -34,6 +37,19 @@ def test_a_name_that_is_a_folder_too_is_refused(here, name):
     with pytest.raises(ValueError, match=f"both; write ./{name} for"):
         sources.place(name, NAMES)
     assert sources.place(sources.Known(name), NAMES) is None
+
+
+@pytest.mark.parametrize("name", ["digits", "fashion_mnist"])
+def test_the_data_of_a_card_are_read_by_name(here, monkeypatch, name):
+    for module in (image_data, text_data, pair_data):
+        monkeypatch.setattr(
+            module, "_from_tensorflow_datasets", lambda *found: found
+        )
+    monkeypatch.setattr(image_data, "_digits", lambda split: ("digits", split))
+    for label in ("cat", "dog"):
+        (here / name / label).mkdir(parents=True)
+    for load in (load_images, load_texts, load_pairs):
+        assert load(sources.Known(name), "test") == (name, "test")
 
 
 def test_another_string_is_a_place_if_there_is_one(here):

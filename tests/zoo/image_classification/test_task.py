@@ -335,6 +335,47 @@ def test_labels_are_told_by_name(trained):
         trained.evaluate(alien)
 
 
+def test_one_class_is_enough_to_measure_on(trained):
+    data = tiny_data(12)
+    blue = data.images[data.labels == 2]
+    share = np.mean([a["label"] == "blue" for a in trained.predict(blue)])
+    for one in (
+        (blue, ["blue"] * 4),
+        (blue, [2] * 4),
+        ImageData(blue, np.zeros(4, "int64"), ["blue"]),
+        data.take(np.flatnonzero(data.labels == 2)),
+    ):
+        assert trained.evaluate(one)["accuracy"] == share
+        copy = tuned(trained, validation=one, freeze="backbone")
+        expected = copy.evaluate(one)["loss"]
+        log = copy.card["recipe"]["log"]
+        assert log[0]["val_loss"] == pytest.approx(expected, rel=1e-4)
+    some = (data.images[data.labels > 0], [LABELS[x] for x in data.labels if x])
+    whole = data.take(np.flatnonzero(data.labels > 0))
+    assert trained.evaluate(some) == trained.evaluate(whole)
+    with pytest.raises(ValueError, match=r"two classes.*\['2'\]"):
+        trained.finetune((blue, [2] * 4), epochs=1)
+
+
+def test_a_wrong_digest_is_said_once(trained, monkeypatch):
+    digests = []
+
+    def sha256(self):
+        digests.append("0" * 64)
+        return digests[-1]
+
+    monkeypatch.setattr(ImageData, "sha256", sha256)
+    monkeypatch.setattr(trained, "own_test", lambda: tiny_data(6))
+    stated = {**trained.card["data"], "test_sha256": "1" * 64}
+    monkeypatch.setitem(trained.card, "data", stated)
+    with pytest.warns(UserWarning, match="are not those of the card") as told:
+        trained.evaluate()
+    assert len(told) == len(digests) == 1
+    assert told[0].filename == __file__
+    stated["test_sha256"] = "0" * 64
+    trained.evaluate()
+
+
 def test_the_users_own_compile_stays(trained):
     trained.model.compile("sgd", "mse")
     trained.evaluate(tiny_data(3))

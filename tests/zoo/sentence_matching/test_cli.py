@@ -207,7 +207,12 @@ def test_only_a_model_that_ranks_takes_a_question():
 
 
 def test_what_holds_no_candidate_is_refused(tmp_path):
-    assert "lost.txt" in fails("predict", "ranking_tiny", *ASKED, "lost.txt")
+    message = fails("predict", "ranking_tiny", *ASKED, "lost.txt")
+    assert "in a file that is there" in message
+    assert "'lost.txt', no such file" in message
+    for words in ((QUESTION, "lost.txt"), ("lost.txt", CANDIDATES[0])):
+        assert "'lost.txt'" in fails("predict", "ranking_tiny", *words)
+    assert "'lost.txt'" in fails("predict", "abcnn_tiny", LEFT, "lost.txt")
     (tmp_path / "blank.txt").write_text(" \n\t\n")
     message = fails("predict", "ranking_tiny", *ASKED, "blank.txt")
     assert "not blank" in message and "blank.txt" in message
@@ -303,6 +308,8 @@ def test_finetune_learns_a_table_of_questions(tmp_path):
     ]
     np.testing.assert_array_equal(*idf)
     assert list(tuned.card["metrics"]) == ["map", "mrr", "loss"]
+    text = run("evaluate", "tuned")
+    assert "agrees" in text and "same SHA-256" in text
     assert "val_loss" in tuned.card["recipe"]["log"][0]
 
 

@@ -516,6 +516,24 @@ def test_labels_are_told_by_name(trained):
         trained.evaluate(alien)
 
 
+def test_one_class_is_enough_to_measure_on(trained, selector):
+    data = tiny_pairs(12)
+    alike = [pair for pair, label in zip(data.pairs, data.labels) if label]
+    share = np.mean([a["label"] == "alike" for a in trained.predict(alike)])
+    one = (alike, ["alike"] * len(alike))
+    assert trained.evaluate(one)["accuracy"] == share
+    copy = trained.finetune(
+        data, validation=one, epochs=1, freeze="backbone", verbose=0
+    )
+    assert "val_accuracy" in copy.card["recipe"]["log"][0]
+    with pytest.raises(ValueError, match=r"two classes.*\['alike'\]"):
+        trained.finetune(one, epochs=1)
+    questions = tiny_questions(4)
+    right = [pair for pair, x in zip(questions.pairs, questions.labels) if x]
+    found = selector.evaluate((right, ["right"] * 4))
+    assert (found["map"], found["mrr"]) == (1.0, 1.0)
+
+
 def test_the_card_says_what_was_learned_from_and_measured_on(selector):
     assert selector.describe(who_did_what(2)) == {
         "name": "who_did_what",

@@ -111,6 +111,44 @@ def test_a_file_is_read(tmp_path):
     assert "latin.txt, line 1" in fails("predict", "han_tiny", "latin.txt")
 
 
+@pytest.mark.parametrize(
+    "word",
+    [
+        "reveiw.txt",
+        "REVEIW.TXT",
+        "scan.pdf",
+        "./reveiw",
+        "~/reveiw",
+        "/no/where",
+        "reviews",
+        "reviews/lost",
+        "reviews/lost one.txt",
+    ],
+)
+def test_a_mistyped_file_is_not_read_as_a_text(word, tmp_path):
+    (tmp_path / "reviews").mkdir()
+    message = fails("predict", "han_tiny", TEXT, word)
+    assert "must be one; as a text, it is given by standard input" in message
+    what = "a folder" if word == "reviews" else "no such file"
+    assert f"Received: {word!r}, {what}" in message
+    (found,) = json.loads(run("predict", "han_tiny", "-", "--json", stdin=word))
+    assert found["text"] == word
+
+
+def test_texts_that_are_almost_files_are_texts(tmp_path):
+    (tmp_path / "reviews").mkdir()
+    texts = [
+        "and/or",
+        "lovely.",
+        "3.14",
+        "...",
+        "a lamp/tree",
+        "see review.txt",
+    ]
+    found = json.loads(run("predict", "han_tiny", *texts, "--json"))
+    assert [each["text"] for each in found] == texts
+
+
 def test_look_is_short_however_long_a_word_is(tmp_path):
     text = run("look", "han_tiny", "-", stdin="lovely " + "x" * 10**6)
     assert len(text) < 3000
@@ -179,6 +217,18 @@ def test_finetune_learns_a_table(tmp_path):
     before = zoo.load("transformer_tiny").assets
     assert tuned.assets["vocabulary"] == before["vocabulary"]
     assert tuned.card["metrics"]["accuracy"]["n"] == 4
+    assert tuned.card["data"]["place"] == str(tmp_path / "mine.csv")
+
+    text = run("evaluate", "tuned")
+    assert "agrees" in text and "same SHA-256" in text
+    with open(tmp_path / "mine.csv", newline="") as file:
+        content = file.read()
+    (tmp_path / "mine.csv").write_text(content.replace("lamp", "camp"))
+    assert "another SHA-256" in run("evaluate", "tuned")
+    (tmp_path / "mine.csv").unlink()
+    message = fails("evaluate", "tuned")
+    assert "mine.csv', no such file or folder" in message
+    assert message.count("Received") == 1
 
 
 def test_finetune_refuses_to_augment_texts(tmp_path):

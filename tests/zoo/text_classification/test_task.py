@@ -281,6 +281,20 @@ def test_labels_are_told_by_name(trained):
         trained.evaluate(alien)
 
 
+def test_one_class_is_enough_to_measure_on(trained):
+    data = tiny_texts(12)
+    good = [text for text in data.texts if "lovely" in text]
+    share = np.mean([a["label"] == "good" for a in trained.predict(good)])
+    one = (good, ["good"] * len(good))
+    assert trained.evaluate(one)["accuracy"] == share
+    copy = trained.finetune(
+        data, validation=one, epochs=1, freeze="backbone", verbose=0
+    )
+    assert "val_accuracy" in copy.card["recipe"]["log"][0]
+    with pytest.raises(ValueError, match=r"two classes.*\['good'\]"):
+        trained.finetune(one, epochs=1)
+
+
 def test_new_classes_have_names_of_their_own(trained):
     data = TextData(tiny_texts(8).texts, np.arange(8) % 2, ["3", "5"])
     assert trained.new_labels(data, 4) == ["3", "5", "2", "4"]
