@@ -449,7 +449,8 @@ def save_figure(figure, path, dpi=160):
     Args:
         figure: A `matplotlib.figure.Figure`.
         path: Where to; the suffix names the format: `.png`, `.svg`, `.pdf`. A
-            file that is there is replaced. The folder must exist.
+            file that is there is replaced, links being followed. The folder
+            must exist.
         dpi: Positive number. Pixels an inch.
 
     Returns:
@@ -466,21 +467,16 @@ def save_figure(figure, path, dpi=160):
     ...     save_figure(figure, f"{folder}/looked.png").name
     'looked.png'
     """
-    path = pathlib.Path(path)
+    given, path = pathlib.Path(path), pathlib.Path(os.path.realpath(path))
     if not hasattr(figure, "savefig"):
         raise ValueError(
             f"`figure` must be a matplotlib figure. Received: figure={figure!r}"
         )
-    formats = sorted(figure.canvas.get_supported_filetypes())
-    if path.suffix[1:].lower() not in formats:
-        raise ValueError(
-            f"`path` must end with a format that can be written: {formats}. "
-            f"Received: path={str(path)!r}"
-        )
+    check_format(given)
     if not path.parent.is_dir():
         raise ValueError(
             "`path` must lie in a folder that exists. "
-            f"Received: path={str(path)!r}"
+            f"Received: path={str(given)!r}"
         )
     handle, partial = tempfile.mkstemp(
         dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix
@@ -489,14 +485,36 @@ def save_figure(figure, path, dpi=160):
         with os.fdopen(handle, "wb") as file, warnings.catch_warnings():
             # A sign that its font lacks is drawn as a box.
             warnings.filterwarnings("ignore", "Glyph .* missing")
-            figure.savefig(file, format=path.suffix[1:].lower(), dpi=dpi)
+            figure.savefig(file, format=given.suffix[1:].lower(), dpi=dpi)
         # What `mkstemp` makes is readable by its owner alone.
         os.chmod(partial, 0o644)
         os.replace(partial, path)
     except BaseException:
         os.unlink(partial)
         raise
-    return path
+    return given
+
+
+def check_format(path):
+    """Raises unless the suffix of a path names a picture format.
+
+    Args:
+        path: Path of a picture that `save_figure` will write.
+
+    Raises:
+        ValueError: If matplotlib writes no format of that name.
+
+    Example:
+
+    >>> check_format("looked.png")
+    """
+    canvas = _matplotlib().figure.Figure().canvas
+    formats = sorted(canvas.get_supported_filetypes())
+    if pathlib.Path(path).suffix[1:].lower() not in formats:
+        raise ValueError(
+            f"`path` must end with a format that can be written: {formats}. "
+            f"Received: path={str(path)!r}"
+        )
 
 
 def _matplotlib():

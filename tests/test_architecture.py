@@ -38,6 +38,7 @@ FLOORS = [
     ),
     ("zoo/folder",),
     ("zoo/weights",),
+    ("zoo/writable",),
     ("zoo/cards", "zoo/data", "zoo/metrics", "zoo/files"),
     ("keras_attention",),
     ("keras_attention/functional",),

@@ -295,15 +295,27 @@ def look(
 ):
     """Answer as `predict`, and draw where the model looked."""
     from keras_attention import pictures
+    from zoo.files import folders_made
+    from zoo.task import Task
+    from zoo.writable import check_writable
 
+    is_page = out.suffix.lower() in (".html", ".htm")
+    if not is_page:
+        pictures.check_format(out)
+    check_writable(out)
     task = _load(name)
+    if type(task).page is Task.page:
+        pictures.check_format(out)
+    task.check_attention()
     raws = _raws(task, inputs, question, candidates)
     answers = task.look(raws)
     page = task.page(answers)
-    if page is not None and out.suffix.lower() in (".html", ".htm"):
+    if is_page:
         save_page(page, out)
     else:
-        pictures.save_figure(task.picture(raws, answers), out)
+        figure = task.picture(raws, answers)
+        with folders_made(pathlib.Path(os.path.realpath(out)).parent):
+            pictures.save_figure(figure, out)
     print_answers(task, raws, answers)
     if page is not None:
         console.print(page)
@@ -501,6 +513,10 @@ def export(
     ] = None,
 ):
     """Write a model for serving, and prove that it answers alike."""
+    from zoo.export import MANIFEST
+    from zoo.writable import check_writable
+
+    check_writable(out / MANIFEST)
     task = _load(name)
     with console.status("exporting, and asking each export in a new process"):
         found = task.export(out, format)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import os
 import pathlib
 import statistics
 import tempfile
@@ -19,6 +20,7 @@ from zoo.data.images import load_images
 from zoo.export import run_python
 from zoo.files import check_unclaimed, listed_by, replacing, sha256_of_all
 from zoo.image_classification.picture import where_it_looked
+from zoo.writable import check_writable
 
 WITH_ATTENTION = "cbam_resnet20_cifar10"
 PLAIN = "resnet20_cifar10"
@@ -66,17 +68,18 @@ def run(
     Raises:
         zoo.PresetError: If one of the two presets is not at hand.
         ValueError: If a file that no earlier run wrote is in the way.
+        OSError: If the folder cannot be written.
     """
     console = console or Console(quiet=True)
     folder = pathlib.Path(folder)
     started = time.perf_counter()
 
+    check_writable(folder / RESULTS)
     with _step(console, "loaded the two models"):
         tasks = {name: presets.load(name) for name in (WITH_ATTENTION, PLAIN)}
         train, test = load_images("digits"), load_images("digits", "test")
     shown = _first_of_each(test, SHOWN)
     _check_replaceable(tasks[WITH_ATTENTION], shown, folder)
-    folder.mkdir(parents=True, exist_ok=True)
 
     tuned, models, right = {}, {}, {}
     for name, task in tasks.items():
@@ -101,6 +104,7 @@ def run(
     difference = _difference(right[WITH_ATTENTION], right[PLAIN])
     _show_models(console, tasks, models, difference, test)
 
+    pathlib.Path(os.path.realpath(folder)).mkdir(parents=True, exist_ok=True)
     looking = tuned[WITH_ATTENTION]
     with _step(console, "drew where it looked"):
         picture, image = _picture(looking, shown, folder)
@@ -179,7 +183,9 @@ def _first_of_each(data, count):
 def _check_replaceable(task, shown, folder):
     """Refuses to begin where files of the user's are in the way."""
     digests = listed_by(folder / RESULTS)
-    check_unclaimed(folder, [PICTURE, _digit(shown)], digests)
+    for place in (PICTURE, _digit(shown)):
+        check_unclaimed(folder, [place], digests)
+        check_writable(folder / place)
     presets.check_replaceable(folder / MODEL)
     export.check_replaceable(task, folder / EXPORTED, task.formats)
 

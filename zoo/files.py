@@ -26,22 +26,64 @@ def replacing(path, listed=None):
         it is removed and `path` stays as it was.
     """
     path = pathlib.Path(os.path.realpath(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = part_of(path)
+    with folders_made(path.parent):
+        try:
+            yield temporary
+            if path.is_dir():
+                if not temporary.is_dir():
+                    raise IsADirectoryError(
+                        f"A file never replaces a folder. Received: {path}"
+                    )
+                _swap(temporary, path, listed)
+            else:
+                os.replace(temporary, path)
+        finally:
+            if temporary.is_dir():
+                shutil.rmtree(temporary)
+            temporary.unlink(missing_ok=True)
+
+
+def part_of(path):
+    """The path under which a file or folder is written before it is whole.
+
+    Args:
+        path: `pathlib.Path`.
+
+    Returns:
+        `pathlib.Path`, in the same folder.
+    """
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+@contextlib.contextmanager
+def folders_made(folder, keep=True):
+    """Makes a folder and those above it that are missing.
+
+    If the block raises, those that were made and are empty are removed.
+
+    Args:
+        folder: `pathlib.Path`, absolute, without links.
+        keep: Boolean. Whether they stay if all goes well.
+
+    Yields:
+        Nothing.
+    """
+    made = []
     try:
-        yield temporary
-        if path.is_dir():
-            if not temporary.is_dir():
-                raise IsADirectoryError(
-                    f"A file never replaces a folder. Received: {path}"
-                )
-            _swap(temporary, path, listed)
-        else:
-            os.replace(temporary, path)
+        for path in (*reversed(folder.parents), folder):
+            if not path.is_dir():
+                path.mkdir(exist_ok=True)
+                made.append(path)
+        yield
+    except BaseException:
+        keep = False
+        raise
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        temporary.unlink(missing_ok=True)
+        if not keep:
+            with contextlib.suppress(OSError):  # one that is not empty stays
+                for path in reversed(made):
+                    path.rmdir()
 
 
 def _swap(temporary, path, listed):

@@ -18,6 +18,7 @@ from zoo import cards
 from zoo.cards import PresetError
 from zoo.files import check_unclaimed, replacing, sha256
 from zoo.weights import read_weights
+from zoo.writable import SMALL, check_writable
 
 # Every name that a model's folder may have.
 ASSETS = ("labels.json", "vocabulary.json")
@@ -195,12 +196,13 @@ def replacing_model(folder):
         yield part
 
 
-def check_replaceable(folder):
-    """Refuses to write a model over anything but a model.
+def check_replaceable(folder, size=SMALL):
+    """Refuses to write a model over anything but a model, or in vain.
 
     Args:
         folder: Path. It may be new, empty, or hold a model, beside which other
             files may lie.
+        size: Integer. Bytes that the model will take, about.
 
     Returns:
         Set of the names of the files in it that may be replaced.
@@ -208,9 +210,11 @@ def check_replaceable(folder):
     Raises:
         PresetError: If it is a file or a folder with other things in it, or if
             a file in the way is not the one that the model's card lists.
+        OSError: If it cannot be written.
     """
-    folder = pathlib.Path(os.path.realpath(folder))
+    given, folder = folder, pathlib.Path(os.path.realpath(folder))
     if not os.path.lexists(folder):
+        check_writable(given, size, is_folder=True)
         return set()
     if not folder.is_dir() or (
         any(folder.iterdir()) and not (folder / "card.json").is_file()
@@ -225,6 +229,7 @@ def check_replaceable(folder):
             "a file system is mounted; choose a folder in it. "
             f"Received: {folder}"
         )
+    check_writable(given, size, is_folder=True)
     if not any(folder.iterdir()):
         return set()
     try:

@@ -27,6 +27,7 @@ from zoo.cards import FORMAT_VERSION
 from zoo.cards import PresetError as PresetError
 from zoo.files import replacing, sha256
 from zoo.folder import check_replaceable as check_replaceable
+from zoo.writable import check_writable
 
 # A wheel carries the folder inside the package, a checkout beside it.
 _CARRIED = pathlib.Path(__file__).parent / "saved_models"
@@ -195,7 +196,7 @@ def save(task, folder):
     from zoo.task import count_parameters, versions
 
     folder = pathlib.Path(folder).absolute()
-    check_replaceable(folder)
+    check_replaceable(folder, 8 * task.model.count_params())
     weights.check_finite(task.model, folder)
     # Without the optimizer's state, which is as large as the weights.
     model = keras.Model(
@@ -261,6 +262,7 @@ def check_manifest(folder):
 
     Raises:
         PresetError: If `manifest.json` there is something else.
+        OSError: If it cannot be written.
     """
     path = pathlib.Path(folder) / "manifest.json"
     if os.path.lexists(path):
@@ -271,6 +273,7 @@ def check_manifest(folder):
                 "Only a manifest that this package wrote is replaced; move "
                 f"this file away or choose another folder. Received: {error}"
             ) from error
+    check_writable(path)
 
 
 def cache():

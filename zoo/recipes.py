@@ -7,7 +7,7 @@ import shlex
 
 import keras
 
-from zoo import presets
+from zoo import presets, training
 from zoo.image_classification.recipes import RECIPES as IMAGE_CLASSIFICATION
 from zoo.sentence_matching.recipes import (
     ANSWER_SELECTION,
@@ -67,6 +67,7 @@ def train(
     Raises:
         PresetError: If there is no such recipe.
         ValueError: If `vectors` are given to a recipe that takes none.
+        OSError: If one of the two folders cannot be written.
     """
     recipe = copy.deepcopy(find(name))
     command = [f"zoo train {name}"]
@@ -91,6 +92,7 @@ def train(
     # Before the training: what is in the way would be in the way after it.
     presets.check_replaceable(pathlib.Path(folder) / name)
     presets.check_manifest(folder)
+    training.check_folder(pathlib.Path(runs) / name)
     task = follow(
         recipe,
         dtype=dtype,

@@ -102,9 +102,23 @@ class Task:
         Raises:
             ValueError: If the model has no attention layer.
         """
+        self.check_attention()
         several, raws = self.several(raw)
         answers = self.answers(raws, True, batch_size)
         return answers if several else answers[0]
+
+    def check_attention(self):
+        """Raises ValueError unless the model has attention to look at."""
+        try:
+            self._graph(True)
+        except ValueError as error:
+            raise ValueError(
+                "`look` needs a model with an attention layer whose weights "
+                "can be shown, unlike a plain network or `abcnn` with "
+                'variant="bcnn"; `predict` works without one. '
+                f"Received: name={self.card.get('name')!r}, "
+                f"builder={self.card['builder']!r}"
+            ) from error
 
     def answers(self, raws, attention, batch_size):
         """A list of answers, with `"attention"` if that is asked for."""
@@ -144,15 +158,11 @@ class Task:
         }
 
     def _run(self, raws, attention, batch_size):
-        if attention not in self._graphs:
-            inputs = self.model.input
-            self._graphs[attention] = keras.Model(
-                inputs, self.graph(inputs, attention)
-            )
+        graph = self._graph(attention)
         inputs = self.preprocess(raws)
         # One by one, since `predict` casts what it is given to `floatx`.
         parts = [
-            self._graphs[attention].predict_on_batch(
+            graph.predict_on_batch(
                 _rows(inputs, slice(start, start + batch_size))
             )
             for start in range(0, len(raws), batch_size)
@@ -161,6 +171,14 @@ class Task:
             name: np.concatenate([part[name] for part in parts])
             for name in parts[0]
         }
+
+    def _graph(self, attention):
+        if attention not in self._graphs:
+            inputs = self.model.input
+            self._graphs[attention] = keras.Model(
+                inputs, self.graph(inputs, attention)
+            )
+        return self._graphs[attention]
 
     # Learning and measuring.
 
@@ -332,6 +350,7 @@ class Task:
         Raises:
             ValueError: If `freeze` leaves nothing to learn or names no layer,
                 `layer_decay` is not in (0, 1], or the classes do not fit.
+            OSError: If `folder` cannot be written.
         """
         if not 0 < layer_decay <= 1:
             raise ValueError(
@@ -339,6 +358,8 @@ class Task:
                 "the group below gets. "
                 f"Received: layer_decay={layer_decay}"
             )
+        if folder is not None:
+            training.check_folder(folder, self.model)
         keras.utils.set_random_seed(seed)
         data = self.read(data, "train")
         if isinstance(validation, float):

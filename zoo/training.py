@@ -7,6 +7,7 @@ that was killed goes on as if it had not been.
 
 import contextlib
 import json
+import os
 import pathlib
 import sys
 import time
@@ -15,7 +16,9 @@ import keras
 import numpy as np
 
 from zoo.files import replacing
+from zoo.writable import SMALL, check_writable
 
+CHECKPOINT, LOG = "checkpoint.npz", "log.json"
 OPTIMIZERS = ("adamw", "sgd")
 SCHEDULES = ("constant", "cosine", "one_cycle")
 
@@ -111,7 +114,8 @@ def fit(
         )
         callbacks.insert(0, run.stopper)
     if folder is not None:
-        run.folder = pathlib.Path(folder)
+        check_folder(folder, model)
+        run.folder = pathlib.Path(os.path.realpath(folder))
         run.folder.mkdir(parents=True, exist_ok=True)
         if resume and run.checkpoint.exists():
             run.restore(model)
@@ -136,6 +140,22 @@ def fit(
     elif run.stopper is not None:
         run.stopper.bring_back(model)
     return run.log
+
+
+def check_folder(folder, model=None):
+    """Raises unless checkpoints can be written to a folder.
+
+    Args:
+        folder: Path. It may be missing.
+        model: `keras.Model` that will be trained, for the space it takes.
+
+    Raises:
+        OSError: If the checkpoint or the log cannot be written.
+    """
+    # Weights, two moments and the best weights; an old one is whole meanwhile.
+    size = SMALL if model is None else 32 * model.count_params()
+    for file in (CHECKPOINT, LOG):
+        check_writable(pathlib.Path(folder) / file, size)
 
 
 def learning_rate_schedule(name, peak, steps):
@@ -385,7 +405,7 @@ class _Run(keras.callbacks.Callback):
 
     @property
     def checkpoint(self):
-        return self.folder / "checkpoint.npz"
+        return self.folder / CHECKPOINT
 
     def on_epoch_begin(self, epoch, logs=None):
         self.started = time.perf_counter()
@@ -433,7 +453,7 @@ class _Run(keras.callbacks.Callback):
         )
         with replacing(self.checkpoint) as path, open(path, "wb") as file:
             np.savez(file, **arrays)
-        with replacing(self.folder / "log.json") as path:
+        with replacing(self.folder / LOG) as path:
             path.write_text(json.dumps(self.log, indent=1) + "\n", "utf-8")
 
     def restore(self, model):

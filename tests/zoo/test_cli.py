@@ -197,7 +197,12 @@ def test_look_draws_a_picture_that_opens(name, red, tmp_path):
 
 
 def test_look_refuses_a_model_that_has_no_attention(red, tmp_path):
-    assert "attention layer" in fails("look", "plain_tiny", red)
+    message = fails("look", "plain_tiny", red)
+    assert "attention layer" in message and "'plain_tiny'" in message
+    # Before inputs are read.
+    assert message == fails("look", "plain_tiny", tmp_path / "missing.png")
+    with pytest.raises(ValueError, match="attention layer"):
+        zoo.load("plain_tiny").look(tmp_path / "missing.png")
     assert not (tmp_path / "looked.png").exists()
 
 

@@ -7,7 +7,6 @@ import importlib.util
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from zoo.files import (
     replacing,
     sha256_of_all,
 )
+from zoo.writable import check_writable
 
 MANIFEST = "export.json"  # the SHA-256 of each file that an export wrote
 
@@ -71,39 +71,33 @@ def export(task, folder, formats=tuple(PLACES)):
     digests = check_replaceable(task, folder, formats)
     task = in_float32(task)
 
-    is_new = not folder.exists()
     reports = {}
-    try:
-        # Each takes its place when the block ends, and only if it ends well.
-        with contextlib.ExitStack() as places:
-            manifest = places.enter_context(replacing(folder / MANIFEST))
-            lists = _lists(task)
-            written = {}
-            for file, lines in lists.items():
-                part = places.enter_context(replacing(folder / file))
-                part.write_text("".join(f"{x}\n" for x in lines), "utf-8")
-                written[file] = part
-            parts = {
-                name: places.enter_context(replacing(folder / PLACES[name]))
-                for name in formats
+    # Each takes its place when the block ends, and only if it ends well.
+    with contextlib.ExitStack() as places:
+        manifest = places.enter_context(replacing(folder / MANIFEST))
+        lists = _lists(task)
+        written = {}
+        for file, lines in lists.items():
+            part = places.enter_context(replacing(folder / file))
+            part.write_text("".join(f"{x}\n" for x in lines), "utf-8")
+            written[file] = part
+        parts = {
+            name: places.enter_context(replacing(folder / PLACES[name]))
+            for name in formats
+        }
+        if keras.backend.backend() == "tensorflow":
+            write(task, parts)
+        else:
+            _write_elsewhere(task, parts)
+        for name, part in parts.items():
+            reports[name] = {
+                "path": str(folder / PLACES[name]),
+                "bytes": _bytes(part),
+                **parity.CHECKS[name](task, part),
             }
-            if keras.backend.backend() == "tensorflow":
-                write(task, parts)
-            else:
-                _write_elsewhere(task, parts)
-            for name, part in parts.items():
-                reports[name] = {
-                    "path": str(folder / PLACES[name]),
-                    "bytes": _bytes(part),
-                    **parity.CHECKS[name](task, part),
-                }
-            written |= {PLACES[name]: part for name, part in parts.items()}
-            text = json.dumps({"sha256": _digests(digests, written)}, indent=1)
-            manifest.write_text(text + "\n", "utf-8")
-    except BaseException:
-        if is_new:
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
+        written |= {PLACES[name]: part for name, part in parts.items()}
+        text = json.dumps({"sha256": _digests(digests, written)}, indent=1)
+        manifest.write_text(text + "\n", "utf-8")
     return reports
 
 
@@ -120,11 +114,13 @@ def check_replaceable(task, folder, formats=tuple(PLACES)):
 
     Raises:
         ValueError: If another file is in the way, or one was altered.
+        OSError: If the folder cannot be written.
     """
     folder = pathlib.Path(folder)
     digests = listed_by(folder / MANIFEST)
     places = [*_lists(task), *(PLACES[name] for name in formats)]
     check_unclaimed(folder, places, digests)
+    check_writable(folder / MANIFEST, 12 * task.model.count_params())
     return digests
 
 

@@ -65,6 +65,7 @@ class TextClassification(Reading):
         Raises:
             ValueError: If the model has no attention layer.
         """
+        self.check_attention()
         several, raws = self.several(raw)
         answers = super().look(raws, batch_size)
         for text, answer in zip(raws, answers):

@@ -250,6 +250,7 @@ def test_look_draws_the_best_candidate(tmp_path):
 def test_look_refuses_what_it_cannot(tmp_path):
     message = fails("look", "bcnn_tiny", LEFT, RIGHT)
     assert "attention layer" in message and '"bcnn"' in message
+    assert message == fails("look", "bcnn_tiny", LEFT)  # half a pair
     message = fails("look", "abcnn_tiny", LEFT, RIGHT, "--out", "seen.docx")
     assert "seen.docx" in message and "png" in message
     assert [path.name for path in tmp_path.iterdir()] == ["candidates.txt"]
