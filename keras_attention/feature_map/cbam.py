@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_attention.arguments import check_share, check_sizes
 from keras_attention.functional import (
+    as_floats,
     channel_axis,
     check_mask,
     check_rank,
@@ -126,6 +127,7 @@ class ChannelAttention(keras.layers.Layer):
 
     def call(self, inputs, mask=None, return_attention_scores=False):
         axes = spatial_axes(len(inputs.shape), self.data_format)
+        inputs = as_floats(inputs, self.compute_dtype)
         channels = channel_axis(self.data_format)
         if mask is not None:
             places = (inputs.shape[0], *(inputs.shape[axis] for axis in axes))

@@ -24,6 +24,7 @@ from keras_attention.functional.directions import (
     both_directions as both_directions,
 )
 from keras_attention.functional.known import as_floats as as_floats
+from keras_attention.functional.known import cast_back as cast_back
 from keras_attention.functional.known import known_integer as known_integer
 from keras_attention.functional.known import known_values as known_values
 from keras_attention.functional.masks import causal_mask as causal_mask

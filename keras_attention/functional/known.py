@@ -1,4 +1,4 @@
-"""What is known of an argument's values before a layer runs."""
+"""Arguments: what is known of their values, and of what dtype results are."""
 
 import keras
 from keras import ops
@@ -61,3 +61,19 @@ def as_floats(inputs, dtype):
     """
     own = keras.backend.standardize_dtype(inputs.dtype)
     return inputs if "float" in own else ops.cast(inputs, dtype)
+
+
+def cast_back(result, inputs):
+    """A result taken in float32, in the dtype of the inputs if they are floats.
+
+    Cast back to integers it would be rounded.
+
+    Args:
+        result: Float tensor.
+        inputs: Tensor.
+
+    Returns:
+        Float tensor.
+    """
+    own = keras.backend.standardize_dtype(inputs.dtype)
+    return ops.cast(result, own) if "float" in own else result

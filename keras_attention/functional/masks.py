@@ -52,7 +52,7 @@ def window_mask(centres, key_length, window):
         Boolean `(..., Tq, Tk)`.
     """
     centres = ops.convert_to_tensor(centres)
-    places = ops.cast(ops.arange(key_length), centres.dtype)
+    places = ops.cast(ops.arange(key_length, dtype="int32"), centres.dtype)
     return ops.abs(places - ops.expand_dims(centres, axis=-1)) <= window
 
 

@@ -8,6 +8,7 @@ and minus are `additive_scores` of their projections.
 from keras import ops
 
 from keras_attention.functional.blocks import over_query_blocks
+from keras_attention.functional.known import cast_back
 from keras_attention.functional.masks import check_mask, combine_masks
 
 
@@ -39,7 +40,7 @@ def inverse_distance(left, right, block_size=None):
 
     values = [ops.cast(side, "float32") for side in (left, right)]
     result = over_query_blocks(grid, block_size, values[:1], values[1:])
-    return ops.cast(result, left.dtype)
+    return cast_back(result, left)
 
 
 def cosine_similarity(left, right):
@@ -66,7 +67,7 @@ def cosine_similarity(left, right):
         return ops.where(nothing, 0.0, vectors / length)
 
     result = ops.matmul(unit(left), ops.swapaxes(unit(right), -1, -2))
-    return ops.cast(result, left.dtype)
+    return cast_back(result, left)
 
 
 def product_scores(left, right, kernel, vector, block_size=None):

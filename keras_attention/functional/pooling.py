@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from keras_attention.functional.known import cast_back
+
 
 def mean_pool(inputs, axes, mask=None, keepdims=False):
     """The mean over some axes, taken in float32 whatever the input.
@@ -16,7 +18,7 @@ def mean_pool(inputs, axes, mask=None, keepdims=False):
         keepdims: Boolean. Whether the axes stay, with size 1.
 
     Returns:
-        Tensor of the dtype of `inputs`.
+        Tensor of the dtype of `inputs`; float32 for integers.
     """
     values = ops.cast(inputs, "float32")
     if mask is None:
@@ -30,7 +32,7 @@ def mean_pool(inputs, axes, mask=None, keepdims=False):
             ops.cast(counted, "float32"), axis=axes, keepdims=keepdims
         )
         mean = total / ops.maximum(count, 1.0)
-    return ops.cast(mean, inputs.dtype)
+    return cast_back(mean, inputs)
 
 
 def max_pool(inputs, axes, mask=None, keepdims=False):

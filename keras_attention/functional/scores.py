@@ -7,6 +7,7 @@
 from keras import ops
 
 from keras_attention.functional.blocks import over_query_blocks
+from keras_attention.functional.known import as_floats
 
 
 def dot_scores(query, key):
@@ -35,6 +36,7 @@ def scaled_dot_scores(query, key):
     Returns:
         `(..., Tq, Tk)`.
     """
+    query = as_floats(query, "float32")
     return dot_scores(query * query.shape[-1] ** -0.5, key)
 
 

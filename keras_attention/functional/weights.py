@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_attention.functional.known import cast_back
+
 LOWEST = -3.4e38  # in float32, of what is hidden: `exp` makes it an exact zero
 
 GATES = {"sigmoid": ops.sigmoid, "hard_sigmoid": ops.hard_sigmoid}
@@ -24,16 +26,17 @@ def masked_softmax(scores, mask=None, axis=-1):
     """
     values = ops.cast(scores, "float32")
     if mask is None and scores.shape[axis] == 1:
-        return ops.ones_like(scores)  # Keras warns of such a softmax
+        # Keras warns of such a softmax.
+        return cast_back(ops.ones_like(values), scores)
     if mask is None:
-        return ops.cast(ops.softmax(values, axis=axis), scores.dtype)
+        return cast_back(ops.softmax(values, axis=axis), scores)
     visible = ops.cast(mask, "bool")
     values = ops.where(visible, values, LOWEST)
     if values.shape[axis] == 1:
         weights = ops.ones_like(values)
     else:
         weights = ops.softmax(values, axis=axis)
-    return ops.cast(ops.where(visible, weights, 0.0), scores.dtype)
+    return cast_back(ops.where(visible, weights, 0.0), scores)
 
 
 def top_k_softmax(scores, k, mask=None):

@@ -239,7 +239,7 @@ class LocalAttention(keras.layers.Layer):
         """Where each query looks, float32 `(B, Tq)`."""
         if self.mode == "monotonic":
             if positions is None:
-                positions = ops.arange(ops.shape(query)[1])[None]
+                positions = ops.arange(ops.shape(query)[1], dtype="int32")[None]
             return ops.broadcast_to(
                 ops.cast(positions, "float32"), ops.shape(query)[:2]
             )
@@ -297,14 +297,14 @@ def _visible_keys(query, key, key_mask, attention_mask, use_causal_mask):
 def _own_places(query, key):
     """The key at which each query stands, the last at the last, (Tq, 1)."""
     queries, keys = ops.shape(query)[1], ops.shape(key)[1]
-    return (ops.arange(queries) + (keys - queries))[:, None]
+    return (ops.arange(queries, dtype="int32") + (keys - queries))[:, None]
 
 
 def _gather(sequence, places):
     """`sequence[b, places[b, i, w]]`: `(B, Tk, ...)` to `(B, Tq, W, ...)`."""
     batch, length = ops.shape(sequence)[:2]
     flat = ops.reshape(sequence, (batch * length, *sequence.shape[2:]))
-    starts = ops.reshape(ops.arange(batch) * length, (-1, 1, 1))
+    starts = ops.reshape(ops.arange(batch, dtype="int32") * length, (-1, 1, 1))
     return ops.take(flat, places + ops.cast(starts, places.dtype), axis=0)
 
 

@@ -313,7 +313,7 @@ class MultiHeadAttention(keras.layers.Layer):
     def _near(self, query, key):
         """The pairs within the window, `(1, 1, Tq, Tk)`."""
         queries, keys = ops.shape(query)[1], ops.shape(key)[1]
-        own = ops.arange(queries) + (keys - queries)
+        own = ops.arange(queries, dtype="int32") + (keys - queries)
         return window_mask(own, keys, self.sliding_window - 1)[None, None]
 
     def _can_fuse(self, training):

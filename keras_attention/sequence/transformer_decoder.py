@@ -10,6 +10,7 @@ from keras_attention.arguments import (
     check_sizes,
 )
 from keras_attention.functional import (
+    as_floats,
     check_mask,
     combine_masks,
     known_integer,
@@ -215,6 +216,7 @@ class TransformerDecoder(keras.layers.Layer):
             memory_mask = check_mask(
                 "memory_mask", memory_mask, memory.shape[:2]
             )
+        target = as_floats(target, self.compute_dtype)
         weights = {}
 
         read = self._before(self.self_attention_norm, target)
@@ -290,9 +292,9 @@ class TransformerDecoder(keras.layers.Layer):
             "key": ops.slice_update(cache["key"], start, key),
             "value": ops.slice_update(cache["value"], start, value),
         }
-        own = ops.arange(ops.shape(read)[1]) + index
+        own = ops.arange(ops.shape(read)[1], dtype="int32") + index
         room = ops.shape(cache["key"])[2]
-        visible = (ops.arange(room) <= own[:, None])[None]
+        visible = (ops.arange(room, dtype="int32") <= own[:, None])[None]
         if target_mask is not None:
             kept = target_mask
             if kept.shape[1] != cache["key"].shape[2]:

@@ -7,7 +7,7 @@ from keras_attention.arguments import (
     check_share,
     check_sizes,
 )
-from keras_attention.functional import check_mask
+from keras_attention.functional import as_floats, check_mask
 from keras_attention.sequence.multi_head_attention import MultiHeadAttention
 from keras_attention.shapes import shapes_by_tracing
 
@@ -165,6 +165,7 @@ class TransformerEncoder(keras.layers.Layer):
         training=None,
     ):
         mask = check_mask("mask", mask, inputs.shape[:2])
+        inputs = as_floats(inputs, self.compute_dtype)
         read = self._before(self.attention_norm, inputs)
         added = self.attention(
             read,
