@@ -49,8 +49,8 @@ class ChannelAttention(keras.layers.Layer):
     Call arguments:
         inputs: `(B, H, W, C)`; any number of spatial axes from 1 to 3. With
             `"channels_first"`, `(B, C, H, W)`.
-        mask: Boolean `(B, H, W)`, `True` where a place counts. Taken from
-            `inputs` when it carries a Keras mask.
+        mask: Boolean `(B, H, W)`, `True` where a place counts, or 1 and 0.
+            Taken from `inputs` when it carries a Keras mask.
         return_attention_scores: Boolean. Whether to return the gate too.
 
     Returns:

@@ -54,8 +54,8 @@ class SEBlock(keras.layers.Layer):
     Call arguments:
         inputs: `(B, H, W, C)`; any number of spatial axes from 1 to 3. With
             `"channels_first"`, `(B, C, H, W)`.
-        mask: Boolean `(B, H, W)`, `True` where a place counts. Taken from
-            `inputs` when it carries a Keras mask, as an embedding's
+        mask: Boolean `(B, H, W)`, `True` where a place counts, or 1 and 0.
+            Taken from `inputs` when it carries a Keras mask, as an embedding's
             `(B, T, C)` does. A sample with no place counted is squeezed to
             zeros.
         return_attention_scores: Boolean. Whether to return the gate too.
@@ -67,7 +67,8 @@ class SEBlock(keras.layers.Layer):
 
     Raises:
         ValueError: If `ratio` or `min_units` is below 1, a name is unknown,
-            the input's rank is not 3 to 5, or its channels are not known.
+            the input's rank is not 3 to 5, its channels are not known, or
+            the mask holds other values or has another shape.
 
     Example:
 

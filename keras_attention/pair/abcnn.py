@@ -68,7 +68,8 @@ class ABCNN(keras.layers.Layer):
         ValueError: If an argument is out of range, `max_length` is missing or
             of no use, the sequences are not of rank 3 and of one depth, one is
             longer than `max_length`, as far as that is known before the layer
-            runs, or a mask is not boolean or of another shape.
+            runs, or a mask holds other than booleans, 1 and 0, or has another
+            shape.
 
     Example:
 

@@ -35,8 +35,8 @@ class GatedAggregation(keras.layers.Layer):
 
     Raises:
         ValueError: If `units` is not positive, the shapes are not of two
-            sequences of one length, or the mask is not boolean or of another
-            shape.
+            sequences of one length, or the mask holds other than booleans, 1
+            and 0, or has another shape.
 
     Example:
 

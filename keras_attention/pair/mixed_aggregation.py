@@ -37,7 +37,7 @@ class MixedAggregation(keras.layers.Layer):
 
     Raises:
         ValueError: If a size is not positive, the inputs are not of rank 4, or
-            the mask is not boolean or of another shape.
+            the mask holds other than booleans, 1 and 0, or has another shape.
 
     Example:
 

@@ -58,8 +58,8 @@ class MultiwayAttention(keras.layers.Layer):
 
     Raises:
         ValueError: If `units` is not positive, a way is unknown or named twice,
-            the sequences are not of rank 3 and of one depth, or a mask is not
-            boolean or of another shape.
+            the sequences are not of rank 3 and of one depth, or a mask holds
+            other than booleans, 1 and 0, or has another shape.
 
     Example:
 

@@ -65,9 +65,9 @@ class MwAN(keras.layers.Layer):
 
     Raises:
         ValueError: If a size is not positive, `dropout` is not in [0, 1), a way
-            is unknown or named twice,
-            the sequences are not of rank 3 and of one depth, or a mask is not
-            boolean or of another shape.
+            is unknown or named twice, the sequences are not of rank 3 and of
+            one depth, or a mask holds other than booleans, 1 and 0, or has
+            another shape.
 
     Example:
 

@@ -47,8 +47,9 @@ class PairAttentionMatrix(keras.layers.Layer):
         cosine.
 
     Raises:
-        ValueError: If the score is unknown, the sequences are not of rank 3
-            and of one depth, or a mask is not boolean or of another shape.
+        ValueError: If the score is unknown, the sequences are not of rank 3 and
+            of one depth, or a mask holds other than booleans, 1 and 0, or has
+            another shape.
 
     Example:
 

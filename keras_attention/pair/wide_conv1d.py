@@ -36,7 +36,7 @@ class WideConv1D(keras.layers.Layer):
 
     Raises:
         ValueError: If a size is not positive, the inputs are not of rank 3, or
-            the mask is not boolean or of another shape.
+            the mask holds other than booleans, 1 and 0, or has another shape.
 
     Example:
 

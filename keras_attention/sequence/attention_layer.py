@@ -71,7 +71,8 @@ class AttentionLayer(keras.layers.Layer):
         value_mask: Boolean `(B, Tk)`, `True` where a key may be seen. Taken
             from `value` when it carries a Keras mask.
         key_mask: Boolean `(B, Tk)`, the same for `key`.
-        attention_mask: Boolean `(B, Tq, Tk)`, which query may see which key.
+        attention_mask: Boolean `(Tq, Tk)` or `(B, Tq, Tk)`, which query may
+            see which key. As every mask here, it may also hold 1 and 0.
         return_attention_scores: Boolean. Whether to return the weights too.
         training: Boolean. Whether to apply the dropout.
         use_causal_mask: Boolean. Whether a query sees no key that comes after
@@ -86,7 +87,8 @@ class AttentionLayer(keras.layers.Layer):
         ValueError: If the score is unknown, an argument that it needs is
             missing or one that it does not use is given, sizes do not fit,
             there are more keys than `max_length`, as far as that is known
-            before the layer runs, or a mask is not boolean or of another shape.
+            before the layer runs, or a mask holds other than booleans, 1 and 0,
+            or has another shape.
 
     Example:
 

@@ -38,7 +38,8 @@ class AttentionPooling(keras.layers.Layer):
 
     Raises:
         ValueError: If `units` or `num_queries` is not positive, the inputs are
-            not of rank 3, or the mask is not boolean of rank 2.
+            not of rank 3, or the mask holds other than booleans, 1 and 0, or
+            has another shape.
 
     Example:
 

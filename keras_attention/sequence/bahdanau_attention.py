@@ -49,7 +49,8 @@ class BahdanauAttention(keras.layers.Layer):
         value_mask: Boolean `(B, Tk)`, `True` where a key may be seen. Taken
             from `value` when it carries a Keras mask.
         key_mask: Boolean `(B, Tk)`, the same for `key`.
-        attention_mask: Boolean `(B, Tq, Tk)`, which query may see which key.
+        attention_mask: Boolean `(Tq, Tk)` or `(B, Tq, Tk)`, which query may
+            see which key. As every mask here, it may also hold 1 and 0.
         return_attention_scores: Boolean. Whether to return the weights too.
         training: Boolean. Whether to apply the dropout.
         use_causal_mask: Boolean. Whether a query sees no key that comes after
@@ -61,8 +62,8 @@ class BahdanauAttention(keras.layers.Layer):
         and its rows sum to one, to zero where nothing may be seen.
 
     Raises:
-        ValueError: If `units` or `block_size` is not positive, or a mask is
-            not boolean or of another shape.
+        ValueError: If `units` or `block_size` is not positive, or a mask holds
+            other than booleans, 1 and 0, or has another shape.
 
     Example:
 

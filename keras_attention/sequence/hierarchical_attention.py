@@ -46,7 +46,7 @@ class HierarchicalAttention(keras.layers.Layer):
 
     Raises:
         ValueError: If a size is not positive, the inputs are not of rank 4, or
-            the mask is not boolean of rank 3.
+            the mask holds other than booleans, 1 and 0, or has another shape.
 
     Example:
 

@@ -60,7 +60,8 @@ class LocalAttention(keras.layers.Layer):
         value_mask: Boolean `(B, Tk)`, `True` where a key may be seen. Taken
             from `value` when it carries a Keras mask.
         key_mask: Boolean `(B, Tk)`, the same for `key`.
-        attention_mask: Boolean `(B, Tq, Tk)`, which query may see which key.
+        attention_mask: Boolean `(Tq, Tk)` or `(B, Tq, Tk)`, which query may
+            see which key. As every mask here, it may also hold 1 and 0.
         return_attention_scores: Boolean. Whether to return the weights too.
         training: Boolean. Whether to apply the dropout.
         use_causal_mask: Boolean. Whether a query sees no key that comes after
@@ -78,7 +79,8 @@ class LocalAttention(keras.layers.Layer):
     Raises:
         ValueError: If a size is not positive, a name is unknown, `units` or
             `positions` is given where it is not used, query and key differ in
-            size with `"dot"`, or a mask is not boolean or of another shape.
+            size with `"dot"`, or a mask holds other than booleans, 1 and 0, or
+            has another shape.
 
     Example:
 

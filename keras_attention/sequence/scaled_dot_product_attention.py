@@ -42,8 +42,8 @@ class ScaledDotProductAttention(keras.layers.Layer):
         value_mask: Boolean `(B, Tk)`, `True` where a key may be seen. Taken
             from `value` when it carries a Keras mask.
         key_mask: Boolean `(B, Tk)`, likewise, from `key`.
-        attention_mask: Boolean `(B, Tq, Tk)`, `True` where a query may see a
-            key.
+        attention_mask: Boolean `(Tq, Tk)` or `(B, Tq, Tk)`, `True` where a
+            query may see a key. As every mask here, it may also hold 1 and 0.
         return_attention_scores: Boolean. Whether to return the weights too.
         training: Boolean. Whether to apply the dropout.
         use_causal_mask: Boolean. Whether to hide from each query the keys that
@@ -56,8 +56,8 @@ class ScaledDotProductAttention(keras.layers.Layer):
 
     Raises:
         ValueError: If an input's rank is not 3, `query` and `key` differ in
-            depth, `key` and `value` in length, or a mask is not boolean or has
-            another shape.
+            depth, `key` and `value` in length, or a mask holds other than
+            booleans, 1 and 0, or has another shape.
 
     Example:
 

@@ -37,8 +37,9 @@ class SelfAttention(keras.layers.Layer):
         mask: Boolean `(B, T)`, `True` where there is something to see. The
             rows that it hides are not seen by any other, and are zeros. Taken
             from `inputs` when it carries a Keras mask, and handed on.
-        attention_mask: Boolean `(B, T, T)`, `True` where a position (second
-            axis) may see another (third axis).
+        attention_mask: Boolean `(T, T)`, `(B, T, T)` or `(B, N, T, T)`, `True`
+            where a position (last axis but one) may see another (last axis).
+            As every mask here, it may also hold 1 and 0.
         return_attention_scores: Boolean. Whether to return the weights too.
         training: Boolean. Whether to apply the dropout.
         use_causal_mask: Boolean. Whether to hide from each position those that
@@ -52,8 +53,8 @@ class SelfAttention(keras.layers.Layer):
 
     Raises:
         ValueError: If `num_heads` is below 1 or does not divide the depth, the
-            input's rank is not 3, its depth is not known, or a mask is not
-            boolean or has another shape.
+            input's rank is not 3, its depth is not known, or a mask holds other
+            than booleans, 1 and 0, or has another shape.
 
     Example:
 

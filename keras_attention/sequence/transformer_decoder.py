@@ -88,12 +88,12 @@ class TransformerDecoder(keras.layers.Layer):
         of these, `"self"`, and of `"cross"`, `(B, N, T, Tk)`.
 
     Raises:
-        ValueError: If `intermediate_dim` or `num_heads` is below 1,
-            `num_heads` does not divide the depth, the depth is not known, the
-            memory is there in some calls and not in others, `cache` and
-            `cache_index` are not given together, the target does not fit into
-            the cache, as far as that is known before the layer runs, or a mask
-            is not boolean or has another shape.
+        ValueError: If `intermediate_dim` or `num_heads` is below 1, `num_heads`
+            does not divide the depth, the depth is not known, the memory is
+            there in some calls and not in others, `cache` and `cache_index` are
+            not given together, the target does not fit into the cache, as far
+            as that is known before the layer runs, or a mask holds other than
+            booleans, 1 and 0, or has another shape.
 
     Example:
 

@@ -55,8 +55,9 @@ class TransformerEncoder(keras.layers.Layer):
         mask: Boolean `(B, T)`, `True` where there is something to see. Taken
             from `inputs` when it carries a Keras mask, and handed on. The rows
             that it hides are not seen by any other.
-        attention_mask: Boolean `(B, T, T)`, `True` where a position (second
-            axis) may see another (third axis).
+        attention_mask: Boolean `(T, T)`, `(B, T, T)` or `(B, N, T, T)`, `True`
+            where a position (last axis but one) may see another (last axis).
+            As every mask here, it may also hold 1 and 0.
         return_attention_scores: Boolean. Whether to return the weights too.
         training: Boolean. Whether to apply the dropout.
 
@@ -66,9 +67,9 @@ class TransformerEncoder(keras.layers.Layer):
         to one, to zero where nothing can be seen.
 
     Raises:
-        ValueError: If `intermediate_dim` or `num_heads` is below 1,
-            `num_heads` does not divide the depth, the depth is not known, or a
-            mask is not boolean or has another shape.
+        ValueError: If `intermediate_dim` or `num_heads` is below 1, `num_heads`
+            does not divide the depth, the depth is not known, or a mask holds
+            other than booleans, 1 and 0, or has another shape.
 
     Example:
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_attention import SEBlock
+from keras_attention import ChannelAttention, SEBlock
 from tests.contract import check_layer
 from tests.numbers import arrays, close, numpy, randomize, relu, sigmoid
 
@@ -155,3 +155,18 @@ def test_refuses_bad_inputs():
         SEBlock()(np.ones((2, 8)))
     with pytest.raises(ValueError, match="channels"):
         SEBlock()(keras.Input((4, 4, None)))
+
+
+@pytest.mark.parametrize("layer_class", [SEBlock, ChannelAttention])
+def test_a_mask_of_numbers_says_what_a_boolean_one_does(layer_class):
+    rng = np.random.default_rng(11)
+    x = rng.normal(size=(2, 3, 4, 8)).astype("float32")
+    seen = rng.random((2, 3, 4)) < 0.5
+    layer = layer_class(ratio=2)
+    expected = layer(x, mask=seen)
+    assert np.abs(numpy(expected) - numpy(layer(x))).max() > 1e-3
+    for mask in (seen.astype("float32"), seen.astype("int32"), seen.tolist()):
+        close(layer(x, mask=mask), expected)
+    for mask in (np.where(seen, 0, -1e9), 1.0 * ~seen - 1, seen[:, 0]):
+        with pytest.raises(ValueError, match="`mask` must be boolean"):
+            layer(x, mask=mask)
