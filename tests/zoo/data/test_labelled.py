@@ -133,6 +133,7 @@ def test_the_names_of_keras_dataset_functions_are_kept(tmp_path):
         ({"image": IMAGES}, "must be a pair.*str at place 0"),
         ((IMAGES, [0, 1, None, 1, 0]), "Received: None at place 2"),
         ((IMAGES, [0, 1, np.nan, 1, 0]), "Received: nan at place 2"),
+        ((IMAGES, [0, 1, np.inf, 1, 0]), "Received: inf at place 2"),
         ((IMAGES, ["a", "b", np.nan, "a", "b"]), "of one kind.*nan"),
         ((IMAGES, [0, -1, 1, 1, 0]), "Received: -1 at place 1"),
         ((IMAGES, [0, 1, 1, 0.5, 0]), "Received: 0.5 at place 3"),
