@@ -79,7 +79,7 @@ def kept_of(name, known):
 def table(known):
     rows = [
         "| network | parameters | accuracy: mean of seeds | std "
-        "| more than its twin | std |",
+        "| gain over average pooling | std |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, twin in TWINS.items():

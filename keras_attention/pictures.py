@@ -6,6 +6,7 @@ figure as the last line of a cell is shown; elsewhere, `save_figure` writes it.
 Matplotlib is imported when a picture is drawn.
 """
 
+import functools
 import math
 import os
 import pathlib
@@ -15,8 +16,16 @@ import warnings
 
 import numpy as np
 
+from keras_attention.lettering import (
+    INK,
+    printable,
+    shortened,
+    unshown,
+    width,
+    write,
+)
+
 COLORMAP = "plasma"
-INK = "#333333"
 BAR = "#3b6fb6"
 CELL = 0.24  # inches, enough for a word on its side
 LETTER = 0.072  # inches, the width of most
@@ -79,14 +88,15 @@ def heat_map(
         )
     limits = _limits(values, weights_range)
     colors = _colors(colormap, limits)
-    if ax is None:
+    own = ax is None
+    if own:
         figure = _figure(4.2, 3.6)
         ax = figure.add_subplot()
     _overlay(ax, picture, values, colors, alpha)
     if title is not None:
-        ax.set_title(title, fontsize=10, color=INK)
+        write(ax.set_title, title, fontsize=10)
     _bar(ax.figure, colors, ax=ax, fraction=0.046, pad=0.03)
-    return ax.figure
+    return noted(ax.figure, own)
 
 
 def attention_grid(
@@ -159,9 +169,10 @@ def attention_grid(
             f"Received: {len(images)} images, and by column {counts}"
         )
 
-    height = 1.7
-    width = height * images[0].shape[1] / images[0].shape[0]
-    widths = [width] * (1 + len(maps)) + [2.6] * len(gates)
+    high, wide = images[0].shape[:2]
+    scale = 1.7 / max(high, wide / 3)  # inches a pixel
+    height = max(0.2, scale * high)
+    widths = [max(0.4, scale * wide)] * (1 + len(maps)) + [2.6] * len(gates)
     heights = [height] * len(images) + [0.09]
     figure = _figure(sum(widths) + 0.6, sum(heights) + 0.8)
     axes = figure.subplots(
@@ -174,19 +185,11 @@ def attention_grid(
     # The last row is for the bars of colours.
     axes, bars = axes[:-1], axes[-1]
     for name, ax in zip(("image", *maps, *gates), axes[0]):
-        ax.set_title(name, fontsize=9, color=INK)
+        write(ax.set_title, name, fontsize=9)
     for row, picture in enumerate(images):
         _show(axes[row, 0], picture)
         if titles is not None:
-            axes[row, 0].set_ylabel(
-                titles[row],
-                rotation=0,
-                ha="right",
-                va="center",
-                labelpad=6,
-                fontsize=9,
-                color=INK,
-            )
+            beside(axes[row, 0], titles[row])
     for column, group in enumerate(maps.values(), start=1):
         limits = _limits(np.concatenate([values.ravel() for values in group]))
         colors = _colors(colormap, limits)
@@ -200,7 +203,7 @@ def attention_grid(
         axes[-1, column].set_xlabel("channel", fontsize=8, color=INK)
     for ax in (bars[0], *bars[1 + len(maps) :]):
         ax.set_axis_off()
-    return figure
+    return noted(figure)
 
 
 def channel_gates(gates, labels=None, sort=False, title=None, ax=None):
@@ -239,7 +242,8 @@ def channel_gates(gates, labels=None, sort=False, title=None, ax=None):
         )
     if sort:
         values = values[:, np.argsort(-values.mean(0), kind="stable")]
-    if ax is None:
+    own = ax is None
+    if own:
         ax = _figure(6.4, 2.8).add_subplot()
 
     if len(values) == 1:
@@ -251,21 +255,21 @@ def channel_gates(gates, labels=None, sort=False, title=None, ax=None):
         for row, shade in zip(values, shades):
             ax.stairs(row, edges, baseline=None, color=shade, linewidth=1.6)
     if labels is not None:
-        ax.legend(
+        legend = ax.legend(
             ax.patches[:1] if len(values) == 1 else ax.patches,
-            labels,
-            fontsize=8,
+            [""] * len(labels),
             frameon=False,
-            labelcolor=INK,
             loc="upper left",
             bbox_to_anchor=(1, 1),
         )
+        for text, label in zip(legend.get_texts(), labels):
+            write(_setter(text), label, fontsize=8)
     order = "channel, the most open first" if sort else "channel"
     ax.set_xlabel(order, fontsize=9, color=INK)
     ax.set_ylabel("gate", fontsize=9, color=INK)
     if title is not None:
-        ax.set_title(title, fontsize=10, color=INK)
-    return ax.figure
+        write(ax.set_title, title, fontsize=10)
+    return noted(ax.figure, own)
 
 
 def alignment_matrix(
@@ -316,18 +320,19 @@ def alignment_matrix(
     values = _alignment(weights, rows, columns)
     limits = _limits(values, weights_range)
     colors = _colors(colormap, limits)
+    own = ax is None
     place = {"ax": ax, "fraction": 0.046, "pad": 0.03}
-    if ax is None:
-        left, width, height = _room(rows, columns)
-        title, above = _lines(title, width)
-        figure = _figure(left + width + 0.7, above + height)
-        ax, bar = figure.subplots(1, 2, width_ratios=(width, 0.09))
+    if own:
+        left, wide, height = _room(rows, columns)
+        title, above = _lines(title, wide)
+        figure = _figure(left + wide + 0.7, above + height)
+        ax, bar = figure.subplots(1, 2, width_ratios=(wide, 0.09))
         place = {"cax": bar}
     _cells(ax, values, rows, columns, colors)
     if title is not None:
-        ax.set_title(title, fontsize=10, color=INK, parse_math=False)
+        write(ax.set_title, title, fontsize=10)
     _bar(ax.figure, colors, **place)
-    return ax.figure
+    return noted(ax.figure, own)
 
 
 def alignment_grid(
@@ -387,60 +392,60 @@ def alignment_grid(
     colors = _colors(colormap, limits)
     wide = min(columns_per_row, len(maps))
     high = math.ceil(len(maps) / wide)
-    left, width, height = _room(rows, columns)
-    width = max(width, 0.1 + 1.2 * LETTER * max(map(len, maps)))
-    title, above = _lines(title, wide * width)
+    left, across, height = _room(rows, columns)
+    across = max(across, 0.1 + 1.2 * LETTER * max(map(width, maps)))
+    title, above = _lines(title, wide * across)
     figure = _figure(
-        left + wide * (width + 0.1) + 0.7, above + high * (height + 0.25)
+        left + wide * (across + 0.1) + 0.7, above + high * (height + 0.25)
     )
     places = figure.add_gridspec(
-        high, wide + 1, width_ratios=[width] * wide + [0.09]
+        high, wide + 1, width_ratios=[across] * wide + [0.09]
     )
     for index, (name, values) in enumerate(maps.items()):
         row, column = divmod(index, wide)
         ax = figure.add_subplot(places[row, column])
         _cells(ax, values, [] if column else rows, columns, colors)
-        ax.set_title(name, fontsize=9, color=INK, parse_math=False)
+        write(ax.set_title, name, fontsize=9)
     if title is not None:
-        figure.suptitle(title, fontsize=10, color=INK, parse_math=False)
+        write(figure.suptitle, title, fontsize=10)
     _bar(figure, colors, cax=figure.add_subplot(places[:, -1]))
+    return noted(figure)
+
+
+def beside(ax, text):
+    """Writes a text on the left of a picture, upright.
+
+    Args:
+        ax: A matplotlib `Axes`.
+        text: String.
+    """
+    place = {"rotation": 0, "ha": "right", "va": "center", "labelpad": 6}
+    write(ax.set_ylabel, text, fontsize=9, **place)
+
+
+def noted(figure, own=True):
+    """Says in a picture which of its signs no font of this machine has.
+
+    Args:
+        figure: A `matplotlib.figure.Figure`, finished.
+        own: Boolean. Whether there is room for a line below it; else a
+            warning says it.
+
+    Returns:
+        The figure.
+    """
+    from matplotlib.text import Text
+
+    note = unshown("".join(text.get_text() for text in figure.findobj(Text)))
+    if note and own:
+        note = textwrap.fill(note, max(20, int(figure.get_figwidth() / 0.07)))
+        write(figure.supxlabel, note, x=0.01, ha="left", fontsize=8)
+        # The line is not taken from the picture.
+        inches = 0.15 * (1 + note.count("\n"))
+        figure.set_figheight(figure.get_figheight() + inches)
+    elif note:
+        warnings.warn(note, stacklevel=3)
     return figure
-
-
-def printable(text, sign="·"):
-    r"""A text in which a sign stands for each that cannot be printed.
-
-    Args:
-        text: String.
-        sign: String.
-
-    Returns:
-        String.
-
-    Example:
-
-    >>> printable("tab\tbed")
-    'tab·bed'
-    """
-    return "".join(each if each.isprintable() else sign for each in text)
-
-
-def shortened(text, length):
-    """A text of at most so many letters, the last an ellipsis if it was longer.
-
-    Args:
-        text: String.
-        length: Positive integer.
-
-    Returns:
-        String.
-
-    Example:
-
-    >>> shortened("attention", 5)
-    'atte…'
-    """
-    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def save_figure(figure, path, dpi=160):
@@ -478,12 +483,14 @@ def save_figure(figure, path, dpi=160):
             "`path` must lie in a folder that exists. "
             f"Received: path={str(given)!r}"
         )
+    # More pixels than this no side of a picture may have.
+    dpi = min(dpi, 65_000 / max(figure.get_size_inches()))
     handle, partial = tempfile.mkstemp(
         dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix
     )
     try:
         with os.fdopen(handle, "wb") as file, warnings.catch_warnings():
-            # A sign that its font lacks is drawn as a box.
+            # A sign that its font lacks is a box, which the picture says.
             warnings.filterwarnings("ignore", "Glyph .* missing")
             figure.savefig(file, format=given.suffix[1:].lower(), dpi=dpi)
         # What `mkstemp` makes is readable by its owner alone.
@@ -683,17 +690,13 @@ def _cells(ax, values, rows, columns, colors):
         cmap=colors.cmap,
         norm=colors.norm,
     )
-    ax.set_yticks(range(len(rows)), _labels(rows), parse_math=False)
-    ax.set_xticks(
-        range(len(columns)), _labels(columns), rotation=90, parse_math=False
-    )
-    ax.tick_params(
-        length=0,
-        labelsize=8,
-        labelcolor=INK,
-        labeltop=True,
-        labelbottom=False,
-    )
+    ax.tick_params(length=0, labeltop=True, labelbottom=False)
+    for put, words, rotation in (
+        (ax.set_yticks, rows, 0),
+        (ax.set_xticks, columns, 90),
+    ):
+        put = functools.partial(put, range(len(words)))
+        write(put, _labels(words), size=8, rotation=rotation)
     ax.spines[:].set_visible(False)
 
 
@@ -705,19 +708,33 @@ def _labels(words):
 def _room(rows, columns):
     """Inches: the words of the rows, the cells' width, the height of all."""
     left, top = (
-        0.1 + LETTER * max(map(len, _labels(words)))
+        0.1 + LETTER * max(map(width, _labels(words)))
         for words in (rows, columns)
     )
-    width = max(1.8, CELL * len(columns))
-    return left, width, top + max(1, CELL * len(rows))
+    across = max(1.8, CELL * len(columns))
+    return left, across, top + max(1, CELL * len(rows))
 
 
-def _lines(title, width):
+def _lines(title, across):
     """The title in lines of a width, and their height; inches."""
     if title is None:
         return None, 0.1
-    lines = textwrap.wrap(title, int(width / LETTER / 1.3))
+    letters = int(across / LETTER / 1.3)
+    lines = [
+        line
+        for text in title.splitlines()
+        for line in textwrap.wrap(text, letters)
+    ]
     return "\n".join(lines), 0.1 + 0.2 * len(lines)
+
+
+def _setter(text):
+    """A function that gives a matplotlib text its words and its style."""
+
+    def put(words, **style):
+        text.update({"text": words, **style})
+
+    return put
 
 
 def _bar(figure, colors, **place):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_attention import SEBlock, attention_maps, pictures
+from tests.drawn import colours, inside
 
 pytest.importorskip("matplotlib")
 
@@ -131,6 +132,39 @@ def test_the_grid_has_a_row_for_each_image_and_a_column_for_each_map():
     assert inside(axes[1, 1])[..., 0].max() > 150
     heights = [bar.get_height() for bar in axes[1, 3].patches]
     np.testing.assert_allclose(heights, gates[1].ravel(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(6, 18), (18, 6), (4, 4), (1, 40)])
+def test_each_map_of_a_grid_lies_on_its_own_image_the_right_way_up(shape):
+    corners = [(0, 0), (0, -1), (-1, 0), (-1, -1)]
+    maps = np.zeros((4, 2, 3))
+    for weights, corner in zip(maps, corners):
+        weights[corner] = 1
+    figure = pictures.attention_grid(
+        np.zeros((4, *shape)), {"map": maps}, alpha=1
+    )
+    _, hottest = colours("plasma")
+    height, width = shape
+    for row, (y, x) in enumerate(corners):
+        ax = figure.axes[2 * row + 1]
+        image, over = ax.images
+        assert image.get_array().shape[:2] == shape
+        assert image.get_extent() == over.get_extent()
+        assert list(over.get_extent()) == [0, width, height, 0]
+        drawn = inside(ax)
+        assert np.abs(drawn[y, x] - hottest).sum() < 12
+        box = ax.get_window_extent()
+        assert box.width / box.height == pytest.approx(width / height, rel=0.02)
+    assert max(figure.get_size_inches()) < 15
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_picture_of_any_length_is_written(tmp_path):
+    figure = pictures.heat_map(np.zeros((8, 8)), np.eye(4))
+    figure.set_size_inches(0.5, 600)
+    figure.set_layout_engine("none")
+    path = pictures.save_figure(figure, tmp_path / "long.png")
+    assert path.stat().st_size
 
 
 @pytest.mark.parametrize("shape", [(2, 5), (2, 1, 1, 5), (2, 5, 1, 1)])
@@ -379,21 +413,6 @@ def test_nothing_is_written_on_failure(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [old] and old.read_text() == "old"
 
 
-def inside(ax):
-    """What is drawn inside the axes: `(height, width, 3)`, 0 to 255."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    canvas = FigureCanvasAgg(ax.figure)
-    canvas.draw()
-    pixels = np.asarray(canvas.buffer_rgba())[..., :3].astype(int)
-    box = ax.get_window_extent()
-    height = len(pixels)
-    top, bottom = height - box.y1, height - box.y0
-    rows = slice(int(np.ceil(top)) + 1, int(bottom) - 1)
-    columns = slice(int(np.ceil(box.x0)) + 1, int(box.x1) - 1)
-    return pixels[rows, columns]
-
-
 def labels(ax):
     """The words at the rows and at the columns."""
     return tuple(
@@ -414,10 +433,3 @@ def check_apart(figure, texts):
 def bar(figure):
     ticks = figure.axes[-1].get_yticklabels()
     return [tick.get_text() for tick in ticks]
-
-
-def colours(name):
-    """The coldest and the hottest colour of a colormap, 0 to 255."""
-    import matplotlib
-
-    return 255 * np.array(matplotlib.colormaps[name]([0.0, 1.0]))[:, :3]

@@ -194,7 +194,7 @@ def list_(
 
     names = zoo.list_models(task, filter)
     if not names:
-        console.print("No trained model of that kind is at hand.")
+        console.print("No trained models match.")
         return
     table = Table("name", "task", "data", "metric", box=box.SIMPLE)
     table.add_column("parameters", justify="right")
@@ -267,7 +267,7 @@ def predict(
         bool, typer.Option("--json", help="All probabilities, as JSON.")
     ] = False,
 ):
-    """Say what images show, what texts are, or which candidates answer."""
+    """Label images or texts, or rank candidate answers."""
     task = _load(name)
     raws = _raws(task, inputs, question, candidates)
     answers = task.predict(raws)
@@ -444,7 +444,12 @@ def finetune(
     ] = None,
     layer_decay: Annotated[
         float,
-        typer.Option(help="Share of the rate that the group below gets."),
+        typer.Option(
+            help=(
+                "Multiply the learning rate by this for each layer group "
+                "further from the head."
+            )
+        ),
     ] = 1.0,
     learning_rate: Annotated[float, typer.Option()] = 1e-3,
     augment: Annotated[
@@ -462,7 +467,9 @@ def finetune(
     ] = None,
     early_stopping: Annotated[
         int | None,
-        typer.Option(min=1, help="Epochs without a better loss to wait."),
+        typer.Option(
+            min=1, help="Stop after this many epochs without improvement."
+        ),
     ] = None,
     class_weight: Annotated[
         str | None, typer.Option(help="balanced: rare classes count more.")
@@ -512,7 +519,7 @@ def export(
         typer.Option(help="saved_model or litert; may be repeated; both."),
     ] = None,
 ):
-    """Write a model for serving, and prove that it answers alike."""
+    """Export a model for serving, and verify that it gives the same answers."""
     from zoo.export import MANIFEST
     from zoo.writable import check_writable
 

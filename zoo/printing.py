@@ -194,7 +194,7 @@ def print_answers(task, raws, answers):
     for raw, answer in zip(raws, answers):
         others = list(answer["probabilities"].items())[1:3]
         table.add_row(
-            _shown(raw, answer),
+            _shown(task, raw, answer),
             answer["label"],
             _percent(answer["probability"]),
             ", ".join(f"{label} {_percent(share)}" for label, share in others),
@@ -205,32 +205,47 @@ def print_answers(task, raws, answers):
 def _print_ranking(answer):
     from keras_attention.pictures import printable
 
-    question = printable(answer["question"], " ")
-    unread = _unread(answer["answers"][0]["cut"][1])
-    table = Table(title=Text(question + unread), box=box.SIMPLE)
+    first = answer["answers"][0]
+    question = printable(answer["question"], " ") + _unread(
+        first["cut"][1], first["unknown"][1]
+    )
+    table = Table(title=Text(question), box=box.SIMPLE)
     table.add_column("", justify="right")
     table.add_column("score", justify="right", style="bold")
     table.add_column("candidate", overflow="fold")
     for rank, each in enumerate(answer["answers"], 1):
         text = printable(each["text"], " ")
-        table.add_row(
-            str(rank), f"{each['score']:.4f}", text + _unread(each["cut"][0])
-        )
+        unread = _unread(each["cut"][0], each["unknown"][0])
+        table.add_row(str(rank), f"{each['score']:.4f}", text + unread)
     console.print(table)
 
 
-def _shown(raw, answer):
+def _shown(task, raw, answer):
     if isinstance(raw, tuple):
         return "\n".join(
-            _beginning(text) + _unread(count)
-            for text, count in zip(raw, answer["cut"])
+            _beginning(text) + _unread(cut, unknown)
+            for text, cut, unknown in zip(raw, answer["cut"], answer["unknown"])
         )
-    return _beginning(raw) if isinstance(raw, str) else str(raw)
+    if not isinstance(raw, str):
+        return str(raw)
+    unread = _unread(answer["cut"], answer["unknown"], task.tokens.keep)
+    return _beginning(raw) + unread
 
 
-def _unread(count):
-    """That words were beyond the length that the network takes."""
-    return f" [{count} words at its end not read]" if count else ""
+def _unread(cut, unknown, keep="first"):
+    """That words were beyond the length, or not in the vocabulary."""
+    from keras_attention.pictures import shortened
+
+    notes = []
+    if cut:
+        end = "beginning" if keep == "last" else "end"
+        words = "word" if cut == 1 else "words"
+        notes.append(f"{cut:,} {words} at its {end} not read")
+    if unknown:
+        words = ", ".join(shortened(word, 20) for word in unknown[:3])
+        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+        notes.append(f"not in the vocabulary: {words}{more}")
+    return f" [{'; '.join(notes)}]" if notes else ""
 
 
 def _beginning(text):

@@ -1,8 +1,13 @@
 """What tasks share that read words."""
 
+import warnings
+
 import keras
 
 from zoo.classification import Classification
+
+MOSTLY = 0.5  # from this share of unknown words on, a reader is warned
+SAMPLE = 1000  # examples of a data set whose words are looked up
 
 
 class Reading(Classification):
@@ -20,11 +25,52 @@ class Reading(Classification):
     def preprocess(self, raws):
         return self.tokens(raws)
 
+    def answers(self, raws, attention, batch_size):
+        answers = super().answers(raws, attention, batch_size)
+        for raw, answer in zip(raws, answers):
+            answer["cut"] = self.tokens.cut(raw)
+            answer["unknown"] = self.tokens.unknown(raw)
+        shares = [self._unknown_share([raw]) for raw in raws]
+        mostly = [raw for raw, share in zip(raws, shares) if share > MOSTLY]
+        if mostly:
+            self._warn(
+                mostly,
+                f"{len(mostly)} of {len(raws)} inputs",
+                "do not rely on the answers",
+            )
+        return answers
+
+    def _unknown_share(self, raws):
+        """Of all words that are read, the share not in the vocabulary."""
+        known = [
+            self.tokens.knows(word)
+            for raw in raws
+            for word in keras.tree.flatten(self.tokens.words(raw))
+        ]
+        return known.count(False) / max(1, len(known))
+
+    def _warn(self, raws, subject, advice):
+        share = 100 * self._unknown_share(raws)
+        words = keras.tree.flatten([self.tokens.unknown(raw) for raw in raws])
+        example = words[0] if len(words[0]) <= 30 else f"{words[0][:29]}…"
+        warnings.warn(
+            f"Most words of {subject} are not in the model's vocabulary "
+            f"({share:.0f} %, such as {example!r}): {advice}.",
+            stacklevel=2,
+        )
+
     def batches(self, data, batch_size, augment=(), shuffle=False, seed=0):
         if augment:
             raise ValueError(
-                "Texts are learned from as they are, so `augment` must be "
-                f"empty. Received: augment={list(augment)!r}"
+                "Text augmentation is not supported; leave `augment` empty. "
+                f"Received: augment={list(augment)!r}"
+            )
+        raws = data.raws[:: 1 + len(data) // SAMPLE]
+        if self._unknown_share(raws) > MOSTLY:
+            self._warn(
+                raws,
+                f"the data {data.name!r} ({data.split})",
+                "train a model on such texts, or check their language",
             )
         return self.source.Batches(
             self.in_own_classes(data), self.tokens, batch_size, shuffle, seed

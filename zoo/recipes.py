@@ -74,7 +74,7 @@ def train(
     if vectors is not None:
         if "vectors" not in recipe:
             raise ValueError(
-                "`vectors` are for recipes that start from word vectors. "
+                "This recipe does not use word vectors. "
                 f"Received: vectors={str(vectors)!r}, name={name!r}"
             )
         recipe["vectors"] = str(vectors)

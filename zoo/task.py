@@ -539,7 +539,7 @@ class Task:
         return presets.save(self, folder)
 
     def export(self, folder, formats=None):
-        """Writes the model for serving, and proves that it answers alike.
+        """Exports the model, and verifies that it gives the same answers.
 
         Args:
             folder: Path. Each format gets its place in it.
@@ -569,7 +569,7 @@ class Task:
         raise NotImplementedError
 
     def answer(self, outputs):
-        """The arrays of `graph` to a list of dicts."""
+        """Converts `graph`'s arrays to answer dicts."""
         raise NotImplementedError
 
     def loss(self, label_smoothing=0.0):
@@ -581,7 +581,7 @@ class Task:
         raise NotImplementedError
 
     def several(self, raw):
-        """Whether `raw` is several inputs, and the list or batch of them."""
+        """Returns `(is_batch, raw_inputs)`."""
         several = isinstance(raw, (list, tuple))
         return several, raw if several else [raw]
 
@@ -613,7 +613,7 @@ class Task:
 
     @classmethod
     def read(cls, data, split="test"):
-        """Finds data by what a user calls it."""
+        """Loads data from a name, path or arrays."""
         raise NotImplementedError
 
     def new_labels(self, data, num_classes=None):

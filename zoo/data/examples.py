@@ -13,7 +13,7 @@ from zoo.data.sources import near
 
 
 class Examples:
-    """What examples of every kind can do, whatever an example is.
+    """Operations shared by all data sets.
 
     A subclass is a dataclass. Its first field holds the examples, an array or
     a list; `labels`, `label_names`, `name`, `split` and `version` follow. It

@@ -69,6 +69,7 @@ class PairTokens:
                 )
         # It makes the words; the lengths are cut here.
         self._tokens = Tokens(vocabulary, length=sys.maxsize, keep="first")
+        self.keep = "first"
         self.left_length = left_length
         self.right_length = right_length
         self._ids = {
@@ -167,6 +168,26 @@ class PairTokens:
             max(0, len(right) - self.right_length),
         )
 
+    def knows(self, word):
+        """Whether a word, as `words` gives it, is in the vocabulary."""
+        return word in self._ids
+
+    def unknown(self, pair):
+        """The words of one pair that were read but are not in the vocabulary.
+
+        Each still has an id of its own within the pair.
+
+        Args:
+            pair: `(left, right)`, two strings.
+
+        Returns:
+            Pair of lists of strings, each word once, in their order.
+        """
+        return tuple(
+            list(dict.fromkeys(w for w in words if not self.knows(w)))
+            for words in self.words(pair)
+        )
+
     def idf(self, texts):
         """How rare each word is, the inverse document frequency.
 
@@ -192,7 +213,7 @@ class PairTokens:
         """
         texts = set(checked_texts(texts))
         if not texts:
-            raise ValueError("There must be a text to count. Received: none")
+            raise ValueError("`texts` must not be empty. Received: texts=[]")
         counts = collections.Counter()
         for text in texts:
             counts.update(set(self._tokens.words(text)))

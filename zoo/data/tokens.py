@@ -170,6 +170,37 @@ class Tokens:
         rows = [[word.decode() for word in row] for row in self._rows(text)]
         return rows if self.sentences else rows[0]
 
+    def knows(self, word):
+        """Whether a word, as `words` gives it, is in the vocabulary."""
+        return word.encode() in self._ids
+
+    def unknown(self, text):
+        """The words of one text that were read but are not in the vocabulary.
+
+        Args:
+            text: String.
+
+        Returns:
+            List of strings, each once, in their order.
+        """
+        (text,) = checked_texts([text])
+        words = [word.decode() for row in self._rows(text) for word in row]
+        return list(dict.fromkeys(w for w in words if not self.knows(w)))
+
+    def cut(self, text):
+        """How many words of one text are not read, there being too many.
+
+        Args:
+            text: String.
+
+        Returns:
+            Integer, 0 where all are read. With `keep="last"` they are those
+            at the beginning.
+        """
+        (text,) = checked_texts([text])
+        read = sum(map(len, self._rows(text)))
+        return len(_plain(text).split()) - read
+
     def _rows(self, text):
         text = _plain(text)
         if self.sentences is None:

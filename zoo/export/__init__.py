@@ -34,7 +34,7 @@ NEEDS = {
 
 
 def export(task, folder, formats=tuple(PLACES)):
-    """Writes a task for serving, and proves that it answers alike.
+    """Exports a task, and verifies that the export gives the same answers.
 
     The folder gets `saved_model/` (TensorFlow; raw input, arrays and attention
     maps), `model.tflite` (LiteRT; arrays), `labels.txt` and, of a model that

@@ -2,15 +2,21 @@
 
 import numpy as np
 
-from keras_attention.pictures import BAR, COLORMAP, INK
+from keras_attention.lettering import shortened, write
+from keras_attention.pictures import BAR, COLORMAP, beside, noted
 
 SIZE = 1.25  # inches of an image
+LEAST = 0.2  # inches of its lower side, however long it is
+MOST = 8  # images side by side
+LETTERS = 22  # of the line above an image
 LABELS = 1.5  # inches of the words on the left
 GREY = (0.299, 0.587, 0.114)
 
 
 def where_it_looked(images, answers, titles=None, maps=3):
     """Draws images side by side; below each, its maps and channel gates.
+
+    Many images stand in several such blocks, one below the other.
 
     A network has many attention layers. Shown are the last one of each stage
     that weighs places, at most `maps` of them and the latest ones, and the
@@ -36,43 +42,72 @@ def where_it_looked(images, answers, titles=None, maps=3):
         raise ValueError("There must be an image to look at. Received: none")
     if titles is None:
         titles = [
-            f"{answer['label']} ({100 * answer['probability']:.0f} %)"
+            f"{shortened(answer['label'], LETTERS - 8)} "
+            f"({100 * answer['probability']:.0f} %)"
             for answer in answers
         ]
     places, gates = _rows(answers)
     places = dict(list(places.items())[-maps:])
 
-    height = SIZE * images.shape[1] / images.shape[2]
-    heights = [height] * (1 + len(places)) + [0.6 * SIZE] * len(gates)
+    high, wide = images.shape[1:3]
+    scale = SIZE / max(wide, high / 3)  # inches a pixel
+    across = min(MOST, len(images))
+    heights = [max(LEAST, scale * high)] * (1 + len(places))
+    heights += [0.6 * SIZE] * len(gates)
+    blocks = -(-len(images) // across)
     figure = Figure(
-        (LABELS + SIZE * len(images), sum(heights) + 0.4), layout="constrained"
+        (LABELS + SIZE * across, blocks * (sum(heights) + 0.4)),
+        layout="constrained",
     )
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03)
-    grid = figure.subplots(
-        len(heights), len(images), squeeze=False, height_ratios=heights
+    every = figure.subplots(
+        blocks * len(heights),
+        across,
+        squeeze=False,
+        height_ratios=blocks * heights,
     )
-    pixels = np.broadcast_to(images / 255, (*images.shape[:3], 3))
-    for ax, image, title in zip(grid[0], pixels, titles):
-        ax.set_title(title, fontsize=9, color=INK)
-        ax.imshow(image, interpolation="nearest")
-    _say(grid[0, 0], "what it read")
-    for row, (layer, weights) in zip(grid[1:], places.items()):
-        low, high = weights.min(), weights.max()
-        for ax, image, values in zip(row, pixels, weights):
-            _overlay(ax, image, values, low, high)
-        _say(row[0], f"{layer}\nplaces: {low:.2f} to {high:.2f}")
-    for row, (layer, shares) in zip(grid[1 + len(places) :], gates.items()):
-        for ax, values in zip(row, shares):
-            ax.bar(np.arange(len(values)), values, width=1, color=BAR)
-            ax.set(
-                ylim=(0, max(1, shares.max())), xlim=(-0.5, len(values) - 0.5)
-            )
-        channels = shares.shape[1]
-        _say(row[0], f"{layer}\n{channels} channels: 0 to {ax.get_ylim()[1]:g}")
-    for ax in grid.flat:
+    for ax in every.flat:
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
-    return figure
+    pixels = np.broadcast_to(images / 255, (*images.shape[:3], 3))
+    for block in range(blocks):
+        chosen = slice(block * across, (block + 1) * across)
+        grid = every[block * len(heights) : (block + 1) * len(heights)]
+        _draw(
+            grid,
+            pixels[chosen],
+            titles[chosen],
+            {name: (w[chosen], w) for name, w in places.items()},
+            {name: (w[chosen], w) for name, w in gates.items()},
+        )
+    return noted(figure)
+
+
+def _draw(grid, pixels, titles, places, gates):
+    """Images side by side, into `(rows, columns)` axes.
+
+    Of each layer there are the weights of these images, and those of all, which
+    the range of colours comes from.
+    """
+    for ax, image, title in zip(grid[0], pixels, titles):
+        write(ax.set_title, shortened(title, LETTERS), fontsize=9)
+        ax.imshow(image, interpolation="nearest")
+    beside(grid[0, 0], "what it read")
+    for row, (layer, (weights, every)) in zip(grid[1:], places.items()):
+        low, high = every.min(), every.max()
+        for ax, image, values in zip(row, pixels, weights):
+            _overlay(ax, image, values, low, high)
+        beside(row[0], f"{layer}\nplaces: {low:.2f} to {high:.2f}")
+    for row, (layer, (shares, every)) in zip(
+        grid[1 + len(places) :], gates.items()
+    ):
+        top = max(1, every.max())
+        channels = every.shape[1]
+        for ax, values in zip(row, shares):
+            ax.bar(np.arange(channels), values, width=1, color=BAR)
+            ax.set(ylim=(0, top), xlim=(-0.5, channels - 0.5))
+            ax.set(xticks=[], yticks=[])
+        beside(row[0], f"{layer}\n{channels} channels: 0 to {top:g}")
 
 
 def _rows(answers):
@@ -104,18 +139,6 @@ def _overlay(ax, image, values, low, high):
         vmin=low,
         vmax=high,
         alpha=0.7,
-    )
-
-
-def _say(ax, words):
-    ax.set_ylabel(
-        words,
-        rotation=0,
-        ha="right",
-        va="center",
-        labelpad=6,
-        fontsize=9,
-        color=INK,
     )
 
 

@@ -11,6 +11,7 @@ import warnings
 import numpy as np
 
 from keras_attention import pictures
+from keras_attention.pictures import LONGEST, shortened
 
 DPI = 160  # of several pictures in one, as `pictures.save_figure` writes them
 
@@ -36,7 +37,13 @@ def alignment_figure(answers, left_length):
 
 
 def _figure(answer, left_length):
-    maps, (left, right) = answer["attention"], answer["words"]
+    maps = answer["attention"]
+    left, right = (
+        [_marked(word, unknown) for word in words]
+        for words, unknown in zip(
+            answer["words"], answer.get("unknown", ((), ()))
+        )
+    )
     grids = {}
     for name, weights in maps.items():
         layer, _, part = name.rpartition("/")
@@ -73,10 +80,24 @@ def _windows(words, more):
     return names
 
 
+def _marked(word, unknown):
+    """A word in brackets, which no word has itself, if it is unknown."""
+    return f"[{shortened(word, LONGEST - 2)}]" if word in unknown else word
+
+
 def _title(answer):
+    """The answer; below it, what was not read and what was not known."""
     if "label" in answer:
-        return f"{answer['label']} ({100 * answer['probability']:.0f} %)"
-    return f"score {answer['score']:.3f}"
+        lines = [f"{answer['label']} ({100 * answer['probability']:.0f} %)"]
+    else:
+        lines = [f"score {answer['score']:.3f}"]
+    for side, count in zip(("left", "right"), answer.get("cut", ())):
+        if count:
+            words = "word" if count == 1 else "words"
+            lines.append(f"{side}: {count:,} {words} at its end not read")
+    if any(answer.get("unknown", ())):
+        lines.append("[...]: not in the vocabulary")
+    return "\n".join(lines)
 
 
 def _stacked(figures):
@@ -89,7 +110,7 @@ def _stacked(figures):
         figure.set_dpi(DPI)
         canvas = FigureCanvasAgg(figure)
         with warnings.catch_warnings():
-            # A sign that its font lacks is drawn as a box.
+            # A sign that its font lacks is a box, which the picture says.
             warnings.filterwarnings("ignore", "Glyph .* missing")
             canvas.draw()
         drawn.append(np.asarray(canvas.buffer_rgba()))

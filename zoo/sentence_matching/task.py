@@ -20,9 +20,10 @@ class SentenceMatching(Reading):
 
     A raw input is a tuple of two strings, `(left, right)`; several are a list
     of tuples. An answer is a dict: `label`, its `probability`,
-    `probabilities`, a dict from label to share, the highest first, and `cut`,
-    how many words of left and of right were not read, being beyond the lengths
-    that the network takes.
+    `probabilities`, a dict from label to share, the highest first; `cut`, how
+    many words of left and of right were not read, being beyond the lengths that
+    the network takes; and `unknown`, the words of left and of right that were
+    read but are not in the vocabulary.
 
     The vocabulary is learned from the training data, and kept: a copy that is
     fine-tuned reads by the same one.
@@ -99,7 +100,6 @@ class SentenceMatching(Reading):
     def answers(self, raws, attention, batch_size):
         answers = super().answers(raws, attention, batch_size)
         for pair, answer in zip(raws, answers):
-            answer["cut"] = self.tokens.cut(pair)
             if attention:
                 answer["words"] = self.tokens.words(pair)
         return answers
@@ -248,7 +248,8 @@ class AnswerSelection(SentenceMatching):
     strings; several are a list of tuples. An answer is a dict: `question`, and
     `answers`, the best first, each a dict with its `text`, its `score`, the
     probability of being right, its `place` among the candidates from 0, and
-    `cut`, how many words of it and of the question were not read. Candidates
+    `cut` and `unknown`, as in `SentenceMatching`: how many words of it and of
+    the question were not read, and which are not in the vocabulary. Candidates
     with equal scores stay in their order.
 
     To the network a candidate is left, the question right. Data are questions

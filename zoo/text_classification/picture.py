@@ -4,11 +4,24 @@ A word's colour is its weight, from white to amber, the text's strongest word in
 full. Where a model reads by sentences it is the word's weight times the root of
 the sentence's, as in Yang et al. (2016, section 3.6): words of a sentence that
 does not matter stay pale. In front of a sentence stands its own weight.
+
+A word that is not in the vocabulary stands in brackets: the model reads all
+such words alike. What was not read, the text being too long, is counted where
+it is missing.
 """
 
+import functools
 import math
+import textwrap
 
-from keras_attention.pictures import INK, printable, shortened
+from keras_attention.lettering import (
+    INK,
+    printable,
+    shortened,
+    unshown,
+    width,
+    write,
+)
 
 AMBER = (255, 176, 0)
 COLUMNS = 84  # characters in a line of the figure
@@ -17,11 +30,12 @@ FONT_SIZE = 9
 MOST = 5  # words named below a text
 
 
-def words_page(answers):
+def words_page(answers, keep="first"):
     """The texts for the terminal, or for `rich`'s HTML.
 
     Args:
         answers: List of answers of `TextClassification.look`.
+        keep: `"first"` or `"last"`. Which words of a long text were read.
 
     Returns:
         What `rich.console.Console.print` takes.
@@ -32,6 +46,8 @@ def words_page(answers):
     lines = []
     for answer in answers:
         lines.append(Text(_title(answer), style="bold"))
+        before, after = _unread(answer, keep)
+        lines += [Text(line, style="italic") for line in before]
         for weight, words in _sentences(answer):
             line = Text()
             if weight is not None:
@@ -41,18 +57,20 @@ def words_page(answers):
                 line.append(shortened(word, COLUMNS), _style(strength))
                 line.append(" ")
             lines.append(line)
-        lines += [Text(_most(answer), style="italic"), Text()]
+        notes = [*after, _most(answer), *_unknown(answer)]
+        lines += [Text(line, style="italic") for line in notes] + [Text()]
     return Group(*lines)
 
 
-def words_figure(answers):
+def words_figure(answers, keep="first"):
     """The texts as a picture.
 
-    Letters that matplotlib's own font lacks are drawn as boxes; `words_page`
-    has them all.
+    Letters that no font of this machine has are drawn as boxes, and a line at
+    the end says so; `words_page` has them all.
 
     Args:
         answers: List of answers of `TextClassification.look`.
+        keep: As in `words_page`.
 
     Returns:
         A `matplotlib.figure.Figure`; `keras_attention.pictures.save_figure`
@@ -66,7 +84,12 @@ def words_figure(answers):
 
     if not answers:
         raise ValueError("There must be a text to look at. Received: none")
-    placed, height = _layout(answers)
+    placed, height = _layout(answers, keep)
+    note = unshown("".join(text for _, _, text, *_ in placed), "monospace")
+    if note:
+        for line in textwrap.wrap(note, COLUMNS - 2):
+            placed.append((1, height - 0.5, line, 0, "normal"))
+            height += 1
     wide, high = COLUMNS * FONT_SIZE * 0.62 / 72, height * FONT_SIZE * 1.7 / 72
     figure = Figure((wide, high), dpi=110)
     ax = figure.add_axes((0, 0, 1, 1), xlim=(0, COLUMNS), ylim=(height, 0))
@@ -75,22 +98,19 @@ def words_figure(answers):
         if strength:
             box = Rectangle(
                 (x - 0.3, y + 0.08),
-                len(text) + 0.6,
+                width(text) + 0.6,
                 0.84,
                 color=_color(strength),
                 linewidth=0,
             )
             ax.add_patch(box)
-        ax.text(
-            x,
-            y + 0.5,
+        write(
+            functools.partial(ax.text, x, y + 0.5),
             text,
             family="monospace",
             size=FONT_SIZE,
             weight=weight,
-            color=INK,
             va="center",
-            parse_math=False,
         )
     return figure
 
@@ -100,7 +120,7 @@ def _sentences(answer):
 
     A word is `(word, share of the whole text, strength of its colour)`.
     """
-    sentences = answer["words"]
+    sentences, unknown = answer["words"], set(answer.get("unknown", ()))
     if sentences and isinstance(sentences[0], tuple):
         sentences = [{"weight": None, "words": sentences}]
     strongest = max(
@@ -116,7 +136,7 @@ def _sentences(answer):
             sentence["weight"],
             [
                 (
-                    printable(word),
+                    _marked(word, unknown),
                     _own(sentence) * weight,
                     math.sqrt(_own(sentence)) * weight / (strongest or 1),
                 )
@@ -127,30 +147,60 @@ def _sentences(answer):
     ]
 
 
+def _marked(word, unknown):
+    """A word in brackets, which no word has itself, if it is unknown."""
+    shown = shortened(printable(word), COLUMNS - MARGIN - 4)
+    return f"[{shown}]" if word in unknown else shown
+
+
+def _unknown(answer):
+    """The line that says what brackets are, if there are any."""
+    count = len(answer.get("unknown", ()))
+    return [f"[...]: not in the vocabulary ({count:,})"] if count else []
+
+
+def _unread(answer, keep):
+    """Lines before and after the words, for those that were not read."""
+    count = answer.get("cut", 0)
+    if not count:
+        return [], []
+    words = f"{count:,} word was" if count == 1 else f"{count:,} words were"
+    if keep == "last":
+        return [f"(the first {words} not read) ..."], []
+    return [], [f"... (the last {words} not read)"]
+
+
 def _own(sentence):
     return 1.0 if sentence["weight"] is None else sentence["weight"]
 
 
-def _layout(answers):
+def _layout(answers, keep):
     """Pieces `(x, y, text, strength, font weight)`, and the lines they take."""
     placed, y = [], 0.5
     for answer in answers:
-        placed.append((1, y, _title(answer), 0, "bold"))
+        title = shortened(_title(answer), COLUMNS - 2)
+        placed.append((1, y, title, 0, "bold"))
         y += 1.2
+        before, after = _unread(answer, keep)
+        for line in before:
+            placed.append((1, y, line, 0, "normal"))
+            y += 1
         for weight, words in _sentences(answer):
             left = x = 1 if weight is None else 1 + MARGIN
             if weight is not None:
                 placed.append((1, y, f"{weight:.2f}", weight, "normal"))
             for word, _, strength in words:
                 word = shortened(word, COLUMNS - left - 1)
-                if x > left and x + len(word) > COLUMNS - 1:
+                if x > left and x + width(word) > COLUMNS - 1:
                     x, y = left, y + 1
                 placed.append((x, y, word, strength, "normal"))
-                x += len(word) + 1
+                x += width(word) + 1
             y += 1
-        most = shortened(_most(answer), COLUMNS - 2)
-        placed.append((1, y + 0.2, most, 0, "normal"))
-        y += 2
+        for line in (*after, _most(answer), *_unknown(answer)):
+            line = shortened(line, COLUMNS - 2)
+            placed.append((1, y + 0.2, line, 0, "normal"))
+            y += 1
+        y += 1
     return placed, y
 
 
@@ -165,10 +215,16 @@ def _most(answer):
         return "no words"
     words.sort(key=lambda word: -word[1])
     most = (
-        f"{shortened(word, COLUMNS // MOST)} {100 * share:.0f} %"
-        for word, share, _ in words[:MOST]
+        f"{_brief(word)} {100 * share:.0f} %" for word, share, _ in words[:MOST]
     )
     return f"most weight: {', '.join(most)}"
+
+
+def _brief(word):
+    """A word as `_marked` gives it, short enough for a line of several."""
+    if word.startswith("["):
+        return f"[{shortened(word[1:-1], COLUMNS // MOST - 2)}]"
+    return shortened(word, COLUMNS // MOST)
 
 
 def _style(strength):

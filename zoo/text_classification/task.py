@@ -19,8 +19,11 @@ class TextClassification(Reading):
     """Answers with a label: `predict("What a film!")["label"]`.
 
     A raw input is a string; several are a list of strings. An answer is a dict:
-    `label`, its `probability`, and `probabilities`, a dict from label to share,
-    the highest first.
+    `label`, its `probability`, `probabilities`, a dict from label to share, the
+    highest first; `cut`, how many words were not read, being beyond the length
+    that the network takes, at the beginning where the card's `keep` is
+    `"last"`; and `unknown`, the words that were read but are not in the
+    vocabulary.
 
     The vocabulary is learned from the training data, and kept: a copy that is
     fine-tuned reads by the same one.
@@ -111,10 +114,10 @@ class TextClassification(Reading):
         return ids.astype("int32")
 
     def picture(self, raws, answers):
-        return picture.words_figure(answers)
+        return picture.words_figure(answers, self.tokens.keep)
 
     def page(self, answers):
-        return picture.words_page(answers)
+        return picture.words_page(answers, self.tokens.keep)
 
     def signatures(self):
         return self.signed(("text",), {"token_ids": self.model.input})

@@ -247,3 +247,10 @@ def test_refuses_the_vocabularies_that_one_text_refuses():
             PairTokens(vocabulary)
     with pytest.raises(ValueError, match="vocabulary_size=2"):
         PairTokens.learn([("a", "b")], 2)
+
+
+def test_names_the_unknown_words_that_were_read():
+    tokens = PairTokens(["who", "wrote"], left_length=3, right_length=2)
+    assert tokens.unknown(("Who x x y?", "x wrote z")) == (["x"], ["x"])
+    assert tokens.unknown(("who", "wrote")) == ([], [])
+    assert tokens.knows("who") and not tokens.knows("x")

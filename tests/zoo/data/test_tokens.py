@@ -295,3 +295,18 @@ def test_one_pattern_serves_both_languages():
     # RE2's `\s` lacks the vertical tab.
     for pattern, _ in REPLACED:
         assert "\\s" not in pattern
+
+
+@pytest.mark.parametrize("keep", ["first", "last"])
+@pytest.mark.parametrize("sentences", [None, 2])
+def test_counts_what_is_cut_and_names_what_is_unknown(keep, sentences):
+    tokens = Tokens(["a", "b"], length=2, sentences=sentences, keep=keep)
+    text = "a x b. é a x? b"  # rows of two: a x, b, é a, x, b
+    words = tokens.words(text)
+    read = sum(words, []) if sentences else words
+    assert tokens.cut(text) == 7 - len(read) > 0
+    unknown = {"x", "é"} & {*read}
+    assert tokens.unknown(text) == [w for w in ("x", "é") if w in unknown]
+    assert tokens.unknown("x x") == ["x"]
+    assert tokens.cut("") == 0 and tokens.unknown("") == []
+    assert tokens.knows("b") and not tokens.knows("x")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.drawn import colours, inside
 from tests.numbers import randomize
 from tests.zoo.tiny import tiny_data
 from zoo.image_classification.picture import where_it_looked
@@ -83,3 +84,56 @@ def test_the_line_above_is_the_answer_or_what_is_given():
 def test_refuses_to_draw_nothing():
     with pytest.raises(ValueError, match="image"):
         where_it_looked(np.zeros((0, 8, 8, 3)), [])
+
+
+@pytest.mark.parametrize("shape", [(6, 12), (12, 6), (8, 8)])
+@pytest.mark.parametrize("count", [1, 8, 11])
+def test_each_map_lies_on_its_own_image_the_right_way_up(shape, count):
+    corners = [
+        ((0, 0), (0, -1), (-1, 0), (-1, -1))[i % 4] for i in range(count)
+    ]
+    answers = []
+    for corner in corners:
+        weights = np.zeros((2, 3, 1))
+        weights[corner] = 1
+        maps = {"stage_1_block_1_attention/spatial": weights}
+        answers.append(
+            {"label": f"of {len(answers)}", "probability": 1, "attention": maps}
+        )
+    images = np.zeros((count, *shape, 3))
+    figure = where_it_looked(images, answers)
+    shown = {ax.get_title(): ax for ax in figure.axes if ax.get_title()}
+    assert list(shown) == [f"of {i} (100 %)" for i in range(count)]
+    across = min(8, count)
+    _, hottest = colours("plasma")
+    for place, ax in enumerate(shown.values()):
+        below = figure.axes[figure.axes.index(ax) + across]
+        np.testing.assert_array_equal(
+            below.images[1].get_array(),
+            answers[place]["attention"]["stage_1_block_1_attention/spatial"][
+                ..., 0
+            ],
+        )
+        height, width = shape
+        for image in below.images:
+            assert list(image.get_extent()) == [0, width, height, 0]
+    y, x = corners[-1]
+    drawn = inside(below)
+    hot = np.abs(drawn - hottest).sum(-1)
+    centre = np.unravel_index(hot.argmin(), hot.shape)
+    assert (centre[0] * 2 >= len(drawn)) == (y == -1)
+    assert (centre[1] * 2 >= drawn.shape[1]) == (x == -1)
+    assert drawn.shape[1] / drawn.shape[0] == pytest.approx(
+        shape[1] / shape[0], rel=0.1
+    )
+
+
+def test_long_labels_do_not_meet_and_dollars_are_dollars():
+    answers, _ = picture("se")
+    for answer in answers:
+        answer["label"] = "$\\frac{$ a label that goes on and on\x1b"
+    figure = where_it_looked(np.zeros((2, 8, 8, 3)), answers)
+    figure.canvas.draw()
+    boxes = [ax.title.get_window_extent() for ax in figure.axes[:2]]
+    assert boxes[0].x1 <= boxes[1].x0
+    assert figure.axes[0].get_title().startswith("$\\frac{$ a l")

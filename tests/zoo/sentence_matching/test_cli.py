@@ -96,7 +96,7 @@ def test_predict_compares_texts_two_by_two():
         (place,) = [i for i, line in enumerate(lines) if left in line]
         assert answer["label"] in lines[place]
         assert f"{100 * answer['probability']:.1f} %" in lines[place]
-        assert lines[place + 1].strip() == right
+        assert lines[place + 1].strip().startswith(right)
 
 
 def test_predict_gives_all_as_json():
@@ -178,7 +178,7 @@ def test_a_ranking_is_given_as_json():
 def test_signs_and_codes_in_a_text_are_not_obeyed():
     text = run("predict", "abcnn_tiny", "\x1b[31mdax", "[red]lim[/red] :cat:")
     assert "\x1b" not in text and "[red]lim[/red] :cat:" in text
-    words = ("[b]dax[/b]\x1b]0;title\x07", "[i]lim[/i]\x1b[31m", "wug\r")
+    words = ("[b]dax[/b] wug\x1b]0;title\x07", "[i]lim[/i] a\x1b[31m", "wug\r")
     text = run("predict", "ranking_tiny", *words)
     assert not {"\x1b", "\x07", "\r"} & set(text)
     assert "[b]dax[/b]" in text and "[i]lim[/i]" in text
@@ -332,7 +332,7 @@ def test_finetune_takes_other_classes_and_no_augmentation(tmp_path):
     table(tmp_path / "mine.csv", ["left", "right", "label"], rows)
     words = ("finetune", "abcnn_tiny", "--data", "mine.csv", "--out", "tuned")
     message = fails(*words, "--epochs", 1, "--augment", "flip")
-    assert "`augment` must be empty" in message
+    assert "leave `augment` empty" in message
     assert not (tmp_path / "tuned").exists()
     run(*words, "--epochs", 1)
     tuned = zoo.load(tmp_path / "tuned")
@@ -388,7 +388,7 @@ def test_train_starts_from_vectors_of_a_file(tmp_path, monkeypatch):
 
 def test_train_refuses_vectors_that_cannot_be(tmp_path, monkeypatch):
     message = fails("train", "han_imdb", "--vectors", "glove.txt")
-    assert "`vectors` are for recipes" in message and "glove.txt" in message
+    assert "does not use word vectors" in message and "glove.txt" in message
     recipe = {
         "task": "answer_selection",
         **tiny_recipe(),

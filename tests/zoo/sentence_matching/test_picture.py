@@ -147,7 +147,7 @@ def test_draws_the_best_candidate_of_each_question():
     figure = task.picture(raws, answers)
     best = answers[0]["answers"][0]
     cells, rows, columns = drawn(figure.axes[0])
-    assert rows == best["words"][0] and columns == ["does", "blick", "dax"]
+    assert rows == best["words"][0] and columns == ["[does]", "blick", "dax"]
     assert figure.axes[0].get_title() == f"score {best['score']:.3f}"
     weights = best["attention"]["block_1/input"]
     np.testing.assert_array_equal(
@@ -169,3 +169,21 @@ def test_words_are_drawn_as_they_are(tmp_path):
 def test_refuses_to_draw_nothing():
     with pytest.raises(ValueError, match="a pair to look at. Received: none"):
         alignment_figure([], 6)
+
+
+def test_unknown_words_and_what_was_cut_are_told():
+    answer = {
+        **answered(output__ways=grid(), layer__attention=grid()),
+        "cut": (0, 12),
+        "unknown": (["dax"], ["antidisestablishment"]),
+        "words": (LEFT, ["dax", "antidisestablishment"]),
+    }
+    ax = alignment_figure([answer], 6).axes[0]
+    _, rows, columns = drawn(ax)
+    assert rows == ["blick", "[dax]", "wug"]
+    assert columns == ["dax", "[antidisestablis…]"]
+    title = " ".join(ax.get_title().split())
+    assert title == (
+        "alike (93 %) right: 12 words at its end not read "
+        "[...]: not in the vocabulary"
+    )

@@ -604,7 +604,7 @@ def test_what_is_no_question_is_refused(strange, raw, message):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"augment": ["flip"]}, r"`augment` must be empty.*\['flip'\]"),
+        ({"augment": ["flip"]}, r"leave `augment` empty.*\['flip'\]"),
         ({"freeze": "stem"}, "freeze='stem'"),
         ({"num_classes": 1}, "num_classes=1"),
     ],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from keras_attention import pictures
+from keras_attention import lettering, pictures
 from zoo.text_classification.picture import words_figure, words_page
 
 FLAT = {
@@ -140,3 +140,65 @@ def test_the_figure_is_written_and_takes_dollars_as_they_are(tmp_path):
 def test_refuses_to_draw_nothing():
     with pytest.raises(ValueError, match="text"):
         words_figure([])
+
+
+CUT = {
+    **FLAT,
+    "words": [("a", 0.1), ("zorbly", 0.6), ("电影", 0.3)],
+    "unknown": ["zorbly", "电影"],
+    "cut": 4800,
+}
+
+
+def test_unknown_words_and_what_was_cut_are_told_without_colour():
+    for keep, line in (
+        ("last", "(the first 4,800 words were not read) ..."),
+        ("first", "... (the last 4,800 words were not read)"),
+    ):
+        console = Console(file=io.StringIO(), width=60, record=True)
+        console.print(words_page([CUT, FLAT], keep))
+        page = console.export_html(clear=False)
+        lines = [each.rstrip() for each in console.export_text().splitlines()]
+        start = ["good (93 %)", line][: 2 if keep == "last" else 1]
+        end = [line] if keep == "first" else []
+        assert lines[: 4 + len(start) + len(end) - 1] == [
+            *start,
+            "a [zorbly] [电影]",
+            *end,
+            "most weight: [zorbly] 60 %, [电影] 30 %, a 10 %",
+            "[...]: not in the vocabulary (2)",
+        ]
+        assert sum("not read" in each for each in lines) == 1
+        assert line in page and "[zorbly]" in page
+        shown = texts_of(words_figure([CUT, FLAT], keep))
+        assert line in shown and "[zorbly]" in shown and "[电影]" in shown
+        assert "[...]: not in the vocabulary (2)" in shown
+        above = shown.index(line) < shown.index("a")
+        assert above == (keep == "last")
+
+
+def test_a_figure_says_which_signs_no_font_has(monkeypatch):
+    monkeypatch.setattr(lettering, "_others", list)
+    assert any(
+        "U+5F71, U+7535" in each for each in texts_of(words_figure([CUT]))
+    )
+    assert not any("U+" in each for each in texts_of(words_figure([FLAT])))
+
+
+def test_wide_signs_stand_apart():
+    figure = words_figure([{**FLAT, "words": [("电影" * 4, 0.5), ("a", 0.5)]}])
+    (ax,) = figure.axes
+    first, second = (
+        next(each for each in ax.texts if each.get_text() == word)
+        for word in ("电影" * 4, "a")
+    )
+    assert second.get_position()[0] == first.get_position()[0] + 17
+
+
+def test_figures_of_many_texts_of_one_word_or_none_are_drawn(tmp_path):
+    answers = [EMPTY, {**FLAT, "words": [("a" * 500, 1.0)]}] * 30
+    figure = words_figure(answers)
+    (ax,) = figure.axes
+    assert len(ax.texts) == 30 * 2 + 30 * 3
+    assert ax.get_ylim()[0] > max(each.get_position()[1] for each in ax.texts)
+    assert pictures.save_figure(figure, tmp_path / "many.png", dpi=20)

@@ -81,7 +81,13 @@ def test_accuracy_is_the_share_of_right_labels(trained):
 
 def test_answers_one_with_a_dict_and_several_with_a_list(trained):
     one = trained.predict(TEXT)
-    assert list(one) == ["label", "probability", "probabilities"]
+    assert list(one) == [
+        "label",
+        "probability",
+        "probabilities",
+        "cut",
+        "unknown",
+    ]
     assert one["label"] == "good"
     assert one["probability"] == one["probabilities"]["good"]
     (same,) = trained.predict([TEXT])
@@ -262,7 +268,7 @@ def test_lower_layers_learn_more_slowly(trained):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"augment": ["flip"]}, r"`augment` must be empty.*\['flip'\]"),
+        ({"augment": ["flip"]}, r"leave `augment` empty.*\['flip'\]"),
         ({"freeze": "stem"}, "freeze='stem'"),
         ({"num_classes": 1}, "num_classes=1"),
     ],
