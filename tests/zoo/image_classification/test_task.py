@@ -1,5 +1,6 @@
 """ImageClassification: learns, answers, looks, is tuned, kept and loaded."""
 
+import dataclasses
 import io
 import json
 import zipfile
@@ -355,6 +356,15 @@ def test_one_class_is_enough_to_measure_on(trained):
     assert trained.evaluate(some) == trained.evaluate(whole)
     with pytest.raises(ValueError, match=r"two classes.*\['2'\]"):
         trained.finetune((blue, [2] * 4), epochs=1)
+
+
+def test_the_card_says_where_it_was_measured(trained, monkeypatch):
+    monkeypatch.setitem(trained.card, "data", {"name": "tiny"})
+    monkeypatch.setitem(trained.card, "metrics", {})
+    test = dataclasses.replace(tiny_data(6), place="~/tiny")
+    trained.measure(test)
+    assert trained.card["data"]["place"] == "~/tiny"
+    assert trained.card["data"]["test_sha256"] == test.sha256()
 
 
 def test_a_wrong_digest_is_said_once(trained, monkeypatch):
