@@ -20,6 +20,7 @@ from zoo.data.images import load_images
 from zoo.export import run_python
 from zoo.files import check_unclaimed, listed_by, replacing, sha256_of_all
 from zoo.image_classification.picture import where_it_looked
+from zoo.task import count_parameters
 from zoo.writable import check_writable
 
 WITH_ATTENTION = "cbam_resnet20_cifar10"
@@ -95,7 +96,7 @@ def run(
             )
         right[name] = _right(tuned[name], test)
         models[name] = {
-            "parameters": task.card["parameters"]["trainable"],
+            "parameters": count_parameters(tuned[name].model)["trainable"],
             "before": task.card["metrics"].get("accuracy", {}).get("value"),
             "accuracy": float(right[name].mean()),
             "wrong": int((~right[name]).sum()),

@@ -27,7 +27,6 @@ from zoo.cards import FORMAT_VERSION
 from zoo.cards import PresetError as PresetError
 from zoo.files import replacing, sha256
 from zoo.folder import check_replaceable as check_replaceable
-from zoo.writable import check_writable
 
 # A wheel carries the folder inside the package, a checkout beside it.
 _CARRIED = pathlib.Path(__file__).parent / "saved_models"
@@ -262,7 +261,6 @@ def check_manifest(folder):
 
     Raises:
         PresetError: If `manifest.json` there is something else.
-        OSError: If it cannot be written.
     """
     path = pathlib.Path(folder) / "manifest.json"
     if os.path.lexists(path):
@@ -273,7 +271,6 @@ def check_manifest(folder):
                 "Only a manifest that this package wrote is replaced; move "
                 f"this file away or choose another folder. Received: {error}"
             ) from error
-    check_writable(path)
 
 
 def cache():

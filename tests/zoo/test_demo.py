@@ -2,6 +2,7 @@
 
 import io
 import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -21,10 +22,13 @@ def stand_ins(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_ATTENTION_ZOO_HOME", str(home))
     monkeypatch.delenv("KERAS_ATTENTION_ZOO_URL", raising=False)
     monkeypatch.setattr(presets, "CHECKOUT", tmp_path / "none")
-    accuracy = {"value": 0.8512, "seeds": [0], "std": None, "n": 10}
-    for name, attention in ((demo.WITH_ATTENTION, "cbam"), (demo.PLAIN, None)):
+    accuracy = {"seeds": [0], "std": None, "n": 10}
+    for name, attention, value in (
+        (demo.WITH_ATTENTION, "cbam", 0.8512),
+        (demo.PLAIN, None, 0.8234),
+    ):
         task = tiny_task(attention)
-        task.card["metrics"] = {"accuracy": accuracy}
+        task.card["metrics"] = {"accuracy": {"value": value, **accuracy}}
         task.save(home / name)
 
 
@@ -69,10 +73,101 @@ def test_the_demo_tells_what_it_made_and_measured(stand_ins, tmp_path):
         assert facts["largest_difference"] <= facts["tolerance"]
         assert 0 < facts["milliseconds"] < 10_000
         assert f"{facts['milliseconds']:.1f} ms" in text
+    for format, facts in results["exports"].items():
+        place = pathlib.Path(facts["path"])
+        files = place.rglob("*") if place.is_dir() else [place]
+        size = sum(file.stat().st_size for file in files if file.is_file())
+        assert facts["bytes"] == size
+        assert row(text, format)[1:3] == [f"{size / 1e6:.2f}", "MB"]
     exported = folder / "exported"
     assert (exported / "saved_model" / "saved_model.pb").is_file()
     litert = exported / "model.tflite"
     assert results["exports"]["litert"]["bytes"] == litert.stat().st_size
+
+
+def row(text, name):
+    """The words of the one row of a table that begins with a name."""
+    rows = map(str.split, text.splitlines())
+    (found,) = [words for words in rows if words[:1] == [name]]
+    return found
+
+
+def test_what_is_printed_is_what_was_answered_and_measured(
+    stand_ins, tmp_path, monkeypatch
+):
+    """Known answers, sizes and times; the numbers are worked out by hand."""
+    test = load_images("digits", "test")
+    wrong = {"cbam": range(9), None: range(5, 20)}
+
+    def finetune(self, data, **plan):
+        tuned = self.rebuilt(data.label_names)
+        tuned.card.update(recipe={"training": {"seed": 0}}, metrics={})
+        answers = [{"label": test.label_names[x]} for x in test.labels]
+        for place in wrong[self.card["builder_args"]["attention"]]:
+            answers[place] = {"label": "another"}
+        tuned.predict = lambda images, batch_size: answers[: len(images)]
+        tuned.measure = lambda data: None
+        return tuned
+
+    def export(self, folder):
+        facts = {"path": "p", "bytes": 1_234_567, "tolerance": 1e-5}
+        return {
+            "saved_model": {**facts, "largest_difference": 2.5e-7},
+            "litert": {**facts, "bytes": 76_543, "largest_difference": 3e-6},
+        }
+
+    times = {"saved_model": [0.009, 0.001, 0.002], "litert": [0.0305] * 3}
+    monkeypatch.setattr("zoo.task.Task.finetune", finetune)
+    monkeypatch.setattr("zoo.task.Task.export", export)
+    monkeypatch.setattr(demo, "_latencies", lambda _, name, *rest: times[name])
+    told = io.StringIO()
+    results = demo.run(
+        tmp_path / "demo", epochs=3, console=Console(file=told, width=120)
+    )
+    text = told.getvalue()
+    kept = json.loads((tmp_path / "demo" / "results.json").read_text())
+    assert kept == results
+
+    expected = {
+        demo.WITH_ATTENTION: (0.8512, 351 / 360, 9),
+        demo.PLAIN: (0.8234, 345 / 360, 15),
+    }
+    for name, (before, accuracy, count) in expected.items():
+        facts = results["models"][name]
+        card = zoo.card(name)
+        parameters = card["parameters"]["trainable"] + 7 * (
+            1 + card["builder_args"]["filters"][-1]
+        )  # ten classes in place of three
+        assert facts["parameters"] == parameters
+        assert facts["before"] == before
+        assert facts["accuracy"] == pytest.approx(accuracy)
+        assert facts["wrong"] == count
+        assert row(text, name)[1:7] == [
+            *(f"{parameters:,}", f"{before:.4f}", f"{accuracy:.4f}"),
+            *(str(count), "of", "360"),
+        ]
+        assert f"fine-tuned {name} on 1,437 digits, 3 epochs" in text
+    assert results["difference"]["only_first"] == 11
+    assert results["difference"]["only_second"] == 5
+    assert results["difference"]["value"] == pytest.approx(6 / 360)
+    # The variance of 11 ones, 5 times minus one and 344 zeros, over 360.
+    assert results["difference"]["standard_error"] == pytest.approx(
+        ((16 / 360 - (6 / 360) ** 2) / 360) ** 0.5
+    )
+    assert (
+        "Difference: +1.7 points, standard error 1.1; 11 digits only the first "
+        "gets right, 5 only the second."
+    ) in text
+
+    shown = {
+        "saved_model": "saved_model 1.23 MB 2.0 ms 2.5e-07 1e-05",
+        "litert": "litert 0.08 MB 30.5 ms 3.0e-06 1e-05",
+    }
+    for format, words in shown.items():
+        assert row(text, format) == words.split()
+    assert results["exports"]["saved_model"]["milliseconds"] == 2
+    assert f"Done in {results['seconds']:.0f} s." in text
+    assert results["picture"] in text and results["image"] in text
 
 
 def test_both_learn_the_same_digits_by_the_same_plan(

@@ -1,0 +1,381 @@
+"""Every option of every command arrives where it is meant to.
+
+Nothing is loaded or trained: recorders stand where the commands' work is done.
+An option without a row in the tables fails.
+"""
+
+import inspect
+import pathlib
+import types
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import zoo
+from tests.zoo.tiny import tiny_data, tiny_task
+from zoo import cli, demo, presets, recipes, training
+from zoo.cli import app
+from zoo.data.images import AUGMENTATION
+from zoo.task import Task
+
+Path = pathlib.Path
+TUNE = "finetune m --data d --out o "
+TRAIN = "train cbam_resnet20_cifar10 "
+ASK = "--question q --candidates c"
+
+CARD = {
+    **dict.fromkeys(("name", "task", "builder"), "n"),
+    **{
+        key: {}
+        for key in (
+            *("metrics", "parameters", "builder_args", "preprocessing"),
+            *("data", "recipe", "versions", "sha256"),
+        )
+    },
+}
+
+# Command, its parameter, the words, who is called, with which argument.
+ROWS = [
+    ("demo", "out", "demo --out o", "demo.run", "folder", Path("o")),
+    ("demo", "epochs", "demo --epochs 3", "demo.run", "epochs", 3),
+    ("list", "task", "list --task t", "list_models", "task", "t"),
+    ("list", "filter", "list --filter f*", "list_models", "filter", "f*"),
+    ("show", "name", "show m", "card", "name", "m"),
+    ("show", "as_json", "show m --json", "print_json", "value", CARD),
+    ("predict", "name", "predict m a", "load", "name", "m"),
+    ("predict", "inputs", "predict m a b", "predict", "raw", ["a", "b"]),
+    ("predict", "question", f"predict m {ASK}", "asked", "question", "q"),
+    ("predict", "candidates", f"predict m {ASK}", "asked", "candidates", "c"),
+    (
+        *("predict", "as_json", "predict m a --json", "print_json", "value"),
+        [{"image": "a", "label": "answer"}],
+    ),
+    ("look", "name", "look m a", "load", "name", "m"),
+    ("look", "inputs", "look m a b", "look", "raw", ["a", "b"]),
+    ("look", "question", f"look m {ASK}", "asked", "question", "q"),
+    ("look", "candidates", f"look m {ASK}", "asked", "candidates", "c"),
+    (
+        "look",
+        "out",
+        "look m a --out o.svg",
+        "save_figure",
+        "path",
+        Path("o.svg"),
+    ),
+    ("look", "out", "look m a --out o.htm", "save_page", "path", Path("o.htm")),
+    ("train", "name", TRAIN, "train", "name", "cbam_resnet20_cifar10"),
+    ("train", "folder", TRAIN + "--folder f", "train", "folder", Path("f")),
+    ("train", "runs", TRAIN + "--runs r", "train", "runs", Path("r")),
+    ("train", "seed", TRAIN + "--seed 0", "train", "seed", 0),
+    ("train", "epochs", TRAIN + "--epochs 3", "train", "epochs", 3),
+    ("train", "dtype", TRAIN + "--dtype t", "train", "dtype", "t"),
+    ("train", "vectors", TRAIN + "--vectors v", "train", "vectors", Path("v")),
+    ("train", "resume", TRAIN + "--resume", "train", "resume", True),
+    ("train", "resume", TRAIN + "--no-resume", "train", "resume", False),
+    ("train", "data_note", TRAIN + "--data-note n", "train", "data_note", "n"),
+    ("train", "tensorboard", TRAIN, "train", "tensorboard", False),
+    (
+        *("train", "tensorboard", TRAIN + "--tensorboard"),
+        *("train", "tensorboard", True),
+    ),
+    ("evaluate", "name", "evaluate m", "load", "name", "m"),
+    ("evaluate", "data", "evaluate m --data d", "read", "data", "d"),
+    (
+        *("evaluate", "batch_size", "evaluate m --batch-size 3"),
+        *("evaluate", "batch_size", 3),
+    ),
+    ("finetune", "name", TUNE, "load", "name", "m"),
+    ("finetune", "data", TUNE, "read", "data", "d"),
+    ("finetune", "data", TUNE, "finetune", "data", "data"),
+    ("finetune", "out", TUNE, "save", "folder", Path("o")),
+    ("finetune", "epochs", TUNE + "--epochs 3", "finetune", "epochs", 3),
+    ("finetune", "freeze", TUNE, "finetune", "freeze", None),
+    ("finetune", "freeze", TUNE + "--freeze a", "finetune", "freeze", ["a"]),
+    (
+        *("finetune", "freeze", TUNE + "--freeze stem,stage_1"),
+        *("finetune", "freeze", ["stem", "stage_1"]),
+    ),
+    (
+        *("finetune", "freeze", TUNE + "--freeze backbone"),
+        *("finetune", "freeze", "backbone"),
+    ),
+    (
+        *("finetune", "layer_decay", TUNE + "--layer-decay 0.5"),
+        *("finetune", "layer_decay", 0.5),
+    ),
+    (
+        *("finetune", "learning_rate", TUNE + "--learning-rate 0.2"),
+        *("finetune", "learning_rate", 0.2),
+    ),
+    (
+        *("finetune", "augment", TUNE + "--augment flip,shift"),
+        *("finetune", "augment", ["flip", "shift"]),
+    ),
+    (
+        *("finetune", "validation", TUNE + "--validation 0.25"),
+        *("finetune", "validation", 0.25),
+    ),
+    (
+        *("finetune", "early_stopping", TUNE + "--early-stopping 2"),
+        *("finetune", "early_stopping", 2),
+    ),
+    (
+        *("finetune", "class_weight", TUNE + "--class-weight balanced"),
+        *("finetune", "class_weight", "balanced"),
+    ),
+    (
+        *("finetune", "label_smoothing", TUNE + "--label-smoothing 0.1"),
+        *("finetune", "label_smoothing", 0.1),
+    ),
+    (
+        *("finetune", "batch_size", TUNE + "--batch-size 3"),
+        *("finetune", "batch_size", 3),
+    ),
+    ("finetune", "seed", TUNE + "--seed 4", "finetune", "seed", 4),
+    ("finetune", "dtype", TUNE + "--dtype t", "finetune", "dtype", "t"),
+    ("export", "name", "export m --out o", "load", "name", "m"),
+    ("export", "out", "export m --out o", "export", "folder", Path("o")),
+    ("export", "format", "export m --out o", "export", "formats", None),
+    (
+        *("export", "format", "export m --out o --format a --format b"),
+        *("export", "formats", ["a", "b"]),
+    ),
+]
+
+# `Task.finetune`'s argument, its value, and how the training shows it.
+PLAN = [
+    ("epochs", 3, lambda fit: fit["epochs"], 3),
+    ("batch_size", 5, lambda fit: fit["batches"].batch_size, 5),
+    ("batch_size", 5, lambda fit: fit["validation"].batch_size, 5),
+    ("optimizer", "sgd", lambda fit: fit["optimizer"], "sgd"),
+    ("learning_rate", 0.2, lambda fit: fit["learning_rate"], 0.2),
+    ("schedule", "cosine", lambda fit: fit["schedule"], "cosine"),
+    ("weight_decay", 0.3, lambda fit: fit["weight_decay"], 0.3),
+    ("label_smoothing", 0.1, lambda fit: fit["loss"].label_smoothing, 0.1),
+    ("class_weight", {"green": 3}, lambda fit: fit["class_weight"], {1: 3.0}),
+    ("early_stopping", 2, lambda fit: fit["early_stopping"], 2),
+    ("folder", "runs", lambda fit: fit["folder"], "runs"),
+    ("resume", False, lambda fit: fit["resume"], False),
+    ("tensorboard", True, lambda fit: fit["tensorboard"], True),
+    ("verbose", 0, lambda fit: fit["verbose"], 0),
+    ("seed", 7, lambda fit: fit["batches"].seed, 7),
+    ("data", tiny_data(9), lambda fit: len(fit["batches"].data), 9),
+    ("validation", tiny_data(6), lambda fit: len(fit["validation"].data), 6),
+    ("validation", 0.25, lambda fit: len(fit["validation"].data), 6),
+    ("num_classes", 3, lambda fit: fit["model"].output.shape[-1], 3),
+    (
+        *("augment", ["flip", "shift"]),
+        *(lambda fit: _augmented(fit["batches"]), ["flip", "shift"]),
+    ),
+    (
+        *("freeze", ["stem", "stage_1"]),
+        lambda fit: {
+            name.split("_block")[0].split("_conv")[0].split("_norm")[0]
+            for name in _frozen(fit["model"])
+        },
+        {"stem", "stage_1"},
+    ),
+    (
+        *("layer_decay", 0.5),
+        *(lambda fit: max(fit["multipliers"].values()), 1.0),
+    ),
+    (
+        *("layer_decay", 0.5),
+        *(lambda fit: sorted(set(fit["multipliers"].values()))[-2], 0.5),
+    ),
+    (
+        *("dtype", "mixed_bfloat16"),
+        lambda fit: fit["model"].get_layer("stem_conv").compute_dtype,
+        "bfloat16",
+    ),
+]
+
+
+def _augmented(batches):
+    names = {type(make()): name for name, make in AUGMENTATION.items()}
+    return [names[type(layer)] for layer in batches.layers]
+
+
+def _frozen(model):
+    return [
+        layer.name
+        for layer in model.layers
+        if layer.weights and not layer.trainable_weights
+    ]
+
+
+@pytest.fixture
+def reached(tmp_path, monkeypatch):
+    """`(who, argument)` -> value, of each call to where the work is done."""
+    monkeypatch.chdir(tmp_path)
+    found = {}
+
+    def recorder(who, real, result):
+        signature = inspect.signature(real)
+
+        def record(*args, **kwargs):
+            bound = signature.bind(*args, **kwargs)
+            found.update({(who, k): v for k, v in bound.arguments.items()})
+            return result
+
+        return record
+
+    task = _Asked(None, CARD, {})
+    data = _Data("data")
+    answers = [{"label": "answer"}] * 2
+    for who, result in {
+        "read": data,
+        "predict": answers[:1],
+        "look": answers,
+        "evaluate": {},
+        "finetune": task,
+        "save": None,
+        "export": {},
+        "measure": {},
+    }.items():
+        record = recorder(who, getattr(task, who), result)
+        monkeypatch.setattr(task, who, record, raising=False)
+    task.from_question = recorder("asked", task.from_question, ["q"])
+    for place, name, who, result in (
+        (zoo, "load", "load", task),
+        (zoo, "train", "train", task),
+        (zoo, "card", "card", CARD),
+        (zoo, "list_models", "list_models", []),
+        (demo, "run", "demo.run", None),
+        (cli, "print_json", "print_json", None),
+        (cli, "save_page", "save_page", None),
+        (cli, "print_answers", "print_answers", None),
+        (cli, "exports_table", "exports_table", ""),
+    ):
+        record = recorder(who, getattr(place, name), result)
+        monkeypatch.setattr(place, name, record)
+    from keras_attention import pictures
+
+    record = recorder("save_figure", pictures.save_figure, None)
+    monkeypatch.setattr(pictures, "save_figure", record)
+    return found
+
+
+class _Data(str):
+    """Stands for data that were read."""
+
+    name, split, place = "d", "test", None
+
+    def sha256(self):
+        return ""
+
+    def found(self):
+        return "found"
+
+
+class _Asked(Task):
+    """A task that only says what it is asked."""
+
+    noun = "image"
+
+    def check_attention(self):
+        pass
+
+    def count(self, data):
+        return 1
+
+    def picture(self, raws, answers):
+        return "figure"
+
+    def page(self, answers):
+        return "page"
+
+
+def commands():
+    return typer.main.get_command(app).commands
+
+
+def test_every_option_of_every_command_has_a_row():
+    there = {
+        (name, parameter.name)
+        for name, command in commands().items()
+        for parameter in command.params
+    }
+    assert there == {row[:2] for row in ROWS}
+    # Of the program itself; tests/zoo/test_cli.py tries both.
+    mine = {parameter.name for parameter in typer.main.get_command(app).params}
+    assert mine == {"version", "debug"}
+
+
+@pytest.mark.parametrize(
+    "words, who, argument, value",
+    [row[2:] for row in ROWS],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_option_reaches_what_it_is_meant_for(
+    words, who, argument, value, reached
+):
+    result = CliRunner().invoke(app, ["--debug", *words.split()])
+    if result.exception is not None:
+        raise result.exception
+    assert (who, argument) in reached
+    found = reached[who, argument]
+    assert found == value and type(found) in (type(value), _Data)
+
+
+def test_every_argument_of_finetune_has_a_row():
+    there = set(inspect.signature(Task.finetune).parameters) - {"self"}
+    assert there == {row[0] for row in PLAN}
+
+
+@pytest.mark.parametrize("argument, value, shown, expected", PLAN)
+def test_an_argument_of_finetune_reaches_the_training(
+    argument, value, shown, expected, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    calls = []
+    signature = inspect.signature(training.fit)
+
+    def fit(*args, **kwargs):
+        calls.append(signature.bind(*args, **kwargs).arguments)
+        return []
+
+    monkeypatch.setattr(training, "fit", fit)
+    given = {"data": tiny_data(24), "validation": tiny_data(3)}
+    given[argument] = value
+    tiny_task("se").finetune(**given)
+    assert shown(calls[0]) == expected
+    noted = calls[0]["recipe"]["training"]
+    if argument in noted and argument != "class_weight":
+        assert noted[argument] == value
+
+
+@pytest.mark.parametrize(
+    "argument, value, shown",
+    [
+        ("runs", "r", lambda call: str(call["folder"].parent)),
+        ("resume", False, lambda call: call["resume"]),
+        ("tensorboard", True, lambda call: call["tensorboard"]),
+        ("verbose", 0, lambda call: call["verbose"]),
+        ("seed", 7, lambda call: call["recipe"]["training"]["seed"]),
+        ("epochs", 3, lambda call: call["recipe"]["training"]["epochs"]),
+        ("dtype", "d", lambda call: call["dtype"]),
+        ("dtype", "d", lambda call: call["recipe"]["training"]["dtype"]),
+        ("vectors", "v", lambda call: call["recipe"]["vectors"]),
+        ("data_note", "n", lambda call: call["card"]["data"]["note"]),
+        ("folder", "f", lambda call: str(call["saved"].parent)),
+        ("name", "abcnn3_wikiqa", lambda call: call["saved"].name),
+    ],
+)
+def test_an_argument_of_train_reaches_the_training(
+    argument, value, shown, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    call = {}
+
+    def follow(recipe, **options):
+        call.update(recipe=recipe, **options)
+        task = types.SimpleNamespace(card={"recipe": {}, "data": {}})
+        task.save = lambda folder: call.update(saved=folder, card=task.card)
+        return task
+
+    monkeypatch.setattr(recipes, "follow", follow)
+    monkeypatch.setattr(presets, "write_manifest", lambda folder: None)
+    zoo.train(**{"name": "abcnn3_wikiqa", argument: value})
+    assert shown(call) == value
