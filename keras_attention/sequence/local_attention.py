@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_attention.arguments import check_share, check_sizes
 from keras_attention.functional import (
+    as_floats,
     check_depth,
     check_query_call,
     combine_masks,
@@ -191,6 +192,9 @@ class LocalAttention(keras.layers.Layer):
         positions=None,
     ):
         key = value if key is None else key
+        query, key, value = (
+            as_floats(x, self.compute_dtype) for x in (query, key, value)
+        )
         query_mask, value_mask, key_mask, attention_mask = check_query_call(
             query, value, key, query_mask, value_mask, key_mask, attention_mask
         )

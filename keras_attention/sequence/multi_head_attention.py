@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_attention.arguments import check_share, check_sizes
 from keras_attention.functional import (
+    as_floats,
     combine_masks,
     hide,
     masked_softmax,
@@ -236,6 +237,9 @@ class MultiHeadAttention(keras.layers.Layer):
         use_causal_mask=False,
     ):
         key = value if key is None else key
+        query, key, value = (
+            as_floats(x, self.compute_dtype) for x in (query, key, value)
+        )
         mask = visible_pairs(
             query,
             value,

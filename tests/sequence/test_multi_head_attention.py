@@ -162,7 +162,7 @@ def test_has_the_losses_and_constraints_of_keras():
     for one in (layer, twin):
         one.set_weights(other.get_weights())
         losses = [
-            sum(float(loss) for loss in each.losses)
+            sum(float(numpy(loss)) for loss in each.losses)
             for each in (one, other)
             if each(query, query) is not None
         ]
