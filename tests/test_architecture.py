@@ -31,6 +31,7 @@ FLOORS = [
     (
         "zoo/blocks",
         "zoo/classification",
+        "zoo/plan",
         "zoo/task",
         "zoo/presets",
         "zoo/reading",

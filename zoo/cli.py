@@ -86,6 +86,19 @@ Data = Annotated[
         )
     ),
 ]
+Resume = Annotated[
+    bool, typer.Option(help="Continue from the checkpoint, if there is one.")
+]
+TensorBoard = Annotated[
+    bool,
+    typer.Option(
+        "--tensorboard",
+        help=(
+            "Write events for TensorBoard beside the checkpoint; needs the "
+            "extra tensorboard."
+        ),
+    ),
+]
 Dtype = Annotated[
     str | None,
     typer.Option(help="float32, mixed_bfloat16 or mixed_float16."),
@@ -347,16 +360,12 @@ def train(
             )
         ),
     ] = None,
-    resume: Annotated[
-        bool, typer.Option(help="Go on from the checkpoint, if there is one.")
-    ] = True,
+    resume: Resume = True,
     data_note: Annotated[
         str | None,
         typer.Option(help="For the card, where data are no official copy."),
     ] = None,
-    tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Write events for it.")
-    ] = False,
+    tensorboard: TensorBoard = False,
 ):
     """Train a model by its recipe; killed and called again, it goes on."""
     import zoo
@@ -432,6 +441,10 @@ def finetune(
     name: Name,
     data: Data,
     out: Annotated[pathlib.Path, typer.Option(help="Folder of the new model.")],
+    runs: Annotated[
+        pathlib.Path,
+        typer.Option(help="Checkpoint and log go to RUNS/<name of the model>."),
+    ] = pathlib.Path("runs"),
     epochs: Annotated[int, typer.Option(min=1)] = 5,
     freeze: Annotated[
         str | None,
@@ -474,34 +487,52 @@ def finetune(
     class_weight: Annotated[
         str | None, typer.Option(help="balanced: rare classes count more.")
     ] = None,
-    label_smoothing: Annotated[float, typer.Option(min=0, max=1)] = 0.0,
+    label_smoothing: Annotated[float, typer.Option(min=0)] = 0.0,
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
     seed: Annotated[int, typer.Option()] = 0,
     dtype: Dtype = None,
+    resume: Resume = True,
+    tensorboard: TensorBoard = False,
 ):
-    """Train a copy of a model on your data, measure it and save it."""
-    from zoo import presets
+    """Train a copy of a model on your data, measure it and save it.
 
+    Interrupted and called again, it continues after the last whole epoch.
+    """
+    from zoo import presets, training
+    from zoo.plan import Plan, checked_validation
+
+    names = _words(freeze)
+    options = {
+        "freeze": "backbone" if names == ["backbone"] else names or None,
+        "layer_decay": layer_decay,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "augment": _words(augment),
+        "label_smoothing": label_smoothing,
+        "class_weight": class_weight,
+        "early_stopping": early_stopping,
+        "seed": seed,
+        "dtype": dtype,
+    }
+    # What can be refused is refused before anything is loaded.
+    Plan(**options)
+    checked_validation(validation)
+    training.check_tensorboard(tensorboard, runs)
     presets.check_replaceable(out)
+    run = runs / out.resolve().name
+    training.check_folder(run)
     task = _load(name)
     learned = _found(lambda: task.read(data, "train"))
     # Before training: there must be some to measure on.
     test = _found(lambda: task.read(data, "test"))
-    names = _words(freeze)
     tuned = task.finetune(
         learned,
-        freeze="backbone" if names == ["backbone"] else names or None,
-        layer_decay=layer_decay,
         validation=validation,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        augment=_words(augment),
-        label_smoothing=label_smoothing,
-        class_weight=class_weight,
-        early_stopping=early_stopping,
-        seed=seed,
-        dtype=dtype,
+        folder=run,
+        resume=resume,
+        tensorboard=tensorboard,
+        **options,
     )
     tuned.measure(test)
     tuned.save(out)

@@ -9,6 +9,7 @@ import keras
 
 from zoo import presets, training
 from zoo.image_classification.recipes import RECIPES as IMAGE_CLASSIFICATION
+from zoo.plan import Plan
 from zoo.sentence_matching.recipes import (
     ANSWER_SELECTION,
     SENTENCE_MATCHING,
@@ -66,11 +67,13 @@ def train(
 
     Raises:
         PresetError: If there is no such recipe.
-        ValueError: If `vectors` are given to a recipe that takes none.
+        ValueError: If `vectors` are given to a recipe that takes none, or
+            another argument is none of the above.
+        ImportError: If `tensorboard` is asked for and not installed.
         OSError: If one of the two folders cannot be written.
     """
     recipe = copy.deepcopy(find(name))
-    command = [f"zoo train {name}"]
+    command = ["zoo", "train", name]
     if vectors is not None:
         if "vectors" not in recipe:
             raise ValueError(
@@ -78,16 +81,18 @@ def train(
                 f"Received: vectors={str(vectors)!r}, name={name!r}"
             )
         recipe["vectors"] = str(vectors)
-        command.append(f"--vectors {shlex.quote(str(vectors))}")
+        command += ["--vectors", str(vectors)]
     for option, value in (("seed", seed), ("epochs", epochs)):
         if value is not None:
             recipe["training"][option] = value
-            command.append(f"--{option} {value}")
+            command += [f"--{option}", str(value)]
     if dtype is not None:
         recipe["training"]["dtype"] = dtype
-        command.append(f"--dtype {dtype}")
+        command += ["--dtype", dtype]
     if data_note is not None:
-        command.append(f'--data-note "{data_note}"')
+        command += ["--data-note", data_note]
+    Plan(**recipe["training"])  # refused before data are read
+    training.check_tensorboard(tensorboard, runs)
 
     # Before the training: what is in the way would be in the way after it.
     presets.check_replaceable(pathlib.Path(folder) / name)
@@ -102,7 +107,7 @@ def train(
         verbose=verbose,
         found=found,
     )
-    task.card["recipe"]["command"] = " ".join(command)
+    task.card["recipe"]["command"] = shlex.join(command)
     task.card["data"]["note"] = data_note
     task.save(pathlib.Path(folder) / name)
     presets.write_manifest(folder)

@@ -14,6 +14,7 @@ import keras_attention
 from keras_attention.looking import attention_model
 from zoo import presets, training
 from zoo.data import sources
+from zoo.plan import Plan, check_num_classes, checked_validation
 
 
 class Task:
@@ -319,8 +320,9 @@ class Task:
             freeze: What keeps its weights: `None` nothing; `"backbone"` all
                 but the head; or a list of beginnings of layers' names, such as
                 `["stem", "stage_1"]`.
-            layer_decay: Float in (0, 1]. Each group of layers (stem, stages,
-                head) learns at this share of the rate of the group above it.
+            layer_decay: Float in (0, 1]. The learning rate is multiplied by it
+                for each group of layers (stem, stages, head) further from the
+                head.
             validation: What `read` takes; or a float, the share of `data` that
                 is set aside; or `None`.
             epochs: Positive integer.
@@ -337,9 +339,12 @@ class Task:
                 of `data`. Classes that are not listed weigh 1.
             early_stopping: As in `zoo.training.fit`.
             folder: Where checkpoints go; `None` keeps none.
-            resume: Boolean. Whether to go on from the folder's checkpoint.
-            tensorboard: Boolean. Whether to write events for TensorBoard.
-            seed: Integer. Of the new head, the order and the augmentation.
+            resume: Boolean. Whether to go on from the folder's checkpoint,
+                which must be of the same model, data and arguments.
+            tensorboard: Boolean. Whether to write events for TensorBoard to
+                the folder.
+            seed: Integer in [0, 2**31). Of the new head, the order and the
+                augmentation.
             dtype: Name of a dtype policy, such as `"mixed_bfloat16"`; `None`
                 for Keras's global one.
             verbose: As in `zoo.training.fit`.
@@ -348,52 +353,52 @@ class Task:
             A new task; this one stays as it was.
 
         Raises:
-            ValueError: If `freeze` leaves nothing to learn or names no layer,
-                `layer_decay` is not in (0, 1], or the classes do not fit.
+            ValueError: If an argument is none of the above, `freeze` leaves
+                nothing to learn or names no layer, or the classes do not fit.
+            ImportError: If `tensorboard` is asked for and not installed.
             OSError: If `folder` cannot be written.
         """
-        if not 0 < layer_decay <= 1:
-            raise ValueError(
-                "`layer_decay` must be in (0, 1], the share of the rate that "
-                "the group below gets. "
-                f"Received: layer_decay={layer_decay}"
-            )
+        plan = Plan(
+            epochs=epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            schedule=schedule,
+            weight_decay=weight_decay,
+            augment=augment,
+            label_smoothing=label_smoothing,
+            class_weight=class_weight,
+            early_stopping=early_stopping,
+            freeze=freeze,
+            layer_decay=layer_decay,
+            seed=seed,
+            dtype=dtype,
+        )
+        check_num_classes(num_classes)
+        validation = checked_validation(validation)
+        training.check_tensorboard(tensorboard, folder)
         if folder is not None:
             training.check_folder(folder, self.model)
-        keras.utils.set_random_seed(seed)
+        keras.utils.set_random_seed(plan.seed)
         data = self.read(data, "train")
+        plan = plan.named(data.label_names)
         if isinstance(validation, float):
-            data, validation = data.divide(validation, seed)
+            data, validation = data.divide(validation, plan.seed)
         elif validation is not None:
             validation = self.read(validation, "test")
 
-        copy = self.rebuilt(self.new_labels(data, num_classes), dtype)
-        copy._freeze(freeze)
+        copy = self.rebuilt(self.new_labels(data, num_classes), plan.dtype)
+        copy._freeze(plan.freeze)
         recipe = {
             "data": data.name,
             "from": self.card.get("name"),
-            "training": {
-                "epochs": epochs,
-                "batch_size": batch_size,
-                "optimizer": optimizer,
-                "learning_rate": learning_rate,
-                "schedule": schedule,
-                "weight_decay": weight_decay,
-                "augment": list(augment),
-                "label_smoothing": label_smoothing,
-                "class_weight": training.named_class_weight(
-                    class_weight, data.label_names
-                ),
-                "early_stopping": early_stopping,
-                "freeze": freeze,
-                "layer_decay": layer_decay,
-                "seed": seed,
-            },
+            "training": plan.record(),
         }
         copy.fit(
             data,
             recipe,
             validation,
+            plan,
             folder=folder,
             resume=resume,
             tensorboard=tensorboard,
@@ -401,62 +406,80 @@ class Task:
         )
         return copy
 
-    def fit(self, data, recipe, validation=None, **options):
-        """Trains the model itself by a recipe, and notes it on the card.
+    def fit(self, data, recipe, validation=None, plan=None, **options):
+        """Trains the model itself, and notes the recipe on the card.
 
         Args:
             data: What `batches` takes.
-            recipe: Dict with `"training"`, a dict of the arguments of
-                `finetune` from `epochs` on.
+            recipe: Dict for the card, with `"training"`, a dict of the
+                arguments of `zoo.plan.Plan`; classes in it by name.
             validation: What `batches` takes, or `None`.
+            plan: `zoo.plan.Plan`, what is done; by default the recipe's.
             **options: `folder`, `resume`, `tensorboard`, `verbose`, as in
                 `zoo.training.fit`.
 
         Returns:
             The log, as `zoo.training.fit` gives it.
         """
-        plan = recipe["training"]
+        plan = (plan or Plan(**recipe["training"])).named(data.label_names)
         batches = self.batches(
             data,
-            plan["batch_size"],
-            plan.get("augment", ()),
+            plan.batch_size,
+            plan.augment,
             shuffle=True,
-            seed=plan["seed"],
+            seed=plan.seed,
         )
-        class_weight = plan.get("class_weight")
-        if class_weight == "balanced":
-            # Of the labels in the batches: places in the model's own classes.
-            labels = batches.data.labels
-            class_weight = training.balanced_class_weight(labels)
-        elif class_weight is not None:
-            class_weight = {
-                self.assets["labels"].index(name): weight
-                for name, weight in class_weight.items()
-            }
         log = training.fit(
             self.model,
             batches,
             None
             if validation is None
-            else self.batches(validation, plan["batch_size"]),
-            loss=self.loss(plan.get("label_smoothing", 0.0)),
+            else self.batches(validation, plan.batch_size),
+            loss=self.loss(plan.label_smoothing),
             metrics=self.metrics(),
-            epochs=plan["epochs"],
-            optimizer=plan["optimizer"],
-            learning_rate=plan["learning_rate"],
-            schedule=plan["schedule"],
-            weight_decay=plan["weight_decay"],
-            multipliers=self._multipliers(plan.get("layer_decay", 1.0)),
-            class_weight=class_weight,
-            early_stopping=plan.get("early_stopping"),
-            jit_compile=plan.get("jit_compile", "auto"),
-            recipe=recipe,
+            epochs=plan.epochs,
+            optimizer=plan.optimizer,
+            learning_rate=plan.learning_rate,
+            schedule=plan.schedule,
+            weight_decay=plan.weight_decay,
+            multipliers=self._multipliers(plan.layer_decay),
+            class_weight=self._class_weight(plan, batches),
+            early_stopping=plan.early_stopping,
+            jit_compile=plan.jit_compile,
+            recipe={
+                **recipe,
+                **self._digests(data, validation, options.get("folder")),
+            },
             **options,
         )
         self.card["recipe"] = {**recipe, "log": log}
         self.card["data"] = self.describe(data)
         self.card["metrics"] = {}
         return log
+
+    def _class_weight(self, plan, batches):
+        """Place in the model's own classes -> weight; `None` for all alike."""
+        if plan.class_weight == "balanced":
+            return training.balanced_class_weight(batches.data.labels)
+        if plan.class_weight is None:
+            return None
+        places = {name: i for i, name in enumerate(self.assets["labels"])}
+        return {
+            places[name]: weight for name, weight in plan.class_weight.items()
+        }
+
+    def _digests(self, data, validation, folder):
+        """What a checkpoint goes on with only, beside its recipe."""
+        if folder is None:  # there will be none, and digests take time
+            return {}
+        return {
+            "data_sha256": data.sha256(),
+            "validation_sha256": None
+            if validation is None
+            else validation.sha256(),
+            "start_sha256": training.weights_digest(self.model),
+            "classes": self.assets["labels"],
+        }
 
     def rebuilt(self, labels, dtype=None):
         """A copy for other classes: the same weights, a new head if need be.

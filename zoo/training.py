@@ -6,6 +6,8 @@ that was killed goes on as if it had not been.
 """
 
 import contextlib
+import hashlib
+import importlib.util
 import json
 import os
 import pathlib
@@ -74,9 +76,10 @@ def fit(
         tensorboard: Boolean. Whether to write events for TensorBoard.
         jit_compile: As in `keras.Model.compile`.
         recipe: Dict, JSON values. A checkpoint goes on under the recipe that
-            it began with only.
+            it began with only, to the letter.
         verbose: As in `keras.Model.fit`; `None` is a progress bar on a
-            terminal, a line each epoch elsewhere.
+            terminal, a line each epoch elsewhere. Unless it is 0, a training
+            that goes on says so, and after which epoch.
 
     Returns:
         List of a dict for each epoch: `epoch`, `seconds`, `learning_rate`, the
@@ -85,7 +88,9 @@ def fit(
     Raises:
         ValueError: If a name is unknown, or the checkpoint is another model's
             or another recipe's.
+        ImportError: If `tensorboard` is asked for and not installed.
     """
+    check_tensorboard(tensorboard, folder)
     multipliers = multipliers or {}
     model.compile(
         optimizer=_optimizer(
@@ -124,7 +129,11 @@ def fit(
 
     if verbose is None:
         verbose = 1 if sys.stdout.isatty() else 2
-    if not run.stopped and len(run.log) < epochs:
+    to_do = not run.stopped and len(run.log) < epochs
+    if run.log and verbose:
+        state = "resuming after" if to_do else "finished already with"
+        print(f"{run.checkpoint}: {state} epoch {len(run.log)} of {epochs}")
+    if to_do:
         model.fit(
             batches,
             validation_data=validation,
@@ -227,53 +236,46 @@ def balanced_class_weight(labels):
     }
 
 
-def named_class_weight(class_weight, names):
-    """Checks the weights of classes and names each class.
+def weights_digest(model):
+    """The SHA-256 of a model's weights, in hexadecimal.
 
     Args:
-        class_weight: Dict from class to a finite weight of at least 0;
-            `"balanced"`; or `None`. A class is its name, or an integer, its
-            place in `names`. Classes that are not listed weigh 1.
-        names: List of strings, the classes of the data in their order.
+        model: `keras.Model`.
 
     Returns:
-        Dict from name to float, `"balanced"` or `None`.
+        String.
+    """
+    digest = hashlib.sha256()
+    for variable in model.weights:
+        digest.update(np.ascontiguousarray(_array(variable)).tobytes())
+    return digest.hexdigest()
+
+
+def check_tensorboard(tensorboard, folder):
+    """Raises if events for TensorBoard are asked for and cannot be written.
+
+    Args:
+        tensorboard: Boolean. Whether they are asked for.
+        folder: Where they go, or `None`.
 
     Raises:
-        ValueError: If a class is unknown or listed twice, a weight is not a
-            finite number of at least 0, or `class_weight` is anything else.
+        ValueError: If there is no folder.
+        ImportError: If what writes them is not installed: Keras does so by
+            TensorFlow and TensorBoard, whatever its backend.
     """
-    if class_weight is None or (
-        isinstance(class_weight, str) and class_weight == "balanced"
-    ):
-        return class_weight
-    if not isinstance(class_weight, dict):
+    if not tensorboard:
+        return
+    if folder is None:
         raise ValueError(
-            '`class_weight` must be a dict from class to weight, "balanced" '
-            f"or None. Received: class_weight={class_weight!r}"
+            "`tensorboard=True` needs `folder`, where the events go. "
+            "Received: tensorboard=True, folder=None"
         )
-    found = {}
-    for key, weight in class_weight.items():
-        is_place = isinstance(key, (int, np.integer)) and not isinstance(
-            key, bool
-        )
-        name = names[key] if is_place and 0 <= key < len(names) else key
-        if name not in names or name in found:
-            raise ValueError(
-                "Each key of `class_weight` must be another class of the "
-                f"data, by its name or its place in {list(names)}. "
-                f"Received: class_weight={class_weight!r}"
+    for module in ("tensorflow", "tensorboard"):
+        if importlib.util.find_spec(module) is None:
+            raise ImportError(
+                f"Events for TensorBoard need {module}, which is not "
+                'installed: pip install "keras-attention-zoo[tensorboard]"'
             )
-        is_number = isinstance(
-            weight, (int, float, np.integer, np.floating)
-        ) and not isinstance(weight, bool)
-        if not is_number or not 0 <= weight < float("inf"):
-            raise ValueError(
-                "Each weight in `class_weight` must be a finite number of at "
-                f"least 0. Received: class_weight={class_weight!r}"
-            )
-        found[name] = float(weight)
-    return found
 
 
 @keras.saving.register_keras_serializable(package="keras_attention_zoo")
@@ -397,7 +399,7 @@ class _Run(keras.callbacks.Callback):
     def __init__(self, batches, recipe):
         super().__init__()
         self.batches = batches
-        self.recipe = recipe
+        self.recipe = json.loads(json.dumps(recipe))  # as it is read again
         self.folder = None
         self.stopper = None
         self.stopped = False
@@ -459,12 +461,13 @@ class _Run(keras.callbacks.Callback):
     def restore(self, model):
         with np.load(self.checkpoint) as arrays:
             facts = json.loads(str(arrays["facts"]))
-            if facts["recipe"] != self.recipe:
+            changes = _changes(facts["recipe"], self.recipe)
+            if changes:
                 raise ValueError(
-                    "A training goes on under the recipe that it began with; "
-                    "give another folder, or `resume=False` to begin anew. "
-                    f"Received: recipe={self.recipe}, while {self.checkpoint} "
-                    f"holds {facts['recipe']}"
+                    "A training goes on with the model, the data and the "
+                    "options that it began with; give another folder, or "
+                    "`resume=False` (--no-resume) to begin anew. "
+                    f"Received: {'; '.join(changes)}, in {self.checkpoint}"
                 )
             state = _state(model)
             shapes = [arrays[f"variable_{i}"].shape for i in range(len(state))]
@@ -485,6 +488,18 @@ class _Run(keras.callbacks.Callback):
                 **facts["early_stopping"],
                 "best_weights": weights or None,
             }
+
+
+def _changes(before, now, prefix=""):
+    """What differs between two recipes, a phrase for each key."""
+    changes = []
+    for key in sorted({*before, *now}):
+        old, new = before.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            changes += _changes(old, new, f"{prefix}{key}.")
+        elif old != new or (key in before) != (key in now):
+            changes.append(f"{prefix}{key}={new!r} in place of {old!r}")
+    return changes
 
 
 def _state(model):

@@ -58,7 +58,7 @@ def test_a_recipe_becomes_a_preset_that_reprints_its_card(
     assert accuracy["n"] == 12 and accuracy["seeds"] == [4]
     assert card["data"]["note"] == "made here"
     assert card["data"]["test_sha256"] == tiny_data(12, 1).sha256()
-    command = 'zoo train se_tiny --seed 4 --data-note "made here"'
+    command = "zoo train se_tiny --seed 4 --data-note 'made here'"
     assert card["recipe"]["command"] == command
     assert len(card["recipe"]["log"]) == 2
     assert recipes.RECIPES["se_tiny"]["training"]["seed"] == 0

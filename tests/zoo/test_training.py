@@ -91,7 +91,7 @@ def test_logs_every_epoch_and_does_nothing_twice(tmp_path):
 
 def test_refuses_the_checkpoint_of_another_recipe_or_model(tmp_path):
     train(small_model(), tmp_path, epochs=1, recipe={"data": "a"})
-    with pytest.raises(ValueError, match="'data': 'a'"):
+    with pytest.raises(ValueError, match="data='b' in place of 'a'"):
         train(small_model(), tmp_path, epochs=1, recipe={"data": "b"})
     other = keras.Sequential(
         [keras.Input((16, 16, 3)), keras.layers.Flatten()]
@@ -258,27 +258,6 @@ def test_weights_of_classes_reach_the_training_in_any_order(first):
     assert abs(losses[0] - losses[1]) > 1e-3
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        [1, 2, 3],
-        "balance",
-        {"pink": 1},
-        {3: 1},
-        {-1: 1},
-        {True: 1},
-        {"red": 1, 0: 2},
-        {"red": -1},
-        {"red": float("nan")},
-        {"red": float("inf")},
-        {"red": "2"},
-    ],
-)
-def test_wrong_weights_of_classes_are_refused(wrong):
-    with pytest.raises(ValueError, match="class_weight="):
-        training.named_class_weight(wrong, ["red", "green", "blue"])
-
-
 def test_a_dtype_policy_ends_with_its_block():
     with training.dtype_policy("mixed_bfloat16"):
         inside = tiny_task().model.get_layer("stem_conv")
@@ -298,3 +277,76 @@ def test_trains_in_mixed_precision():
     )
     assert np.isfinite(log[-1]["loss"])
     assert (task.model.get_layer("logits").get_weights()[0] != before).any()
+
+
+def interrupted(task, folder, monkeypatch, **options):
+    """A finetuning that dies after its first epoch."""
+    with monkeypatch.context() as patch:
+        kill_after(patch, 1)
+        with pytest.raises(Killed):
+            task.finetune(tiny_data(), folder=folder, **options)
+
+
+def test_a_finetuning_goes_on_and_says_so(tmp_path, monkeypatch, capsys):
+    options = {"epochs": 2, "batch_size": 12, "freeze": ("stem", "stage_1")}
+    task = tiny_task(None)
+    whole = task.finetune(tiny_data(), verbose=0, **options)
+    interrupted(task, tmp_path, monkeypatch, verbose=0, **options)
+    capsys.readouterr()
+    tuned = task.finetune(tiny_data(), folder=tmp_path, **options)
+    said = f"{tmp_path / 'checkpoint.npz'}: resuming after epoch 1 of 2"
+    assert said in capsys.readouterr().out
+    for one, other in zip(tuned.model.weights, whole.model.weights):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    task.finetune(tiny_data(), folder=tmp_path, **options)
+    assert "finished already with epoch 2 of 2" in capsys.readouterr().out
+    task.finetune(tiny_data(), folder=tmp_path, verbose=0, **options)
+    assert not capsys.readouterr().out
+
+
+def test_a_finetuning_goes_on_with_the_same_model_and_data_only(
+    tmp_path, monkeypatch
+):
+    task, options = tiny_task(None), {"epochs": 2, "verbose": 0}
+    interrupted(task, tmp_path, monkeypatch, **options)
+    data, other = tiny_data(), tiny_data(seed=1)  # of one name
+    for key, change in {
+        "data_sha256": {"data": other},
+        "validation_sha256": {"validation": other},
+        "training.learning_rate": {"learning_rate": 0.5},
+        "training.dtype": {"dtype": "float32"},
+        "classes": {"num_classes": 4},
+    }.items():
+        with pytest.raises(ValueError, match=f"Received: .*{key}="):
+            task.finetune(
+                **{"data": data, "folder": tmp_path, **options, **change}
+            )
+    log = task.finetune(other, folder=tmp_path, resume=False, **options).card[
+        "recipe"
+    ]["log"]
+    assert len(log) == 2
+    head = task.model.get_layer("stem_conv")
+    head.set_weights([weight + 1 for weight in head.get_weights()])
+    with pytest.raises(ValueError, match="Received: .*start_sha256="):
+        task.finetune(other, folder=tmp_path, **options)
+
+
+def test_early_stopping_outlives_a_kill(tmp_path, monkeypatch):
+    # The better it learns, the worse it is on labels that are wrong.
+    validation = tiny_data(6, seed=3)
+    validation.labels = (validation.labels + 1) % 3
+    options = {"epochs": 6, "early_stopping": 2, "optimizer": "sgd"}
+    options |= {"learning_rate": 0.1, "schedule": "constant", "verbose": 0}
+    options |= {"validation": validation}
+    task = tiny_task(None)
+    whole = task.finetune(tiny_data(), **options)
+    interrupted(task, tmp_path, monkeypatch, **options)
+    tuned = task.finetune(tiny_data(), folder=tmp_path, **options)
+    logs = [
+        [epoch["val_loss"] for epoch in each.card["recipe"]["log"]]
+        for each in (whole, tuned)
+    ]
+    np.testing.assert_allclose(*logs, rtol=1e-5)
+    assert 1 < len(logs[0]) < 6
+    for one, other in zip(tuned.model.weights, whole.model.weights):
+        np.testing.assert_allclose(one, other, atol=1e-6)

@@ -301,7 +301,7 @@ def test_lower_layers_learn_more_slowly(trained):
         ({"freeze": ["st", "logits"]}, "freeze="),
         ({"layer_decay": 0.0}, "layer_decay=0.0"),
         ({"num_classes": 2}, "num_classes=2"),
-        ({"validation": 1.5}, "fraction=1.5"),
+        ({"validation": 1.5}, "validation=1.5"),
     ],
 )
 def test_refuses_a_tuning_that_cannot_be(trained, options, message):

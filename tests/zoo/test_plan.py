@@ -1,0 +1,275 @@
+"""Plan: every option of a training is checked, and reaches the training."""
+
+import inspect
+import json
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from tests.zoo.tiny import tiny_data, tiny_task
+from zoo import training
+from zoo.plan import Plan, check_num_classes, checked_validation
+from zoo.task import Task
+
+NAN, INF = math.nan, math.inf
+WRONG = {
+    "epochs": [0, -1, 1.5, True, "5", None, NAN],
+    "batch_size": [0, -1, 2.5, False, None],
+    "early_stopping": [0, -1, 1.5, True],
+    "seed": [-1, 2**31, 0.5, True, None],
+    "learning_rate": [0, -1, NAN, INF, "fast", None, True],
+    "weight_decay": [-1e-3, NAN, INF, None],
+    "label_smoothing": [-0.1, 1, 1.5, NAN],
+    "layer_decay": [0, -0.5, 1.1, NAN],
+    "optimizer": ["adam", None, 1],
+    "schedule": ["cosin", "linear", None],
+    "dtype": ["float3", "half", 16],
+    "augment": ["flip", ["flop"], ["flip", 1], None],
+    "freeze": [1, [1], ["stem", None]],
+    "jit_compile": ["yes", None, 2],
+    "class_weight": [
+        [1, 2, 3],
+        "balance",
+        {True: 1},
+        {1.0: 1},
+        {"red": -1},
+        {"red": NAN},
+        {"red": INF},
+        {"red": "2"},
+        {"red": True},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    "option, value",
+    [(option, value) for option, values in WRONG.items() for value in values],
+)
+def test_refuses_what_no_training_can_follow(option, value):
+    with pytest.raises(ValueError, match=f"`{option}` .*Received: {option}="):
+        Plan(**{option: value})
+
+
+def test_every_option_has_its_wrong_values():
+    assert set(WRONG) == set(inspect.signature(Plan).parameters)
+
+
+def test_names_the_near_ones():
+    with pytest.raises(ValueError, match="near: .*'cosine'"):
+        Plan(schedule="cosin")
+
+
+def test_layers_of_their_own_rate_need_adamw():
+    with pytest.raises(ValueError, match="optimizer='sgd'"):
+        Plan(layer_decay=0.5, optimizer="sgd")
+
+
+def test_the_record_is_json_and_makes_the_plan_again():
+    plan = Plan(
+        epochs=np.int64(3),
+        learning_rate=np.float32(0.5),
+        freeze=("stem", "stage_1"),
+        augment=["flip"],
+        class_weight={"red": 2},
+    )
+    record = json.loads(json.dumps(plan.record()))
+    assert record["epochs"] == 3 and record["freeze"] == ["stem", "stage_1"]
+    assert Plan(**record) == plan
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"pink": 1}, {3: 1}, {-1: 1}, {"red": 1, 0: 2}]
+)
+def test_weighted_classes_are_those_of_the_data(wrong):
+    with pytest.raises(ValueError, match="class_weight="):
+        Plan(class_weight=wrong).named(["red", "green", "blue"])
+
+
+def test_classes_are_named_by_their_place_in_the_data():
+    plan = Plan(class_weight={np.int64(2): 3, "red": 0})
+    named = plan.named(["green", "red", "blue"])
+    assert named.class_weight == {"blue": 3.0, "red": 0.0}
+    assert named.named(["blue", "red", "green"]) == named
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 0.0, 1.0, 1.5, -0.1, True, NAN, 2])
+def test_a_share_to_validate_on_leaves_both_parts_something(wrong):
+    with pytest.raises(ValueError, match="validation="):
+        checked_validation(wrong)
+
+
+def test_what_is_no_number_to_validate_on_is_data():
+    assert checked_validation(None) is None
+    assert checked_validation("digits") == "digits"
+    share = checked_validation(np.float32(0.25))
+    assert type(share) is float and share == 0.25
+
+
+@pytest.mark.parametrize("wrong", [1, 0, -3, 2.5, True, "2"])
+def test_there_are_two_classes_at_least(wrong):
+    with pytest.raises(ValueError, match="num_classes="):
+        check_num_classes(wrong)
+
+
+def test_options_are_refused_before_data_are_read(monkeypatch):
+    def read(*arguments):
+        raise AssertionError("data were read")
+
+    task = tiny_task()
+    monkeypatch.setattr(type(task), "read", read)
+    monkeypatch.setattr(training.importlib.util, "find_spec", lambda name: None)
+    for options in (
+        {"epochs": 0},
+        {"learning_rate": -1},
+        {"validation": 1},
+        {"num_classes": 1},
+        {"tensorboard": True},
+    ):
+        with pytest.raises(ValueError, match="Received: "):
+            task.finetune("data", **options)
+    with pytest.raises(ImportError, match=r"zoo\[tensorboard\]"):
+        task.finetune("data", tensorboard=True, folder="runs")
+
+
+@pytest.fixture
+def trainings(monkeypatch):
+    """What reaches `training.fit`, which learns nothing."""
+    found = []
+
+    def fit(model, batches, validation=None, **options):
+        found.append({**options, "model": model, "batches": batches})
+        found[-1]["validation"] = validation
+        return []
+
+    monkeypatch.setattr(training, "fit", fit)
+    return found
+
+
+def _rates(found):
+    return sorted(set(found["multipliers"].values()))
+
+
+# Option of `finetune` -> (value, what of the training shows it, expected).
+REACHES = {
+    "num_classes": (5, lambda f: f["model"].output_shape[-1], 5),
+    "freeze": (
+        ["stem", "stage_1"],
+        lambda f: {
+            la.name.split("_block")[0]
+            for la in f["model"].layers
+            if la.weights and la.trainable
+        },
+        {"stage_2", "logits"},
+    ),
+    "layer_decay": (0.5, _rates, [0.125, 0.25, 0.5, 1.0]),
+    "validation": (0.25, lambda f: len(f["validation"].data), 6),
+    "epochs": (7, lambda f: f["epochs"], 7),
+    "batch_size": (5, lambda f: f["batches"].batch_size, 5),
+    "optimizer": ("sgd", lambda f: f["optimizer"], "sgd"),
+    "learning_rate": (0.3, lambda f: f["learning_rate"], 0.3),
+    "schedule": ("constant", lambda f: f["schedule"], "constant"),
+    "weight_decay": (0.4, lambda f: f["weight_decay"], 0.4),
+    "augment": (
+        ["shift", "flip"],
+        lambda f: [type(la).__name__ for la in f["batches"].layers],
+        ["RandomTranslation", "RandomFlip"],
+    ),
+    "label_smoothing": (
+        0.2,
+        lambda f: f["loss"].get_config().get("label_smoothing"),
+        0.2,
+    ),
+    "class_weight": (
+        {"blue": 3},
+        lambda f: f["class_weight"],
+        {2: 3.0},
+    ),
+    "early_stopping": (4, lambda f: f["early_stopping"], 4),
+    "folder": ("runs/x", lambda f: f["folder"], "runs/x"),
+    "resume": (False, lambda f: f["resume"], False),
+    "tensorboard": (True, lambda f: f["tensorboard"], True),
+    "seed": (9, lambda f: f["batches"].seed, 9),
+    "dtype": (
+        "mixed_bfloat16",
+        lambda f: f["model"].get_layer("stem_conv").compute_dtype,
+        "bfloat16",
+    ),
+    "verbose": (0, lambda f: f["verbose"], 0),
+}
+
+
+def test_every_option_is_in_the_table():
+    given = set(inspect.signature(Task.finetune).parameters)
+    assert set(REACHES) == given - {"self", "data"}
+
+
+@pytest.mark.parametrize("option", REACHES)
+def test_every_option_reaches_the_training(
+    option, trainings, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(training.importlib.util, "find_spec", lambda name: name)
+    value, shows, expected = REACHES[option]
+    options = {"folder": "runs"} if option == "tensorboard" else {}
+    task = tiny_task()
+    task.finetune(tiny_data(), **{**options, option: value})
+    assert shows(trainings[0]) == expected
+    # It is not so by default.
+    task.finetune(tiny_data())
+    assert (
+        shows(trainings[1]) != expected
+        if option != "validation"
+        else (trainings[1]["validation"] is None)
+    )
+
+
+def test_what_is_kept_for_the_record_is_not_what_is_done(trainings):
+    recipe = {"training": {"epochs": 2, "class_weight": {"blue": 3.0}}}
+    tiny_task().fit(tiny_data(), recipe, plan=Plan(epochs=9))
+    assert trainings[0]["epochs"] == 9 and not trainings[0]["class_weight"]
+    tiny_task().fit(tiny_data(), recipe)
+    assert trainings[1]["epochs"] == 2
+    assert trainings[1]["class_weight"] == {2: 3.0}
+
+
+def test_frozen_layers_have_no_rate_and_no_group(trainings):
+    tiny_task().finetune(
+        tiny_data(), freeze=["stem", "stage_1"], layer_decay=0.5
+    )
+    multipliers = trainings[0]["multipliers"]
+    assert {name.split("_block")[0].split("/")[0] for name in multipliers} == {
+        "stage_2",
+        "logits",
+    }
+    assert _rates(trainings[0]) == [0.5, 1.0]
+
+
+def test_smoothed_and_weighted_is_the_weighted_mean_of_smoothed():
+    task = tiny_task()
+    loss = task.loss(label_smoothing=0.3)
+    logits = np.array([[2.0, -1.0, 0.5], [0.0, 1.0, -2.0]], "float32")
+    labels, weights = np.array([0, 2]), np.array([2.0, 0.5], "float32")
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    spread = 0.7 * np.eye(3)[labels] + 0.1
+    each = -(spread * np.log(shares)).sum(axis=1)
+    found = float(loss(labels, logits, sample_weight=weights))
+    np.testing.assert_allclose(found, (each * weights).sum() / 2, rtol=1e-5)
+
+
+def test_spared_variables_are_spared_at_a_rate_of_their_own():
+    if keras.backend.backend() == "torch":
+        pytest.skip("Keras asks for no step of one variable there")
+    task = tiny_task(None)
+    variables = task.model.trainable_variables
+    multipliers = {variable.path: 0.5 for variable in variables}
+    optimizer = training.LayerwiseAdamW(multipliers, 0.1, weight_decay=0.2)
+    spared = [v for v in variables if len(v.shape) < 2]
+    optimizer.exclude_from_weight_decay(spared)
+    before = [keras.ops.convert_to_numpy(v) + 0 for v in variables]
+    optimizer.apply([keras.ops.zeros_like(v) for v in variables], variables)
+    for variable, old in zip(variables, before):
+        kept = 1 if len(variable.shape) < 2 else 1 - 0.1 * 0.5 * 0.2
+        new = keras.ops.convert_to_numpy(variable)
+        np.testing.assert_allclose(new, old * kept, rtol=1e-5)

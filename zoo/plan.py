@@ -1,0 +1,249 @@
+"""The plan of a training: its options, each checked before any work."""
+
+import dataclasses
+import difflib
+import math
+import numbers
+
+from zoo.cards import DTYPES
+from zoo.data.images import AUGMENTATION
+from zoo.training import OPTIMIZERS, SCHEDULES
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """The options of a training.
+
+    Args:
+        epochs: Positive integer.
+        batch_size: Positive integer.
+        optimizer: `"adamw"` or `"sgd"`.
+        learning_rate: Positive float, the highest of the schedule.
+        schedule: `"one_cycle"`, `"cosine"` or `"constant"`.
+        weight_decay: Float of at least 0.
+        augment: Names in `zoo.data.images.AUGMENTATION`.
+        label_smoothing: Float in [0, 1).
+        class_weight: Dict from class to weight, `"balanced"` or `None`. A class
+            is its name, or its place in the class names of the data.
+        early_stopping: Positive integer, or `None`.
+        freeze: String, list of strings, or `None`.
+        layer_decay: Float in (0, 1].
+        seed: Integer in [0, 2**31).
+        dtype: Name of a dtype policy, or `None`.
+        jit_compile: Boolean or `"auto"`.
+
+    Raises:
+        ValueError: If a value is none of these.
+    """
+
+    epochs: int = 5
+    batch_size: int = 32
+    optimizer: str = "adamw"
+    learning_rate: float = 1e-3
+    schedule: str = "one_cycle"
+    weight_decay: float = 5e-3
+    augment: tuple = ()
+    label_smoothing: float = 0.0
+    class_weight: dict | str | None = None
+    early_stopping: int | None = None
+    freeze: tuple | str | None = None
+    layer_decay: float = 1.0
+    seed: int = 0
+    dtype: str | None = None
+    jit_compile: bool | str = "auto"
+
+    def __post_init__(self):
+        self._integer("epochs", 1)
+        self._integer("batch_size", 1)
+        if self.early_stopping is not None:
+            self._integer("early_stopping", 1)
+        self._integer("seed", 0, 2**31 - 1)
+        self._number("learning_rate", lambda x: x > 0, "positive")
+        self._number("weight_decay", lambda x: x >= 0, "at least 0")
+        self._number(
+            "label_smoothing", lambda x: 0 <= x < 1, "a share in [0, 1)"
+        )
+        self._number(
+            "layer_decay",
+            lambda x: 0 < x <= 1,
+            "in (0, 1]: the learning rate is multiplied by it for each layer "
+            "group further from the head",
+        )
+        self._one_of("optimizer", OPTIMIZERS)
+        self._one_of("schedule", SCHEDULES)
+        if self.dtype is not None:
+            self._one_of("dtype", DTYPES)
+        self._words("augment", AUGMENTATION)
+        if self.freeze is not None and not isinstance(self.freeze, str):
+            self._words("freeze")
+        _check_weights(self.class_weight)
+        if self.jit_compile not in (True, False, "auto"):
+            raise _refused(
+                "jit_compile", 'True, False or "auto"', self.jit_compile
+            )
+        if self.layer_decay < 1 and self.optimizer != "adamw":
+            raise ValueError(
+                '`layer_decay` below 1 needs `optimizer="adamw"`. Received: '
+                f"layer_decay={self.layer_decay}, optimizer={self.optimizer!r}"
+            )
+
+    def named(self, names):
+        """The plan whose weighted classes are given by their names.
+
+        Args:
+            names: List of strings, the classes of the data in their order.
+
+        Returns:
+            `Plan`.
+
+        Raises:
+            ValueError: If `class_weight` has another class, or one twice.
+        """
+        if not isinstance(self.class_weight, dict):
+            return self
+        found = {}
+        for key, weight in self.class_weight.items():
+            is_place = _is_integer(key) and 0 <= key < len(names)
+            name = names[key] if is_place else key
+            if name not in names or name in found:
+                raise ValueError(
+                    "Each key of `class_weight` must be another class of the "
+                    f"data, by its name or its place in {list(names)}. "
+                    f"Received: class_weight={self.class_weight!r}"
+                )
+            found[name] = float(weight)
+        return dataclasses.replace(self, class_weight=found)
+
+    def record(self):
+        """The plan as a card keeps it, a dict of JSON values.
+
+        It is for the record: the training reads the plan itself.
+        """
+        return {
+            name: _plain(value)
+            for name, value in dataclasses.asdict(self).items()
+            if name != "jit_compile"
+        }
+
+    def _integer(self, name, lowest, highest=None):
+        value = getattr(self, name)
+        if not _is_integer(value) or not (
+            lowest <= value and (highest is None or value <= highest)
+        ):
+            what = "a positive integer" if lowest == 1 else "an integer"
+            if highest is not None:
+                what = f"{what} from {lowest} to {highest}"
+            raise _refused(name, what, value)
+        object.__setattr__(self, name, int(value))  # NumPy's, too
+
+    def _number(self, name, fits, what):
+        value = getattr(self, name)
+        if not _is_number(value) or not fits(value):
+            raise _refused(name, f"a finite number, {what}", value)
+        object.__setattr__(self, name, float(value))
+
+    def _one_of(self, name, known):
+        value = getattr(self, name)
+        if not isinstance(value, str) or value not in known:
+            raise _refused(name, f"one of {tuple(known)}", value, known)
+
+    def _words(self, name, known=None):
+        value = getattr(self, name)
+        if not isinstance(value, list | tuple) or not all(
+            isinstance(word, str) and (known is None or word in known)
+            for word in value
+        ):
+            what = "names of layers" if known is None else f"among {[*known]}"
+            raise _refused(name, f"a list of strings, {what}", value)
+        object.__setattr__(self, name, tuple(value))
+
+
+def checked_validation(validation):
+    """What to validate on, once it is known to be no meaningless number.
+
+    Args:
+        validation: As in `zoo.task.Task.finetune`.
+
+    Returns:
+        A float in (0, 1), a share of the data; or `validation` as it is.
+
+    Raises:
+        ValueError: If it is a number outside (0, 1), or a boolean.
+    """
+    if not isinstance(validation, (bool, numbers.Number)):
+        return validation
+    if not _is_number(validation) or not 0 < validation < 1:
+        raise _refused(
+            "validation",
+            "a share of the data, above 0 and below 1, or other data",
+            validation,
+        )
+    return float(validation)
+
+
+def check_num_classes(num_classes):
+    """Raises unless it is `None` or a number of classes.
+
+    Args:
+        num_classes: As in `zoo.task.Task.finetune`.
+
+    Raises:
+        ValueError: If it is anything but an integer of at least 2.
+    """
+    if num_classes is not None and (
+        not _is_integer(num_classes) or num_classes < 2
+    ):
+        raise _refused(
+            "num_classes", "an integer of at least 2, or None", num_classes
+        )
+
+
+def _check_weights(class_weight):
+    if class_weight is None or (
+        isinstance(class_weight, str) and class_weight == "balanced"
+    ):
+        return
+    if not isinstance(class_weight, dict):
+        raise _refused(
+            "class_weight",
+            'a dict from class to weight, "balanced" or None',
+            class_weight,
+        )
+    for key, weight in class_weight.items():
+        if not isinstance(key, str) and not _is_integer(key):
+            raise _refused(
+                "class_weight",
+                "a dict whose keys are classes, by name or by place",
+                class_weight,
+            )
+        if not _is_number(weight) or weight < 0:
+            raise _refused(
+                "class_weight",
+                "a dict whose values are finite numbers of at least 0",
+                class_weight,
+            )
+
+
+def _is_integer(value):
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def _is_number(value):
+    return (
+        isinstance(value, numbers.Real)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+    )
+
+
+def _plain(value):
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _refused(name, what, value, known=()):
+    text = value if isinstance(value, str) else ""
+    near = difflib.get_close_matches(text, known, n=2, cutoff=0.6)
+    return ValueError(
+        f"`{name}` must be {what}. Received: {name}={value!r}"
+        + (f"; near: {near}" if near else "")
+    )
