@@ -133,7 +133,25 @@ ROWS = [
         *("finetune", "batch_size", 3),
     ),
     ("finetune", "seed", TUNE + "--seed 4", "finetune", "seed", 4),
-    ("finetune", "dtype", TUNE + "--dtype t", "finetune", "dtype", "t"),
+    (
+        *("finetune", "dtype", TUNE + "--dtype mixed_float16"),
+        *("finetune", "dtype", "mixed_float16"),
+    ),
+    ("finetune", "runs", TUNE, "finetune", "folder", Path("runs/o")),
+    (
+        *("finetune", "runs", TUNE + "--runs r"),
+        *("finetune", "folder", Path("r/o")),
+    ),
+    ("finetune", "resume", TUNE, "finetune", "resume", True),
+    (
+        *("finetune", "resume", TUNE + "--no-resume"),
+        *("finetune", "resume", False),
+    ),
+    ("finetune", "tensorboard", TUNE, "finetune", "tensorboard", False),
+    (
+        *("finetune", "tensorboard", TUNE + "--tensorboard"),
+        *("finetune", "tensorboard", True),
+    ),
     ("export", "name", "export m --out o", "load", "name", "m"),
     ("export", "out", "export m --out o", "export", "folder", Path("o")),
     ("export", "format", "export m --out o", "export", "formats", None),
@@ -203,6 +221,12 @@ def _frozen(model):
         for layer in model.layers
         if layer.weights and not layer.trainable_weights
     ]
+
+
+@pytest.fixture(autouse=True)
+def tensorboard_is_there(monkeypatch):
+    """It belongs to an extra; tests/zoo/test_training.py asks without it."""
+    monkeypatch.setattr(training, "check_tensorboard", lambda *args: None)
 
 
 @pytest.fixture
@@ -355,8 +379,12 @@ def test_an_argument_of_finetune_reaches_the_training(
         ("verbose", 0, lambda call: call["verbose"]),
         ("seed", 7, lambda call: call["recipe"]["training"]["seed"]),
         ("epochs", 3, lambda call: call["recipe"]["training"]["epochs"]),
-        ("dtype", "d", lambda call: call["dtype"]),
-        ("dtype", "d", lambda call: call["recipe"]["training"]["dtype"]),
+        ("dtype", "mixed_float16", lambda call: call["dtype"]),
+        (
+            "dtype",
+            "mixed_float16",
+            lambda call: call["recipe"]["training"]["dtype"],
+        ),
         ("vectors", "v", lambda call: call["recipe"]["vectors"]),
         ("data_note", "n", lambda call: call["card"]["data"]["note"]),
         ("folder", "f", lambda call: str(call["saved"].parent)),
