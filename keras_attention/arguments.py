@@ -64,5 +64,28 @@ def check_positive(name, number, meaning):
         )
 
 
+def check_known_depth(layer, **shapes):
+    """Refuses inputs whose last axis is of unknown size.
+
+    Args:
+        layer: The layer, named in the error.
+        **shapes: The inputs' shapes, by name; each may be `None`.
+
+    Raises:
+        ValueError: If the last size of one is `None`.
+    """
+    if any(shape and shape[-1] is None for shape in shapes.values()):
+        received = ", ".join(
+            f"{name}={tuple(shape)}"
+            for name, shape in shapes.items()
+            if shape is not None
+        )
+        raise ValueError(
+            f"{type(layer).__name__} must know the depth of its inputs, their "
+            "last axis, when it is built: its weights and scores depend on it. "
+            f"Received: {received}"
+        )
+
+
 def _is_number(value, kind):
     return isinstance(value, kind) and not isinstance(value, bool)

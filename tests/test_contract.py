@@ -71,6 +71,7 @@ class Right(keras.layers.Layer):
     def build(self, input_shape):
         last = self.data_format == "channels_last"
         channels = input_shape[-1 if last else 1]
+        self.check_depth(channels, input_shape)
         self.expand = keras.layers.Dense(
             channels,
             kernel_initializer="zeros" if self.identity_start else "normal",
@@ -79,6 +80,13 @@ class Right(keras.layers.Layer):
         )
         self.hidden.build((None, channels))
         self.expand.build((None, self.units))
+
+    def check_depth(self, channels, input_shape):
+        if channels is None:
+            raise ValueError(
+                "`inputs` must have known channels, which the weights need. "
+                f"Received: input_shape={input_shape}"
+            )
 
     def call(self, inputs, return_attention_scores=False):
         gate = self.gate(self.expand(self.hidden(self.pool(inputs))))
@@ -176,7 +184,8 @@ class Forgetful(Right):
 @REGISTER(package="keras_attention")
 class Altering(Right):
     def __init__(self, sizes=(1, 2), **kwargs):
-        super().__init__(sizes=list(sizes), **kwargs)
+        super().__init__(sizes=sizes, **kwargs)
+        self.sizes = list(sizes)
 
 
 @REGISTER(package="keras_attention")
@@ -289,6 +298,12 @@ class RefusesByType(Right):
 
 
 @REGISTER(package="keras_attention")
+class UnknownDepthInKerasWords(Right):
+    def check_depth(self, channels, input_shape):
+        pass
+
+
+@REGISTER(package="keras_attention")
 class ShapeByHand(Right):
     def compute_output_shape(self, inputs_shape, **flags):
         return inputs_shape
@@ -341,7 +356,7 @@ class NotCompiled(Right):
         (Altering, r"sizes=\(3, 5\) is kept as \[3, 5\]"),
         (Idle, "training never moves .*idle"),
         (FullPrecisionInside, "policy float32 inside a layer of mixed_float16"),
-        (FullPrecisionOut, "mixed_float16 answers in float32"),
+        (FullPrecisionOut, "mixed_float16: compute_output_spec tells float16"),
         (Overflowing, "is not finite|are not finite"),
         (Elsewhere, "other>Elsewhere"),
         (Remembering, "with and without|a sample alone|again, after others"),
@@ -352,6 +367,7 @@ class NotCompiled(Right):
         (Unsaved, "a saved model, reloaded"),
         (TakesAnySize, "takes units="),
         (RefusesByType, "units="),
+        (UnknownDepthInKerasWords, "unknown depth"),
         (ShapeByHand, "compute_output_shape tells"),
         (AskedByChance, "asking for shapes draws seeds"),
         (InTheGlobalFormat, "under channels_first, float32"),

@@ -14,14 +14,16 @@ def mean_pool(inputs, axes, mask=None, keepdims=False):
         inputs: Float tensor.
         axes: Integer or tuple of integers, the axes to sum up.
         mask: Boolean tensor broadcastable to `inputs`, `True` is counted. A
-            mean over nothing is zero.
+            mean over nothing is zero, of an input without places too.
         keepdims: Boolean. Whether the axes stay, with size 1.
 
     Returns:
         Tensor of the dtype of `inputs`; float32 for integers.
     """
     values = ops.cast(inputs, "float32")
-    if mask is None:
+    if mask is None and _is_empty(inputs, axes):
+        mean = ops.sum(values, axis=axes, keepdims=keepdims)
+    elif mask is None:
         mean = ops.mean(values, axis=axes, keepdims=keepdims)
     else:
         counted = ops.broadcast_to(mask, ops.shape(values))
@@ -48,6 +50,8 @@ def max_pool(inputs, axes, mask=None, keepdims=False):
     Returns:
         Tensor of the dtype of `inputs`.
     """
+    if _is_empty(inputs, axes):
+        return ops.sum(inputs, axis=axes, keepdims=keepdims)
     if mask is None:
         return ops.max(inputs, axis=axes, keepdims=keepdims)
     counted = ops.broadcast_to(mask, ops.shape(inputs))
@@ -60,3 +64,9 @@ def max_pool(inputs, axes, mask=None, keepdims=False):
         highest,
         ops.zeros_like(highest),
     )
+
+
+def _is_empty(inputs, axes):
+    """Whether nothing is summed up, or the batch is empty: the sum is zero."""
+    axes = (axes,) if isinstance(axes, int) else axes
+    return 0 in [inputs.shape[axis] for axis in (0, *axes)]

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_attention.arguments import check_sizes
+from keras_attention.arguments import check_known_depth, check_sizes
 from keras_attention.functional import check_pair_call, check_same_depth, hide
 from keras_attention.pair.pair_attention_matrix import PairAttentionMatrix
 from keras_attention.pair.wide_conv1d import WideConv1D
@@ -152,6 +152,7 @@ class ABCNN(keras.layers.Layer):
         self.hidden = _Hidden(dtype=self.dtype_policy, name="hidden")
 
     def build(self, left_shape, right_shape):
+        check_known_depth(self, left_shape=left_shape, right_shape=right_shape)
         check_same_depth(left_shape, right_shape)
         batch, length, depth = left_shape
         if self.compares_input:

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_attention.arguments import check_sizes
+from keras_attention.arguments import check_known_depth, check_sizes
 from keras_attention.functional import both_directions, check_mask, hide
 from keras_attention.shapes import shapes_by_tracing
 
@@ -75,6 +75,9 @@ class GatedAggregation(keras.layers.Layer):
         )
 
     def build(self, context_shape, inputs_shape):
+        check_known_depth(
+            self, context_shape=context_shape, inputs_shape=inputs_shape
+        )
         _check_shapes(context_shape, inputs_shape)
         depth = context_shape[-1] + inputs_shape[-1]
         self.gate_kernel = self.add_weight(

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_attention.arguments import check_sizes
+from keras_attention.arguments import check_known_depth, check_sizes
 from keras_attention.functional import both_directions, check_mask, hide
 from keras_attention.sequence.attention_pooling import AttentionPooling
 from keras_attention.shapes import shapes_by_tracing
@@ -87,6 +87,7 @@ class MixedAggregation(keras.layers.Layer):
         )
 
     def build(self, input_shape):
+        check_known_depth(self, input_shape=input_shape)
         if len(input_shape) != 4:
             raise ValueError(
                 "The inputs must be K readings of each position, (B, T, K, D). "

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_attention.arguments import check_sizes
+from keras_attention.arguments import check_known_depth, check_sizes
 from keras_attention.functional import (
     additive_scores,
     check_pair_call,
@@ -99,6 +99,7 @@ class MultiwayAttention(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, left_shape, right_shape):
+        check_known_depth(self, left_shape=left_shape, right_shape=right_shape)
         check_same_depth(left_shape, right_shape)
         depth = left_shape[-1]
         self.kernels, self.vectors = {}, {}

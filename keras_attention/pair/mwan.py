@@ -3,7 +3,11 @@
 import keras
 from keras import ops
 
-from keras_attention.arguments import check_share, check_sizes
+from keras_attention.arguments import (
+    check_known_depth,
+    check_share,
+    check_sizes,
+)
 from keras_attention.functional import (
     both_directions,
     check_pair_call,
@@ -146,6 +150,7 @@ class MwAN(keras.layers.Layer):
         )
 
     def build(self, left_shape, right_shape):
+        check_known_depth(self, left_shape=left_shape, right_shape=right_shape)
         check_same_depth(left_shape, right_shape)
         size = 2 * self.units
         left = (*left_shape[:2], size)

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_attention.arguments import check_known_depth
 from keras_attention.functional import (
     check_pair_call,
     check_same_depth,
@@ -80,6 +81,7 @@ class PairAttentionMatrix(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, left_shape, right_shape):
+        check_known_depth(self, left_shape=left_shape, right_shape=right_shape)
         check_same_depth(left_shape, right_shape)
 
     def call(self, left, right, left_mask=None, right_mask=None):

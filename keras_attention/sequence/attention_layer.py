@@ -3,7 +3,11 @@
 import keras
 from keras import ops
 
-from keras_attention.arguments import check_share, check_sizes
+from keras_attention.arguments import (
+    check_known_depth,
+    check_share,
+    check_sizes,
+)
 from keras_attention.functional import (
     additive_attention,
     additive_scores,
@@ -162,6 +166,12 @@ class AttentionLayer(keras.layers.Layer):
         )
 
     def build(self, query_shape, value_shape, key_shape=None):
+        check_known_depth(
+            self,
+            query_shape=query_shape,
+            value_shape=value_shape,
+            key_shape=key_shape,
+        )
         query_size, key_size = query_shape[-1], (key_shape or value_shape)[-1]
         self.query_size = query_size
         if self.score in ("dot", "scaled_dot", "minus"):

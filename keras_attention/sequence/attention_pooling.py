@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_attention.arguments import check_sizes
+from keras_attention.arguments import check_known_depth, check_sizes
 from keras_attention.functional import check_mask, masked_softmax, weighted_sum
 from keras_attention.shapes import shapes_by_tracing
 
@@ -78,6 +78,7 @@ class AttentionPooling(keras.layers.Layer):
         )
 
     def build(self, input_shape):
+        check_known_depth(self, input_shape=input_shape)
         if len(input_shape) != 3:
             raise ValueError(
                 "The inputs must be a sequence of vectors, (B, T, D). "

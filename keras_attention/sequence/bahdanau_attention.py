@@ -3,7 +3,11 @@
 import keras
 from keras import ops
 
-from keras_attention.arguments import check_share, check_sizes
+from keras_attention.arguments import (
+    check_known_depth,
+    check_share,
+    check_sizes,
+)
 from keras_attention.functional import (
     additive_attention,
     additive_scores,
@@ -117,6 +121,12 @@ class BahdanauAttention(keras.layers.Layer):
         )
 
     def build(self, query_shape, value_shape, key_shape=None):
+        check_known_depth(
+            self,
+            query_shape=query_shape,
+            value_shape=value_shape,
+            key_shape=key_shape,
+        )
         self.query_projection.build(query_shape)
         self.key_projection.build(key_shape or value_shape)
         self.score_vector = self.add_weight(

@@ -3,7 +3,11 @@
 import keras
 from keras import ops
 
-from keras_attention.arguments import check_share, check_sizes
+from keras_attention.arguments import (
+    check_known_depth,
+    check_share,
+    check_sizes,
+)
 from keras_attention.functional import check_mask
 from keras_attention.sequence.attention_pooling import AttentionPooling
 from keras_attention.shapes import shapes_by_tracing
@@ -119,6 +123,7 @@ class HierarchicalAttention(keras.layers.Layer):
         )
 
     def build(self, input_shape):
+        check_known_depth(self, input_shape=input_shape)
         if len(input_shape) != 4:
             raise ValueError(
                 "The inputs must be the embedded words of sentences, "

@@ -3,7 +3,11 @@
 import keras
 from keras import ops
 
-from keras_attention.arguments import check_share, check_sizes
+from keras_attention.arguments import (
+    check_known_depth,
+    check_share,
+    check_sizes,
+)
 from keras_attention.functional import (
     as_floats,
     check_depth,
@@ -148,6 +152,12 @@ class LocalAttention(keras.layers.Layer):
         )
 
     def build(self, query_shape, value_shape, key_shape=None):
+        check_known_depth(
+            self,
+            query_shape=query_shape,
+            value_shape=value_shape,
+            key_shape=key_shape,
+        )
         query_size, key_size = query_shape[-1], (key_shape or value_shape)[-1]
         self.query_size = query_size
         if self.score == "dot" and query_size != key_size:
@@ -232,9 +242,10 @@ class LocalAttention(keras.layers.Layer):
             )
             nearness = ops.exp(-2.0 * ops.square(distances / self.window))
             weights = weights * ops.cast(nearness, weights.dtype)
+        kept = self.weights_dropout(weights, training=training)
         context = ops.einsum(
             "bqw,bqwd->bqd",
-            self.weights_dropout(weights, training=training),
+            ops.cast(kept, value.dtype),
             _gather(value, inside),
         )
         if return_attention_scores:
@@ -271,7 +282,8 @@ class LocalAttention(keras.layers.Layer):
             )
             return ops.matmul(hidden, self.score_vector)
         if self.score == "general":
-            query = ops.matmul(query, self.kernel)
+            # PyTorch multiplies float64 in float32, and mixes none.
+            query = ops.cast(ops.matmul(query, self.kernel), key.dtype)
         return ops.einsum("bqd,bqwd->bqw", query, _gather(key, places))
 
     def get_config(self):

@@ -3,7 +3,11 @@
 import keras
 from keras import ops
 
-from keras_attention.arguments import check_share, check_sizes
+from keras_attention.arguments import (
+    check_known_depth,
+    check_share,
+    check_sizes,
+)
 from keras_attention.sequence.attention_layer import AttentionLayer
 from keras_attention.shapes import shapes_by_tracing
 
@@ -115,6 +119,12 @@ class LuongAttention(keras.layers.Layer):
             )
 
     def build(self, query_shape, value_shape, key_shape=None):
+        check_known_depth(
+            self,
+            query_shape=query_shape,
+            value_shape=value_shape,
+            key_shape=key_shape,
+        )
         self.attention = AttentionLayer(
             self.score,
             units=query_shape[-1] if self.score == "concat" else None,

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_attention.arguments import check_share
+from keras_attention.arguments import check_known_depth, check_share
 from keras_attention.functional import (
     masked_softmax,
     scaled_dot_scores,
@@ -91,6 +91,12 @@ class ScaledDotProductAttention(keras.layers.Layer):
         )
 
     def build(self, query_shape, value_shape, key_shape=None):
+        check_known_depth(
+            self,
+            query_shape=query_shape,
+            value_shape=value_shape,
+            key_shape=key_shape,
+        )
         _check_depths(query_shape, key_shape or value_shape)
 
     def call(

@@ -78,3 +78,12 @@ def test_a_mean_of_many_small_numbers_keeps_them():
         np.r_[1, np.full(4095, 1e-3)][None, :, None], "bfloat16"
     )
     close(as_float32(mean_pool(held, 1)), exact.mean(1), 1e-2, 0)
+
+
+@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize("shape", [(2, 0, 4, 5), (0, 3, 4, 5)])
+@pytest.mark.parametrize("masked", [False, True])
+def test_no_places_sum_up_to_zeros_not_nan(pool, shape, masked):
+    mask = np.ones((*shape[:3], 1), "bool") if masked else None
+    result = pool(ops.ones(shape), (1, 2), mask)
+    np.testing.assert_array_equal(as_float32(result), np.zeros((shape[0], 5)))
