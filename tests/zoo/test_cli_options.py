@@ -225,7 +225,7 @@ def _frozen(model):
 
 @pytest.fixture(autouse=True)
 def tensorboard_is_there(monkeypatch):
-    """It belongs to an extra; tests/zoo/test_training.py asks without it."""
+    """It belongs to an extra; tests/zoo/test_plan.py asks without it."""
     monkeypatch.setattr(training, "check_tensorboard", lambda *args: None)
 
 

@@ -58,7 +58,7 @@ def test_the_demo_tells_what_it_made_and_measured(stand_ins, tmp_path):
     for facts in (ours, plain):
         for shown in (f"{facts['accuracy']:.4f}", f"{facts['parameters']:,}"):
             assert shown in text
-    assert text.count("0.8512") == 2
+    assert text.count("0.8512") == text.count("0.8234") == 1
 
     # The picture opens and is not empty; the digit is the file of the hint.
     with Image.open(results["picture"]) as picture:
