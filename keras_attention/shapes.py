@@ -6,6 +6,8 @@ Keras asks a layer for them in two ways. A plain layer answers the first,
 hand repeats the equation and tells nothing of dtypes.
 """
 
+import functools
+import inspect
 import random
 
 import keras
@@ -25,6 +27,9 @@ def shapes_by_tracing(layer_class):
     (`return_attention_scores=True`). It returns a shape, or shapes nested as
     the outputs are. Unknown sizes are `None`.
 
+    And it refuses calls with an input that is known to be empty, which backends
+    answer with NaN or with words of their own.
+
     Args:
         layer_class: A subclass of `keras.layers.Layer`, whose configuration
             rebuilds it.
@@ -35,6 +40,7 @@ def shapes_by_tracing(layer_class):
     if "compute_output_spec" not in vars(layer_class):
         layer_class.compute_output_spec = traced_spec
     layer_class.compute_output_shape = _compute_output_shape
+    layer_class.call = _refusing_empty(layer_class.call)
     return layer_class
 
 
@@ -75,6 +81,25 @@ def traced_spec(layer, *args, **kwargs):
     return keras.tree.map_structure(
         lambda x: _unlinked(x, layer.compute_dtype), trace(fresh)
     )
+
+
+def _refusing_empty(call):
+    """A layer's `call` that takes no tensor with an axis of size 0."""
+    _, *names = inspect.signature(call).parameters
+
+    @functools.wraps(call)
+    def checked(self, *args, **kwargs):
+        for name, value in (*zip(names, args), *kwargs.items()):
+            shape = getattr(value, "shape", ())
+            if shape and 0 in tuple(shape):
+                raise ValueError(
+                    f"`{name}` must have no axis of size 0, which leaves "
+                    "nothing to attend to. "
+                    f"Received: {name} of shape {tuple(shape)}"
+                )
+        return call(self, *args, **kwargs)
+
+    return checked
 
 
 class _InPolicy(keras.layers.Layer):

@@ -119,6 +119,7 @@ def check_layer(
             _check_data_format(layer, init, shapes, rng)
         if number == 0:
             _check_unknown_depth(layer_class, init, data)
+            _check_empty(layer, data)
             _check_questions(layer_class, init, data)
             _check_build(layer, data)
             _check_settings(layer, data, policies)
@@ -419,6 +420,23 @@ def _check_unknown_depth(layer_class, init, data):
             f"unknown depth: {words}"
         )
         assert "Exception encountered" not in words, f"unknown depth: {words}"
+
+
+def _check_empty(layer, data):
+    """Without a sample, a place or a feature there is nothing to answer."""
+    rank = min(array.ndim for array in data.values())
+    for axis in range(rank):
+        empty = {
+            name: array.take([], axis=axis) for name, array in data.items()
+        }
+        try:
+            layer(**empty)
+        except ValueError as error:
+            assert "no axis of size 0" in str(error), f"empty: {error}"
+        except Exception as error:
+            raise AssertionError(f"empty: {error}") from error
+        else:
+            raise AssertionError(f"empty: takes size 0 of axis {axis}")
 
 
 def _check_questions(layer_class, init, data):

@@ -304,6 +304,23 @@ class UnknownDepthInKerasWords(Right):
 
 
 @REGISTER(package="keras_attention")
+class TakesNothing(Right):
+    call = Right.call.__wrapped__
+
+
+@REGISTER(package="keras_attention")
+class DropsTheMask(Right):
+    def call(self, inputs, mask=None, return_attention_scores=False):
+        return super().call(inputs, return_attention_scores)
+
+
+@REGISTER(package="keras_attention")
+class MoreThanItsCall(Right):
+    def __call__(self, inputs, **kwargs):
+        return super().__call__(keras.ops.abs(inputs), **kwargs)
+
+
+@REGISTER(package="keras_attention")
 class ShapeByHand(Right):
     def compute_output_shape(self, inputs_shape, **flags):
         return inputs_shape
@@ -368,6 +385,9 @@ class NotCompiled(Right):
         (TakesAnySize, "takes units="),
         (RefusesByType, "units="),
         (UnknownDepthInKerasWords, "unknown depth"),
+        (TakesNothing, "empty: takes size 0"),
+        (DropsTheMask, "supports_masking"),
+        (MoreThanItsCall, "under TimeDistributed"),
         (ShapeByHand, "compute_output_shape tells"),
         (AskedByChance, "asking for shapes draws seeds"),
         (InTheGlobalFormat, "under channels_first, float32"),
