@@ -6,7 +6,7 @@ import keras
 import pytest
 from keras import ops
 
-from keras_attention.arguments import check_sizes
+from keras_attention.arguments import check_known_depth, check_sizes
 from keras_attention.functional import check_pair_call, hide
 from keras_attention.shapes import shapes_by_tracing
 from tests import contract
@@ -409,7 +409,7 @@ class RightPair(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, left_shape, right_shape):
-        pass
+        check_known_depth(self, left_shape=left_shape, right_shape=right_shape)
 
     def call(self, left, right, left_mask=None, right_mask=None):
         masks = self.masks(left, right, left_mask, right_mask)
