@@ -13,10 +13,8 @@ import typer
 from typer.testing import CliRunner
 
 import zoo
-from tests.zoo.tiny import tiny_data, tiny_task
 from zoo import cli, demo, presets, recipes, training
 from zoo.cli import app
-from zoo.data.images import AUGMENTATION
 from zoo.task import Task
 
 Path = pathlib.Path
@@ -161,67 +159,6 @@ ROWS = [
     ),
 ]
 
-# `Task.finetune`'s argument, its value, and how the training shows it.
-PLAN = [
-    ("epochs", 3, lambda fit: fit["epochs"], 3),
-    ("batch_size", 5, lambda fit: fit["batches"].batch_size, 5),
-    ("batch_size", 5, lambda fit: fit["validation"].batch_size, 5),
-    ("optimizer", "sgd", lambda fit: fit["optimizer"], "sgd"),
-    ("learning_rate", 0.2, lambda fit: fit["learning_rate"], 0.2),
-    ("schedule", "cosine", lambda fit: fit["schedule"], "cosine"),
-    ("weight_decay", 0.3, lambda fit: fit["weight_decay"], 0.3),
-    ("label_smoothing", 0.1, lambda fit: fit["loss"].label_smoothing, 0.1),
-    ("class_weight", {"green": 3}, lambda fit: fit["class_weight"], {1: 3.0}),
-    ("early_stopping", 2, lambda fit: fit["early_stopping"], 2),
-    ("folder", "runs", lambda fit: fit["folder"], "runs"),
-    ("resume", False, lambda fit: fit["resume"], False),
-    ("tensorboard", True, lambda fit: fit["tensorboard"], True),
-    ("verbose", 0, lambda fit: fit["verbose"], 0),
-    ("seed", 7, lambda fit: fit["batches"].seed, 7),
-    ("data", tiny_data(9), lambda fit: len(fit["batches"].data), 9),
-    ("validation", tiny_data(6), lambda fit: len(fit["validation"].data), 6),
-    ("validation", 0.25, lambda fit: len(fit["validation"].data), 6),
-    ("num_classes", 3, lambda fit: fit["model"].output.shape[-1], 3),
-    (
-        *("augment", ["flip", "shift"]),
-        *(lambda fit: _augmented(fit["batches"]), ["flip", "shift"]),
-    ),
-    (
-        *("freeze", ["stem", "stage_1"]),
-        lambda fit: {
-            name.split("_block")[0].split("_conv")[0].split("_norm")[0]
-            for name in _frozen(fit["model"])
-        },
-        {"stem", "stage_1"},
-    ),
-    (
-        *("layer_decay", 0.5),
-        *(lambda fit: max(fit["multipliers"].values()), 1.0),
-    ),
-    (
-        *("layer_decay", 0.5),
-        *(lambda fit: sorted(set(fit["multipliers"].values()))[-2], 0.5),
-    ),
-    (
-        *("dtype", "mixed_bfloat16"),
-        lambda fit: fit["model"].get_layer("stem_conv").compute_dtype,
-        "bfloat16",
-    ),
-]
-
-
-def _augmented(batches):
-    names = {type(make()): name for name, make in AUGMENTATION.items()}
-    return [names[type(layer)] for layer in batches.layers]
-
-
-def _frozen(model):
-    return [
-        layer.name
-        for layer in model.layers
-        if layer.weights and not layer.trainable_weights
-    ]
-
 
 @pytest.fixture(autouse=True)
 def tensorboard_is_there(monkeypatch):
@@ -341,33 +278,6 @@ def test_an_option_reaches_what_it_is_meant_for(
     assert (who, argument) in reached
     found = reached[who, argument]
     assert found == value and type(found) in (type(value), _Data)
-
-
-def test_every_argument_of_finetune_has_a_row():
-    there = set(inspect.signature(Task.finetune).parameters) - {"self"}
-    assert there == {row[0] for row in PLAN}
-
-
-@pytest.mark.parametrize("argument, value, shown, expected", PLAN)
-def test_an_argument_of_finetune_reaches_the_training(
-    argument, value, shown, expected, tmp_path, monkeypatch
-):
-    monkeypatch.chdir(tmp_path)
-    calls = []
-    signature = inspect.signature(training.fit)
-
-    def fit(*args, **kwargs):
-        calls.append(signature.bind(*args, **kwargs).arguments)
-        return []
-
-    monkeypatch.setattr(training, "fit", fit)
-    given = {"data": tiny_data(24), "validation": tiny_data(3)}
-    given[argument] = value
-    tiny_task("se").finetune(**given)
-    assert shown(calls[0]) == expected
-    noted = calls[0]["recipe"]["training"]
-    if argument in noted and argument != "class_weight":
-        assert noted[argument] == value
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,15 @@ REACHES = {
     "layer_decay": (0.5, _rates, [0.125, 0.25, 0.5, 1.0]),
     "validation": (0.25, lambda f: len(f["validation"].data), 6),
     "epochs": (7, lambda f: f["epochs"], 7),
-    "batch_size": (5, lambda f: f["batches"].batch_size, 5),
+    "batch_size": (
+        5,
+        lambda f: [
+            data.batch_size
+            for data in (f["batches"], f["validation"])
+            if data is not None
+        ],
+        [5],
+    ),
     "optimizer": ("sgd", lambda f: f["optimizer"], "sgd"),
     "learning_rate": (0.3, lambda f: f["learning_rate"], 0.3),
     "schedule": ("constant", lambda f: f["schedule"], "constant"),
@@ -216,6 +224,9 @@ def test_every_option_reaches_the_training(
     task = tiny_task()
     task.finetune(tiny_data(), **{**options, option: value})
     assert shows(trainings[0]) == expected
+    noted = trainings[0]["recipe"]["training"]
+    if option in noted and option != "class_weight":
+        assert noted[option] == value
     # It is not so by default.
     task.finetune(tiny_data())
     assert (
