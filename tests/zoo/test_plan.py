@@ -173,7 +173,7 @@ REACHES = {
             for data in (f["batches"], f["validation"])
             if data is not None
         ],
-        [5],
+        [5, 5],
     ),
     "optimizer": ("sgd", lambda f: f["optimizer"], "sgd"),
     "learning_rate": (0.3, lambda f: f["learning_rate"], 0.3),
@@ -220,7 +220,10 @@ def test_every_option_reaches_the_training(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(training.importlib.util, "find_spec", lambda name: name)
     value, shows, expected = REACHES[option]
-    options = {"folder": "runs"} if option == "tensorboard" else {}
+    options = {
+        "tensorboard": {"folder": "runs"},
+        "batch_size": {"validation": 0.25},
+    }.get(option, {})
     task = tiny_task()
     task.finetune(tiny_data(), **{**options, option: value})
     assert shows(trainings[0]) == expected
