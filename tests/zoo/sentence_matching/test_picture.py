@@ -148,7 +148,9 @@ def test_draws_the_best_candidate_of_each_question():
     best = answers[0]["answers"][0]
     cells, rows, columns = drawn(figure.axes[0])
     assert rows == best["words"][0] and columns == ["[does]", "blick", "dax"]
-    assert figure.axes[0].get_title() == f"score {best['score']:.3f}"
+    score, *legend = figure.axes[0].get_title().splitlines()
+    assert score == f"score {best['score']:.3f}"
+    assert " ".join(legend) == "[...]: not in the vocabulary"
     weights = best["attention"]["block_1/input"]
     np.testing.assert_array_equal(
         cells, weights[: len(rows), :3].astype("float64")

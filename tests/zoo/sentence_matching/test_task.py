@@ -110,7 +110,8 @@ def test_learns_which_candidates_are_right(selector):
 
 def test_answers_one_with_a_dict_and_several_with_a_list(trained):
     one = trained.predict(PAIR)
-    assert list(one) == ["label", "probability", "probabilities", "cut"]
+    keys = ["label", "probability", "probabilities", "cut", "unknown"]
+    assert list(one) == keys
     assert one["probability"] == one["probabilities"][one["label"]]
     assert sum(one["probabilities"].values()) == pytest.approx(1, abs=1e-6)
     assert trained.predict([PAIR]) == [one]
@@ -126,7 +127,7 @@ def test_ranks_for_one_with_a_dict_and_for_several_with_a_list(selector):
     assert list(one) == ["question", "answers"]
     assert one["question"] == QUESTION
     for answer in one["answers"]:
-        assert list(answer) == ["text", "score", "place", "cut"]
+        assert list(answer) == ["text", "score", "place", "cut", "unknown"]
         assert CANDIDATES[answer["place"]] == answer["text"]
     assert one["answers"][0]["text"] == "Blick dax wug."
     other = ("Zav lim?", ("blick", "lim zav"))
@@ -237,8 +238,9 @@ def test_looks_at_every_candidate_in_the_order_of_its_rank(selector):
         assert right == ["does", "blick", "dax"]
         grid = answer["attention"]["block_1/input"]
         assert grid[len(left) - 1].any() and not grid[len(left) :].any()
+        assert answer["score"] == pytest.approx(expected.pop("score"))
         for name, value in expected.items():
-            assert answer[name] == pytest.approx(value)
+            assert answer[name] == value
 
 
 @pytest.mark.parametrize("make", [tiny_matcher, tiny_selector])
