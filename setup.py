@@ -8,5 +8,4 @@ setup(
         "zoo.saved_models",
     ],
     package_dir={"zoo.saved_models": "saved_models"},
-    package_data={"zoo.saved_models": ["*.json", "README.md", "*/*"]},
 )

@@ -213,10 +213,11 @@ def list_(
     table.add_column("parameters", justify="right")
     for name in names:
         folders = [presets.CHECKOUT / name, presets.cache() / name]
-        if not any(folder.is_dir() for folder in folders):
+        found = [folder for folder in folders if folder.is_dir()]
+        if not found:
             table.add_row(name, "(not fetched yet: zoo show fetches it)")
             continue
-        card = zoo.card(name)
+        card = zoo.card(found[0])  # whatever lies here under that name
         table.add_row(
             name,
             card["task"],
@@ -315,10 +316,15 @@ def look(
     is_page = out.suffix.lower() in (".html", ".htm")
     if not is_page:
         pictures.check_format(out)
+    if os.path.realpath(out) in map(os.path.realpath, inputs or ()):
+        raise ValueError(
+            "The picture must not replace what is looked at; choose another "
+            f"--out. Received: --out {out}"
+        )
     check_writable(out)
     task = _load(name)
-    if type(task).page is Task.page:
-        pictures.check_format(out)
+    if is_page and type(task).page is Task.page:
+        pictures.check_format(out)  # no page is made of its answers
     task.check_attention()
     raws = _raws(task, inputs, question, candidates)
     answers = task.look(raws)

@@ -30,8 +30,12 @@ class Reading(Classification):
         for raw, answer in zip(raws, answers):
             answer["cut"] = self.tokens.cut(raw)
             answer["unknown"] = self.tokens.unknown(raw)
-        shares = [self._unknown_share([raw]) for raw in raws]
-        mostly = [raw for raw, share in zip(raws, shares) if share > MOSTLY]
+        mostly = [
+            raw
+            for raw, answer in zip(raws, answers)
+            if keras.tree.flatten(answer["unknown"])
+            and self._unknown_share([raw]) > MOSTLY
+        ]
         if mostly:
             self._warn(
                 mostly,

@@ -8,6 +8,7 @@ import shlex
 import keras
 
 from zoo import presets, training
+from zoo.data import sources
 from zoo.image_classification.recipes import RECIPES as IMAGE_CLASSIFICATION
 from zoo.plan import Plan
 from zoo.sentence_matching.recipes import (
@@ -73,6 +74,8 @@ def train(
         OSError: If one of the two folders cannot be written.
     """
     recipe = copy.deepcopy(find(name))
+    if pathlib.PurePath(recipe["data"]).name == recipe["data"]:
+        recipe["data"] = sources.Known(recipe["data"])  # whatever lies here
     command = ["zoo", "train", name]
     if vectors is not None:
         if "vectors" not in recipe:

@@ -194,6 +194,9 @@ class Task:
 
         Returns:
             Dict from metric to float, the card's first.
+
+        Raises:
+            ValueError: If the loss is not finite.
         """
         data = self.to_measure(data)
         # Compiled apart, so that the user's own `compile` stays as it is.
@@ -204,6 +207,7 @@ class Task:
         batches = self.batches(data, batch_size)
         results = scorer.evaluate(batches, verbose=verbose, return_dict=True)
         loss = results.pop("loss")
+        check_loss(loss)
         return {name: float(value) for name, value in results.items()} | {
             "loss": float(loss)
         }
@@ -675,6 +679,25 @@ class Task:
 def _rows(arrays, rows):
     """Some rows of an array, or of each of a dict of arrays."""
     return keras.tree.map_structure(lambda array: array[rows], arrays)
+
+
+def check_loss(loss):
+    """Raises unless a measured loss is a finite number.
+
+    Args:
+        loss: Float.
+
+    Raises:
+        ValueError: If it is not. Answers that are no numbers count as the
+            first class, so no metric means anything then.
+    """
+    if not np.isfinite(loss):
+        raise ValueError(
+            "The loss must be a finite number, or the metrics are not of "
+            "answers: the model's weights are not finite, or overflow; a "
+            "training that diverged needs a lower `learning_rate`. "
+            f"Received: loss={loss}"
+        )
 
 
 def count_parameters(model):

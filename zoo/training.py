@@ -13,6 +13,7 @@ import os
 import pathlib
 import sys
 import time
+import zipfile
 
 import keras
 import numpy as np
@@ -159,8 +160,21 @@ def check_folder(folder, model=None):
         model: `keras.Model` that will be trained, for the space it takes.
 
     Raises:
+        ValueError: If a file in the way is not a training's.
         OSError: If the checkpoint or the log cannot be written.
     """
+    checkpoint, log = (
+        pathlib.Path(folder) / each for each in (CHECKPOINT, LOG)
+    )
+    if checkpoint.is_file():
+        with _opened(checkpoint):
+            pass
+    elif log.is_file():
+        raise ValueError(
+            f"{LOG} is only replaced beside a {CHECKPOINT}, as a training "
+            "wrote it; move it away or choose another folder. "
+            f"Received: {log}"
+        )
     # Weights, two moments and the best weights; an old one is whole meanwhile.
     size = SMALL if model is None else 32 * model.count_params()
     for file in (CHECKPOINT, LOG):
@@ -224,15 +238,16 @@ def balanced_class_weight(labels):
     """Weights under which every class counts alike.
 
     Args:
-        labels: Integers from 0, every class present.
+        labels: Integers.
 
     Returns:
-        Dict from class to weight, whose mean over the examples is one.
+        Dict from each class that has an example to its weight; their mean over
+        the examples is one.
     """
-    counts = np.bincount(labels)
+    classes, counts = np.unique(labels, return_counts=True)
     return {
-        label: len(labels) / (len(counts) * count)
-        for label, count in enumerate(counts.tolist())
+        label: len(labels) / (len(classes) * count)
+        for label, count in zip(classes.tolist(), counts.tolist())
     }
 
 
@@ -459,8 +474,7 @@ class _Run(keras.callbacks.Callback):
             path.write_text(json.dumps(self.log, indent=1) + "\n", "utf-8")
 
     def restore(self, model):
-        with np.load(self.checkpoint) as arrays:
-            facts = json.loads(str(arrays["facts"]))
+        with _opened(self.checkpoint) as (arrays, facts):
             changes = _changes(facts["recipe"], self.recipe)
             if changes:
                 raise ValueError(
@@ -488,6 +502,32 @@ class _Run(keras.callbacks.Callback):
                 **facts["early_stopping"],
                 "best_weights": weights or None,
             }
+
+
+@contextlib.contextmanager
+def _opened(checkpoint):
+    """A checkpoint's arrays, and the facts that it holds beside them."""
+    try:
+        arrays = np.load(checkpoint)
+        facts = json.loads(str(arrays["facts"]))
+        if not {"recipe", "log", "stopped"} <= set(facts):
+            raise ValueError("no facts of a training")
+    except (
+        zipfile.BadZipFile,
+        EOFError,
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        IndexError,
+    ) as error:
+        raise ValueError(
+            "A checkpoint must be a file that a training wrote, and only such "
+            "a file is replaced; move it away or choose another folder. "
+            f"Received: {checkpoint} ({type(error).__name__}: {error})"
+        ) from error
+    with arrays:
+        yield arrays, facts
 
 
 def _changes(before, now, prefix=""):

@@ -1,6 +1,7 @@
 """The command `zoo`, on tiny models."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -11,12 +12,14 @@ from typer.testing import CliRunner
 
 import zoo
 from tests.zoo.tiny import LABELS, tiny_task
-from zoo import presets, recipes
+from zoo import recipes
 from zoo.cli import app
 from zoo.data.images import load_images
 from zoo.image_classification.attention_resnet import PRESETS
 from zoo.image_classification.task import ImageClassification
 from zoo.task import Task
+
+pytestmark = pytest.mark.usefixtures("home")
 
 DIGITS = {
     "task": "image_classification",
@@ -64,16 +67,6 @@ def shelf(tmp_path_factory):
     }
     task.save(home / "se_digits")
     return home
-
-
-@pytest.fixture(autouse=True)
-def home(shelf, tmp_path, monkeypatch):
-    """Only the shelf is at hand; what a command writes goes to a new folder."""
-    monkeypatch.setenv("KERAS_ATTENTION_ZOO_HOME", str(shelf))
-    monkeypatch.delenv("KERAS_ATTENTION_ZOO_URL", raising=False)
-    monkeypatch.setattr(presets, "CHECKOUT", tmp_path / "none")
-    monkeypatch.chdir(tmp_path)
-    return shelf
 
 
 @pytest.fixture
@@ -131,6 +124,13 @@ def test_list_shows_what_is_at_hand():
     for shown in ("image_classification", "0.5000", f"{parameters:,}"):
         assert shown in row
     assert "sk_tiny" in text and "plain_tiny" in text
+
+
+def test_list_is_of_presets_whatever_lies_here(home, tmp_path):
+    expected = run("list")
+    shutil.copytree(home / "plain_tiny", tmp_path / "cbam_tiny")
+    assert run("list") == expected
+    assert "write ./cbam_tiny" in fails("show", "cbam_tiny")
 
 
 def test_list_takes_a_pattern():
@@ -194,6 +194,16 @@ def test_look_draws_a_picture_that_opens(name, red, tmp_path):
     assert "picture: seen.png" in text and "red.png" in text
     with Image.open(tmp_path / "seen.png") as picture:
         assert len(picture.convert("L").getcolors(100000)) > 50
+
+
+def test_look_never_draws_over_what_it_looks_at(red, tmp_path):
+    before = red.read_bytes()
+    link = tmp_path / "link.png"
+    link.symlink_to(red)
+    for out in (red, link, red.relative_to(tmp_path)):
+        message = fails("look", "cbam_tiny", red, "--out", out)
+        assert "must not replace what is looked at" in message
+    assert red.read_bytes() == before
 
 
 def test_look_refuses_a_model_that_has_no_attention(red, tmp_path):

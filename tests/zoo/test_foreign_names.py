@@ -8,9 +8,10 @@ from typer.testing import CliRunner
 from tests.numbers import randomize
 from tests.zoo.test_printing import is_tame
 from tests.zoo.text_classification.tiny import HAN, tiny_recipe, tiny_texts
-from zoo import presets
 from zoo.cli import app
 from zoo.text_classification.task import TextClassification
+
+pytestmark = pytest.mark.usefixtures("home")
 
 EVIL = "\x1b[31m\x9b2J\u202ebad</b>[/b] $\\frac{$"
 LABELS = [EVIL, "<script>alert(1)</script>"]
@@ -32,14 +33,6 @@ def shelf(tmp_path_factory):
     }
     task.save(home / "evil")
     return home
-
-
-@pytest.fixture(autouse=True)
-def home(shelf, tmp_path, monkeypatch):
-    monkeypatch.setenv("KERAS_ATTENTION_ZOO_HOME", str(shelf))
-    monkeypatch.delenv("KERAS_ATTENTION_ZOO_URL", raising=False)
-    monkeypatch.setattr(presets, "CHECKOUT", tmp_path / "none")
-    monkeypatch.chdir(tmp_path)
 
 
 def said(*words, code=0):

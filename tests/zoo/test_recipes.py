@@ -5,6 +5,7 @@ import pytest
 import zoo
 from tests.zoo.tiny import tiny_data
 from zoo import recipes
+from zoo.data import sources
 from zoo.image_classification.task import ImageClassification
 
 TINY = {
@@ -29,6 +30,28 @@ TINY = {
         "seed": 0,
     },
 }
+
+
+def test_the_data_of_a_recipe_are_never_a_folder_of_that_name(
+    tmp_path, monkeypatch
+):
+    class Asked(Exception):
+        pass
+
+    def read(data, split="test"):
+        # A name here, though a folder of that name lies beside.
+        raise Asked(sources.place(data, {"digits"}))
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").mkdir()
+    monkeypatch.setitem(
+        recipes.RECIPES, "se_digits", {**TINY, "data": "digits"}
+    )
+    monkeypatch.setattr(ImageClassification, "read", staticmethod(read))
+    with pytest.raises(Asked, match="None"):
+        zoo.train("se_digits", "saved", verbose=0)
+    with pytest.raises(ValueError, match="./digits"):
+        sources.place("digits", {"digits"})
 
 
 def test_a_recipe_becomes_a_preset_that_reprints_its_card(

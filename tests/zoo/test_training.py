@@ -227,6 +227,9 @@ def test_stops_early_with_the_best_weights_also_after_a_kill(
 def test_balanced_weights_count_classes_alike():
     weights = training.balanced_class_weight(np.array([0, 0, 0, 1]))
     assert weights == {0: pytest.approx(2 / 3), 1: 2.0}
+    # Nothing is known of a class without an example, here the second.
+    weights = training.balanced_class_weight(np.array([0, 0, 0, 2]))
+    assert weights == {0: pytest.approx(2 / 3), 2: 2.0}
 
 
 @pytest.mark.parametrize("first", ["green", 0])
@@ -350,3 +353,30 @@ def test_early_stopping_outlives_a_kill(tmp_path, monkeypatch):
     assert 1 < len(logs[0]) < 6
     for one, other in zip(tuned.model.weights, whole.model.weights):
         np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+@pytest.mark.parametrize("resume", [True, False])
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("log.json", b"my own notes"),
+        ("checkpoint.npz", b"my own numbers"),
+        ("checkpoint.npz", b""),
+        ("checkpoint.npz", "arrays"),
+        ("checkpoint.npz", "facts"),
+    ],
+)
+def test_a_file_that_no_training_wrote_stays(tmp_path, name, content, resume):
+    file = tmp_path / name
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    elif content == "arrays":
+        np.savez(file, mine=np.arange(3))
+    else:
+        np.savez(file, facts=np.array('{"mine": 1}'))
+    before = file.read_bytes()
+    with pytest.raises(ValueError, match="move it away.*Received: .*" + name):
+        tiny_task(None).finetune(
+            tiny_data(), folder=tmp_path, resume=resume, verbose=0
+        )
+    assert file.read_bytes() == before and len(list(tmp_path.iterdir())) == 1

@@ -9,7 +9,6 @@ import contextlib
 import io
 import itertools
 import pathlib
-import pickle
 import sys
 import tempfile
 
@@ -17,7 +16,7 @@ import keras
 import numpy as np
 
 from zoo import presets
-from zoo.export import PLACES, in_float32, run_python
+from zoo.export import PLACES, fresh, in_float32, run_python
 from zoo.export.saved_model import (
     has_attention,
     one_or_all,
@@ -177,15 +176,16 @@ def _prove(kind, path, requests, expected, tolerance):
 def _answers(kind, path, requests):
     """What the export answers, in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        asked = pathlib.Path(folder, "requests.pickle")
-        answers = pathlib.Path(folder, "answers.pickle")
-        asked.write_bytes(pickle.dumps(requests))
-        fresh = pathlib.Path(__file__).with_name("fresh.py")
+        asked = pathlib.Path(folder, "requests.npz")
+        answers = pathlib.Path(folder, "answers.npz")
+        signatures, inputs = zip(*requests)
+        np.savez(asked, signatures=signatures, **fresh.pack(inputs))
         run_python(
-            ["-P", *map(str, (fresh, kind, path, asked, answers))],
+            ["-P", *map(str, (fresh.__file__, kind, path, asked, answers))],
             f"Running {path}",
         )
-        return pickle.loads(answers.read_bytes())
+        with np.load(answers) as arrays:
+            return fresh.unpack(arrays)
 
 
 def _difference(name, expected, actual):

@@ -13,6 +13,7 @@ from zoo.reading import Reading
 from zoo.sentence_matching import picture
 from zoo.sentence_matching.abcnn import abcnn
 from zoo.sentence_matching.mwan import mwan
+from zoo.task import check_loss
 
 
 class SentenceMatching(Reading):
@@ -142,6 +143,9 @@ class SentenceMatching(Reading):
 
         Returns:
             Dict from metric to float: what `measures` gives, and `"loss"`.
+
+        Raises:
+            ValueError: If the loss is not finite.
         """
         data = self.to_measure(data)
         labels = self.in_own_classes(data).labels
@@ -152,10 +156,9 @@ class SentenceMatching(Reading):
         shares = np.exp(logits - highest)
         shares /= shares.sum(axis=1, keepdims=True)
         right = np.maximum(shares[np.arange(len(labels)), labels], 1e-300)
-        return {
-            **self.measures(labels, shares, data),
-            "loss": float(-np.log(right).mean()),
-        }
+        loss = float(-np.log(right).mean())
+        check_loss(loss)
+        return {**self.measures(labels, shares, data), "loss": loss}
 
     def measures(self, labels, probabilities, data):
         """The metrics of a kind of task.

@@ -72,6 +72,24 @@ def in_this_process(monkeypatch):
     monkeypatch.setattr(parity, "_answers", answers)
 
 
+def test_what_is_asked_and_answered_travels_without_pickles(tmp_path):
+    asked = [
+        {"image_bytes": [b"ends with a zero\0", b"", "\u00e9"]},
+        {"left": ["a"], "x": np.arange(6.0).reshape(2, 3)},
+        {
+            "label": np.array([b"b\0", b"c"], object),
+            "decoded": np.array([True]),
+        },
+    ]
+    np.savez(tmp_path / "asked.npz", **fresh.pack(asked))
+    with np.load(tmp_path / "asked.npz", allow_pickle=False) as arrays:
+        first, second, third = fresh.unpack(arrays)
+    assert first == {"image_bytes": [b"ends with a zero\0", b"", b"\xc3\xa9"]}
+    assert second["left"] == [b"a"]
+    np.testing.assert_array_equal(second["x"], asked[1]["x"])
+    assert third["label"] == [b"b\0", b"c"] and third["decoded"].dtype == bool
+
+
 def test_reports_the_largest_difference_and_its_output():
     expected = {"logits": LOGITS, "probabilities": LOGITS}
     actual = {"logits": LOGITS + 2e-5, "probabilities": LOGITS + 8e-6}

@@ -390,3 +390,11 @@ def test_the_users_own_compile_stays(trained):
     trained.model.compile("sgd", "mse")
     trained.evaluate(tiny_data(3))
     assert trained.model.loss == "mse"
+
+
+def test_what_is_no_number_is_not_measured():
+    task = tiny_task(None)
+    head = task.model.get_layer("logits")
+    head.set_weights([weight * np.nan for weight in head.get_weights()])
+    with pytest.raises(ValueError, match="Received: loss=nan"):
+        task.evaluate(tiny_data(6))

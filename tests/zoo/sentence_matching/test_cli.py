@@ -18,9 +18,11 @@ from tests.zoo.sentence_matching.tiny import (
     tiny_recipe,
     tiny_selector,
 )
-from zoo import presets, recipes
+from zoo import recipes
 from zoo.cli import app
 from zoo.data.pairs import load_pairs
+
+pytestmark = pytest.mark.usefixtures("home")
 
 LEFT, RIGHT = "Blick, dax WUG!", "A dax; zorblax?"
 QUESTION = "Does blick dax?"
@@ -45,16 +47,6 @@ def shelf(tmp_path_factory):
     task.measure(test)
     task.save(home / "ranking_tiny")
     return home
-
-
-@pytest.fixture(autouse=True)
-def home(shelf, tmp_path, monkeypatch):
-    """Only the shelf is at hand; what a command writes goes to a new folder."""
-    monkeypatch.setenv("KERAS_ATTENTION_ZOO_HOME", str(shelf))
-    monkeypatch.delenv("KERAS_ATTENTION_ZOO_URL", raising=False)
-    monkeypatch.setattr(presets, "CHECKOUT", tmp_path / "none")
-    monkeypatch.chdir(tmp_path)
-    return shelf
 
 
 @pytest.fixture(autouse=True)

@@ -728,3 +728,13 @@ def test_metrics_of_one_question_are_those_of_the_module(selector):
     assert selector.evaluate(data)["map"] == pytest.approx(
         metrics.mean_average_precision(data.labels, found, data.groups)
     )
+
+
+@pytest.mark.parametrize("make", [tiny_matcher, tiny_selector])
+def test_what_is_no_number_is_not_measured(make):
+    task = make()
+    head = task.model.get_layer("logits")
+    head.set_weights([weight * np.nan for weight in head.get_weights()])
+    data = tiny_pairs(8) if make is tiny_matcher else tiny_questions(8)
+    with pytest.raises(ValueError, match="Received: loss=nan"):
+        task.evaluate(data)

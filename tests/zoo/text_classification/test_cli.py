@@ -16,10 +16,12 @@ from tests.zoo.text_classification.tiny import (
     tiny_recipe,
     tiny_texts,
 )
-from zoo import presets, recipes
+from zoo import recipes
 from zoo.cli import app
 from zoo.data.texts import load_texts
 from zoo.text_classification.task import TextClassification
+
+pytestmark = pytest.mark.usefixtures("home")
 
 TEXT = "Lamp, house LOVELY! Tree road."
 
@@ -47,16 +49,6 @@ def shelf(tmp_path_factory):
     }
     task.save(home / "transformer_tiny")
     return home
-
-
-@pytest.fixture(autouse=True)
-def home(shelf, tmp_path, monkeypatch):
-    """Only the shelf is at hand; what a command writes goes to a new folder."""
-    monkeypatch.setenv("KERAS_ATTENTION_ZOO_HOME", str(shelf))
-    monkeypatch.delenv("KERAS_ATTENTION_ZOO_URL", raising=False)
-    monkeypatch.setattr(presets, "CHECKOUT", tmp_path / "none")
-    monkeypatch.chdir(tmp_path)
-    return shelf
 
 
 def run(*words, stdin=None):
