@@ -37,8 +37,8 @@ from keras import ops
 
 from keras_attention import AttentionLayer, BahdanauAttention
 from zoo import task
+from zoo.atomic import replacing
 from zoo.data.texts import key_sentences
-from zoo.files import replacing
 from zoo.text_classification.task import TextClassification
 
 FIGURES = pathlib.Path(__file__).with_suffix(".json")

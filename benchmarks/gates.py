@@ -19,8 +19,8 @@ import numpy as np
 import typer
 
 from zoo import task
+from zoo.atomic import replacing
 from zoo.data.images import load_images
-from zoo.files import replacing
 from zoo.image_classification.recipes import RECIPES
 from zoo.image_classification.task import ImageClassification
 

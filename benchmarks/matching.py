@@ -26,7 +26,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from zoo import metrics, presets, recipes
-from zoo.files import replacing
+from zoo.atomic import replacing
 from zoo.sentence_matching.mwan import WAYS
 from zoo.sentence_matching.overlap_features import OverlapFeatures
 

@@ -20,7 +20,7 @@ import typer
 
 import zoo
 from zoo import recipes
-from zoo.files import replacing
+from zoo.atomic import replacing
 
 TWINS = {
     "han_imdb": "han_average_imdb",

@@ -28,7 +28,7 @@ import typer
 
 import keras_attention as ka
 from zoo import task
-from zoo.files import replacing
+from zoo.atomic import replacing
 
 LENGTHS = (128, 512, 2048, 8192)
 LIMIT = 8 * 1024  # MiB

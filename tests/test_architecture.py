@@ -29,7 +29,7 @@ FLOORS = [
     ("zoo/<task>",),
     ("zoo/export", "zoo/serving"),
     (
-        "zoo/blocks",
+        "zoo/word_networks",
         "zoo/classification",
         "zoo/plan",
         "zoo/task",
@@ -40,7 +40,7 @@ FLOORS = [
     ("zoo/folder",),
     ("zoo/weights",),
     ("zoo/writable",),
-    ("zoo/cards", "zoo/data", "zoo/metrics", "zoo/files"),
+    ("zoo/cards", "zoo/data", "zoo/metrics", "zoo/atomic"),
     ("keras_attention",),
     ("keras_attention/functional",),
 ]

@@ -309,7 +309,7 @@ def look(
 ):
     """Answer as `predict`, and draw where the model looked."""
     from keras_attention import pictures
-    from zoo.files import folders_made
+    from zoo.atomic import folders_made
     from zoo.task import Task
     from zoo.writable import check_writable
 

@@ -16,9 +16,9 @@ from rich.table import Table
 
 from keras_attention import pictures
 from zoo import export, presets
+from zoo.atomic import check_unclaimed, listed_by, replacing, sha256_of_all
 from zoo.data.images import load_images
 from zoo.export import run_python
-from zoo.files import check_unclaimed, listed_by, replacing, sha256_of_all
 from zoo.image_classification.picture import where_it_looked
 from zoo.task import count_parameters
 from zoo.writable import check_writable

@@ -15,8 +15,8 @@ import stat
 import numpy as np
 
 from zoo import cards
+from zoo.atomic import check_unclaimed, replacing, sha256
 from zoo.cards import PresetError
-from zoo.files import check_unclaimed, replacing, sha256
 from zoo.weights import read_weights
 from zoo.writable import SMALL, check_writable
 

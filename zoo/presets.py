@@ -23,9 +23,9 @@ import keras
 
 from zoo import cards, weights
 from zoo import folder as folders
+from zoo.atomic import replacing, sha256
 from zoo.cards import FORMAT_VERSION
 from zoo.cards import PresetError as PresetError
-from zoo.files import replacing, sha256
 from zoo.folder import check_replaceable as check_replaceable
 
 # A wheel carries the folder inside the package, a checkout beside it.

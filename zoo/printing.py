@@ -167,7 +167,7 @@ def exports_table(found):
 
 def save_page(page, path):
     """Writes what rich prints as a page of HTML."""
-    from zoo.files import replacing
+    from zoo.atomic import replacing
 
     paper = SafeConsole(record=True, file=io.StringIO(), width=100)
     paper.print(page)

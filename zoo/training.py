@@ -18,7 +18,7 @@ import zipfile
 import keras
 import numpy as np
 
-from zoo.files import replacing
+from zoo.atomic import replacing
 from zoo.writable import SMALL, check_writable
 
 CHECKPOINT, LOG = "checkpoint.npz", "log.json"

@@ -4,7 +4,7 @@ import os
 import pathlib
 import shutil
 
-from zoo.files import folders_made, part_of
+from zoo.atomic import folders_made, part_of
 
 SMALL = 2**24  # bytes: cards, logs, pictures, and the smaller models
 
@@ -12,7 +12,7 @@ SMALL = 2**24  # bytes: cards, logs, pictures, and the smaller models
 def check_writable(path, size=SMALL, is_folder=False):
     """Raises unless a file or folder can be written at a path.
 
-    It writes where `zoo.files.replacing` will, and leaves nothing behind:
+    It writes where `zoo.atomic.replacing` will, and leaves nothing behind:
     folders that are missing are made and removed again. Links are followed.
 
     Args:

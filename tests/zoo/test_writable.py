@@ -12,8 +12,8 @@ import zoo
 from keras_attention import pictures
 from tests.zoo.tiny import tiny_data, tiny_task
 from zoo import demo, export, presets, recipes, training
+from zoo.atomic import replacing
 from zoo.cli import app
-from zoo.files import replacing
 from zoo.image_classification.task import ImageClassification
 from zoo.writable import check_writable
 

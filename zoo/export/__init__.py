@@ -14,13 +14,13 @@ import tempfile
 import keras
 
 from zoo import presets
-from zoo.data.tokens import SPECIAL
-from zoo.files import (
+from zoo.atomic import (
     check_unclaimed,
     listed_by,
     replacing,
     sha256_of_all,
 )
+from zoo.data.tokens import SPECIAL
 from zoo.writable import check_writable
 
 MANIFEST = "export.json"  # the SHA-256 of each file that an export wrote

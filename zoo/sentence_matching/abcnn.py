@@ -12,8 +12,8 @@ from keras import ops
 
 from keras_attention import ABCNN
 from keras_attention.functional.matching import cosine_similarity
-from zoo.blocks import AveragePooling, classify, read_pair
 from zoo.sentence_matching.overlap_features import OverlapFeatures
+from zoo.word_networks import AveragePooling, classify, read_pair
 
 PRESETS = {
     "tiny": {"embedding_dim": 8, "filters": 6, "kernel_size": 3},

@@ -9,7 +9,7 @@ import keras
 
 from keras_attention import MwAN
 from keras_attention.pair.multiway_attention import WAYS
-from zoo.blocks import classify, read_pair
+from zoo.word_networks import classify, read_pair
 
 PRESETS = {
     "tiny": {"embedding_dim": 8, "units": 6},

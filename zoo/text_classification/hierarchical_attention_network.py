@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 from keras_attention import HierarchicalAttention
-from zoo.blocks import (
+from zoo.word_networks import (
     AveragePooling,
     check_pooling,
     classify,

@@ -7,7 +7,7 @@ averages the same states.
 
 import keras
 
-from zoo.blocks import classify, embed, pool
+from zoo.word_networks import classify, embed, pool
 
 PRESETS = {
     "tiny": {"embedding_dim": 8, "units": 6, "attention_units": 8},

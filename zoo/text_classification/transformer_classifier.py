@@ -12,7 +12,7 @@ import math
 import keras
 
 from keras_attention import SinusoidalPositionEncoding, TransformerEncoder
-from zoo.blocks import classify, embed, pool
+from zoo.word_networks import classify, embed, pool
 
 PRESETS = {
     "tiny": {

@@ -18,9 +18,9 @@ from PIL import Image
 import zoo
 import zoo.export
 from tests.zoo.export.exported import some_images, stirred_task
+from zoo.atomic import sha256_of_all
 from zoo.export import fresh, litert, parity, saved_model
 from zoo.export.parity import ParityError, compare
-from zoo.files import sha256_of_all
 
 tf = pytest.importorskip("tensorflow")
 interpreter = pytest.importorskip("ai_edge_litert.interpreter")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.numbers import close
-from zoo.blocks import (
+from zoo.word_networks import (
     AveragePooling,
     classify,
     embed,

@@ -6,8 +6,8 @@ import pytest
 
 from tests.zoo.tiny import tiny_data, tiny_task
 from zoo import demo, export
+from zoo.atomic import replacing
 from zoo.export import parity
-from zoo.files import replacing
 
 
 @pytest.fixture
