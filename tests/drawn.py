@@ -23,3 +23,9 @@ def colours(name):
     import matplotlib
 
     return 255 * np.array(matplotlib.colormaps[name]([0.0, 1.0]))[:, :3]
+
+
+def bar(figure):
+    """The numbers beside the bar of colours, the last axes of a figure."""
+    ticks = figure.axes[-1].get_yticklabels()
+    return [tick.get_text() for tick in ticks]

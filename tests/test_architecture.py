@@ -58,7 +58,9 @@ MODULES = sorted(
 ROOMS = [
     module
     for module in MODULES
-    if re.fullmatch(r"keras_attention/(?!functional/)\w+/(?!__)\w+\.py", module)
+    if re.fullmatch(
+        r"keras_attention/(?!functional/|pictures/)\w+/(?!__)\w+\.py", module
+    )
 ]
 STAGES = [
     module
