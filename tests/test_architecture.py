@@ -19,8 +19,13 @@ DOORS = (
     "keras_attention/functional/gradients.py",
     "zoo/export/",
     "zoo/serving/",
+    "zoo/inputs/",
+    "zoo/outputs/",
     "zoo/data/",
 )
+
+# Folders of the zoo that are no task.
+ROOMS_OF_THE_ZOO = ("data", "export", "inputs", "outputs", "serving")
 
 # From the roof down; the longest match counts. `<task>` stands for every other
 # folder of the zoo.
@@ -28,19 +33,16 @@ FLOORS = [
     ("zoo",),
     ("zoo/<task>",),
     ("zoo/export", "zoo/serving"),
-    (
-        "zoo/word_networks",
-        "zoo/classification",
-        "zoo/plan",
-        "zoo/task",
-        "zoo/presets",
-        "zoo/reading",
-        "zoo/training",
-    ),
+    ("zoo/task",),
+    ("zoo/learning", "zoo/measuring", "zoo/presets", "zoo/word_networks"),
+    ("zoo/layer_groups", "zoo/plan", "zoo/saving", "zoo/training"),
+    ("zoo/answering", "zoo/decoding"),
+    ("zoo/outputs",),
+    ("zoo/inputs",),
     ("zoo/folder",),
     ("zoo/weights",),
     ("zoo/writable",),
-    ("zoo/cards", "zoo/data", "zoo/metrics", "zoo/atomic"),
+    ("zoo/atomic", "zoo/cards", "zoo/catalogue", "zoo/data", "zoo/metrics"),
     ("keras_attention",),
     ("keras_attention/functional",),
 ]
@@ -90,7 +92,7 @@ def floor(name):
         and len(parts) > 1
         and (ROOT / "zoo" / parts[1]).is_dir()
     ):
-        if parts[1] not in ("data", "export", "serving"):
+        if parts[1] not in ROOMS_OF_THE_ZOO:
             parts[1] = "<task>"
     known = {place: i for i, row in enumerate(FLOORS) for place in row}
     while "/".join(parts) not in known:
@@ -141,6 +143,41 @@ def test_imports_point_down(module):
         if inside and (here, there) in STAIRS:
             continue
         assert floor(there) >= floor(here), f"{module} imports {name}, above it"
+
+
+@pytest.mark.parametrize("package", ["keras_attention/", "zoo/"])
+def test_no_import_goes_round_in_a_circle(package):
+    """Not even one inside a function. The catalogue names what it imports."""
+    modules = [m for m in MODULES if m.startswith(package)]
+    asked = {}
+    for module in modules:
+        names = [name for name, *_ in imports(module) if name != package[:-1]]
+        asked[module] = {
+            f"{name.replace('.', '/')}{ending}"
+            for name in names
+            for ending in (".py", "/__init__.py")
+        } & set(modules)
+    while free := [m for m in asked if not asked[m] & asked.keys()]:
+        for module in free:
+            del asked[module]
+    assert not asked, f"these import each other: {sorted(asked)}"
+
+
+def test_a_task_is_a_few_lines():
+    from zoo import catalogue
+    from zoo.task import Task
+
+    assert len((ROOT / "zoo/task.py").read_text().splitlines()) < 300
+    for name in catalogue.TASKS:
+        kind = catalogue.task_class(name)
+        assert kind.__bases__ == (Task,) and kind.name == name
+        members = {
+            member
+            for member in vars(kind)
+            if member in vars(Task) and not member.startswith("__")
+        }
+        declared = {"name", "input", "output", "read"}
+        assert len(members - declared) <= 3, members
 
 
 @pytest.mark.parametrize("module", MODULES)

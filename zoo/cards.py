@@ -127,12 +127,12 @@ def check(card, path):
     return card
 
 
-def check_asset(asset, path):
+def check_strings(asset, role):
     """Checks what a role's file holds: labels, or a vocabulary.
 
     Args:
         asset: What `parse` read.
-        path: Where it is from, for the errors.
+        role: String. Its role.
 
     Returns:
         List of distinct strings.
@@ -146,8 +146,9 @@ def check_asset(asset, path):
         or not all(isinstance(item, str) for item in asset)
         or len(set(asset)) < len(asset)
     ):
-        raise _refused(
-            f"`{_file(path)}`", "a list of distinct strings", asset, path
+        raise PresetError(
+            f"`{role}.json` must be a list of distinct strings. "
+            f"Received: {shown(asset)}"
         )
     return asset
 
@@ -184,6 +185,11 @@ def check_arguments(builder, arguments, path):
         inner = value.items() if isinstance(value, dict) else [(name, value)]
         for key, item in inner:
             _check_argument(str(key), item, f"builder_args[{name!r}]", path)
+
+
+def is_role(text):
+    """Whether a string can be the role of an asset, and so name its file."""
+    return bool(_ROLE.fullmatch(text)) and text != "card"
 
 
 def plain(value, key="the card"):
@@ -311,8 +317,7 @@ def _dict(value):
 
 def _files(value):
     return _dict(value) and all(
-        _ROLE.fullmatch(role) and file == f"{role}.json"
-        for role, file in value.items()
+        is_role(role) and file == f"{role}.json" for role, file in value.items()
     )
 
 
@@ -395,6 +400,7 @@ _OPTIONAL_KEYS = {
         lambda value: isinstance(value, list) and all(map(_text, value)),
         "a list of names of layers",
     ),
+    "postprocessing": _OBJECT,
     "exports": _OBJECT,
 }
 

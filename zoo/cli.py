@@ -7,6 +7,7 @@ runs, and `zoo --help` answers at once.
 import contextlib
 import functools
 import importlib.metadata
+import inspect
 import logging
 import os
 import pathlib
@@ -24,6 +25,7 @@ except ModuleNotFoundError as error:
         'pip install "keras-attention-zoo[tensorflow,zoo]"'
     ) from None
 
+from zoo import catalogue  # noqa: E402
 from zoo.printing import (  # noqa: E402
     console,
     exports_table,
@@ -65,13 +67,6 @@ Inputs = Annotated[
             "dash, write --."
         )
     ),
-]
-Question = Annotated[
-    str | None, typer.Option(help="What candidates are to answer.")
-]
-Candidates = Annotated[
-    str | None,
-    typer.Option(help="A file with a candidate on each line; - is stdin."),
 ]
 Data = Annotated[
     str,
@@ -173,6 +168,28 @@ def command(name=None):
     return decorate
 
 
+def asked_by_name(function):
+    """Gives a command an option for each that the catalogue names."""
+    signature = inspect.signature(function)
+    own = [
+        parameter
+        for parameter in signature.parameters.values()
+        if parameter.kind != parameter.VAR_KEYWORD
+    ]
+    more = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[str | None, typer.Option(help=text)],
+        )
+        for name, text in catalogue.options().items()
+    ]
+    function.__signature__ = signature.replace(parameters=[*own, *more])
+    function.__annotations__ |= {each.name: each.annotation for each in more}
+    return function
+
+
 @command()
 def demo(
     out: Annotated[
@@ -272,23 +289,23 @@ def show(
 
 
 @command()
+@asked_by_name
 def predict(
     name: Name,
     inputs: Inputs = None,
-    question: Question = None,
-    candidates: Candidates = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="All probabilities, as JSON.")
     ] = False,
+    **options,
 ):
     """Label images or texts, or rank candidate answers."""
     task = _load(name)
-    raws = _raws(task, inputs, question, candidates)
+    raws = _raws(task, inputs, options)
     answers = task.predict(raws)
     if as_json:
         print_json(
             [
-                {task.noun: plain(raw), **answer}
+                {task.input.noun: plain(raw), **answer}
                 for raw, answer in zip(raws, answers)
             ]
         )
@@ -297,15 +314,15 @@ def predict(
 
 
 @command()
+@asked_by_name
 def look(
     name: Name,
     inputs: Inputs = None,
-    question: Question = None,
-    candidates: Candidates = None,
     out: Annotated[
         pathlib.Path,
         typer.Option(help="Where the picture goes; words to .html too."),
     ] = pathlib.Path("looked.png"),
+    **options,
 ):
     """Answer as `predict`, and draw where the model looked."""
     from keras_attention import pictures
@@ -326,7 +343,7 @@ def look(
     if is_page and type(task).page is Task.page:
         pictures.check_format(out)  # no page is made of its answers
     task.check_attention()
-    raws = _raws(task, inputs, question, candidates)
+    raws = _raws(task, inputs, options)
     answers = task.look(raws)
     page = task.page(answers)
     if is_page:
@@ -403,9 +420,14 @@ def evaluate(
     batch_size: Annotated[int, typer.Option(min=1)] = 250,
 ):
     """Measure a model again, beside what its card says."""
+    from zoo import measuring
+
     task = _load(name)
     card = task.card
-    test = _found(task.own_test if data is None else lambda: task.read(data))
+    if data is None:
+        test = _found(lambda: measuring.own_test(task))
+    else:
+        test = _found(lambda: task.read(data, "test"))
     results = task.evaluate(test, batch_size, verbose=_verbose())
 
     same_data = test.sha256() == card["data"].get("test_sha256")
@@ -433,7 +455,8 @@ def evaluate(
             verdict,
         )
     console.print(
-        f"{test.name}, {test.split}: {task.count(test):,} {task.noun}s"
+        f"{test.name}, {test.split}: {task.output.count(test):,} "
+        f"{task.input.noun}s"
     )
     console.print(table)
     if card["metrics"]:
@@ -529,6 +552,7 @@ def finetune(
     run = runs / out.resolve().name
     training.check_folder(run)
     task = _load(name)
+    presets.check_replaceable(out, roles=task.assets)
     learned = _found(lambda: task.read(data, "train"))
     # Before training: there must be some to measure on.
     test = _found(lambda: task.read(data, "test"))
@@ -544,7 +568,7 @@ def finetune(
     tuned.save(out)
     console.print(f"{test.name}, {test.split}: {metrics_line(tuned.card)}")
     console.print(f"model: {out}", soft_wrap=True)
-    console.print(f"try: zoo look {out} {task.asked}", soft_wrap=True)
+    console.print(f"try: zoo look {out} {task.input.asked}", soft_wrap=True)
 
 
 @command()
@@ -633,16 +657,24 @@ def _verbose():
     return "auto" if sys.stdout.isatty() else 0
 
 
-def _raws(task, inputs, question, candidates):
-    """What is asked: arguments, or a question and a file of candidates."""
-    if (question is None) != (candidates is None) or (
-        bool(inputs) == (question is not None)
-    ):
+def _raws(task, inputs, options):
+    """What is asked: arguments, or the options that a task has of its own."""
+    options = {k: v for k, v in options.items() if v is not None}
+    own = catalogue.TASKS[task.name].get("options", {})
+    for name in options:
+        if name not in own:
+            tasks = [
+                task
+                for task, entry in catalogue.TASKS.items()
+                if name in entry.get("options", {})
+            ]
+            raise ValueError(
+                f"--{name} is for models of the task {' or '.join(tasks)}. "
+                f"Received: {name}={options[name]!r}, a model of {task.name}"
+            )
+    if not inputs and not options and not own:
         raise ValueError(
-            "Give either arguments or both --question and --candidates. "
-            f"Received: {len(inputs or ())} arguments, question={question!r}, "
-            f"candidates={candidates!r}"
+            f"There must be something to answer: {task.input.asked}. "
+            "Received: no arguments"
         )
-    if question is not None:
-        return task.from_question(question, candidates)
-    return task.from_shell(inputs)
+    return task.input.from_shell(inputs or [], options)

@@ -18,9 +18,8 @@ from keras_attention import pictures
 from zoo import export, presets
 from zoo.atomic import check_unclaimed, listed_by, replacing, sha256_of_all
 from zoo.data.images import load_images
-from zoo.export import run_python
-from zoo.image_classification.picture import where_it_looked
-from zoo.task import count_parameters
+from zoo.export.apart import run_python
+from zoo.saving import count_parameters
 from zoo.writable import check_writable
 
 WITH_ATTENTION = "cbam_resnet20_cifar10"
@@ -115,9 +114,9 @@ def run(
     with _step(console, "exported it; each export answered in a new process"):
         exports = looking.export(folder / EXPORTED)
     with _step(console, f"timed each export, {repeats} times one image"):
-        one = looking.preprocess(shown.images[:1])
+        one = looking.input.arrays(shown.images[:1])
         for format, facts in exports.items():
-            seconds = _latencies(looking, format, facts["path"], one, repeats)
+            seconds = _latencies(format, facts["path"], one, repeats)
             facts["milliseconds"] = 1e3 * statistics.median(seconds)
     _show_exports(console, exports)
 
@@ -187,7 +186,7 @@ def _check_replaceable(task, shown, folder):
     for place in (PICTURE, _digit(shown)):
         check_unclaimed(folder, [place], digests)
         check_writable(folder / place)
-    presets.check_replaceable(folder / MODEL)
+    presets.check_replaceable(folder / MODEL, roles=task.assets)
     export.check_replaceable(task, folder / EXPORTED, task.formats)
 
 
@@ -200,21 +199,20 @@ def _picture(task, shown, folder):
     from PIL import Image
 
     answers = task.look(list(shown.images))
-    figure = where_it_looked(task.preprocess(shown.images), answers)
+    figure = task.picture(shown.images, answers)
     path = pictures.save_figure(figure, folder / PICTURE)
     digit = folder / _digit(shown)
     Image.fromarray(shown.images[-1][..., 0]).save(digit)
     return path, digit
 
 
-def _latencies(task, format, path, one, repeats):
+def _latencies(format, path, one, repeats):
     """Seconds of each answer to one input, in a process of its own."""
-    (name,) = task.signatures()["tensors"]
     script = pathlib.Path(__file__).parent / "export" / "latency.py"
     with tempfile.TemporaryDirectory() as temporary:
         asked = pathlib.Path(temporary, "inputs.npz")
         times = pathlib.Path(temporary, "times.json")
-        np.savez(asked, **{name: one})
+        np.savez(asked, **one)
         arguments = (script, format, path, asked, repeats, times)
         run_python(["-P", *map(str, arguments)], f"Timing {path}")
         return json.loads(times.read_text())

@@ -20,9 +20,8 @@ from zoo.cards import PresetError
 from zoo.weights import read_weights
 from zoo.writable import SMALL, check_writable
 
-# Every name that a model's folder may have.
-ASSETS = ("labels.json", "vocabulary.json")
-FILES = ("card.json", "golden.npz", "model.keras", *ASSETS)
+# What every model's folder has; beside them a `<role>.json` for each asset.
+FILES = ("card.json", "golden.npz", "model.keras")
 
 # Bytes of a file at most, by its ending.
 LARGEST = {".json": 2**25, ".npz": 2**26, ".keras": 2**31}
@@ -51,8 +50,8 @@ def read(folder):
         folder: `pathlib.Path`.
 
     Returns:
-        `(card, assets, weights)`: dict, dict from role to list of strings, and
-        `zoo.weights.Stored`.
+        `(card, assets, weights)`: dict, dict from role to a JSON value, of
+        which nothing is known but that it is one, and `zoo.weights.Stored`.
 
     Raises:
         PresetError: If a file is missing, altered, or not what it must be.
@@ -63,9 +62,7 @@ def read(folder):
         for file, digest in card["sha256"].items()
     }
     assets = {
-        role: cards.check_asset(
-            cards.parse(found[file], folder / file), folder / file
-        )
+        role: cards.parse(found[file], folder / file)
         for role, file in card["assets"].items()
     }
     path = folder / "model.keras"
@@ -141,7 +138,7 @@ def write(part, card, model, assets, inputs, outputs):
         part: `pathlib.Path` of an empty folder.
         card: Dict: every key but `assets` and `sha256`.
         model: `keras.Model`, not compiled.
-        assets: Dict from role to list of strings.
+        assets: Dict from role to a JSON value.
         inputs: List of arrays, the golden ones.
         outputs: List of arrays, what the model answers to them.
 
@@ -153,10 +150,10 @@ def write(part, card, model, assets, inputs, outputs):
     """
     files = {role: f"{role}.json" for role in assets}
     card = {**cards.plain(card), "assets": files}
-    if not set(files.values()) <= set(ASSETS):
+    if not all(map(cards.is_role, assets)):
         raise PresetError(
-            f"The assets of a model must be in files among {ASSETS}. "
-            f"Received: assets={list(assets)!r}"
+            "The role of an asset must have lower-case letters, digits and _ "
+            f"only. Received: assets={list(assets)!r}"
         )
     model.save(part / "model.keras")
     for role, asset in assets.items():
@@ -177,12 +174,13 @@ def write(part, card, model, assets, inputs, outputs):
 
 
 @contextlib.contextmanager
-def replacing_model(folder):
+def replacing_model(folder, roles=()):
     """A temporary folder, which takes the place of a model if all goes well.
 
     Args:
         folder: `pathlib.Path`. Of what is there only the files that its card
             lists are replaced; the others stay.
+        roles: As in `check_replaceable`.
 
     Yields:
         The `pathlib.Path` of the temporary folder, made and empty.
@@ -190,19 +188,26 @@ def replacing_model(folder):
     Raises:
         PresetError: As `check_replaceable`.
     """
-    listed = check_replaceable(folder)
+    listed = check_replaceable(folder, roles=roles)
     with replacing(folder, listed) as part:
         part.mkdir()
         yield part
 
 
-def check_replaceable(folder, size=SMALL):
+def is_file_of_model(name):
+    """Whether a name is one that a model's folder may have."""
+    role, dot, ending = name.rpartition(".")
+    return name in FILES or (ending == "json" and cards.is_role(role))
+
+
+def check_replaceable(folder, size=SMALL, roles=()):
     """Refuses to write a model over anything but a model, or in vain.
 
     Args:
         folder: Path. It may be new, empty, or hold a model, beside which other
             files may lie.
         size: Integer. Bytes that the model will take, about.
+        roles: Strings. Those of the assets that the model will have.
 
     Returns:
         Set of the names of the files in it that may be replaced.
@@ -239,6 +244,6 @@ def check_replaceable(folder, size=SMALL):
             "Only a model that this package wrote is replaced, which is told "
             f"by its card. Received: {folder}: {error}"
         ) from error
-    others = [name for name in FILES if name != "card.json"]
+    others = {*FILES[1:], *(f"{role}.json" for role in roles), *listed}
     check_unclaimed(folder, others, listed, PresetError)
     return {"card.json", *listed}

@@ -1,6 +1,53 @@
-"""How well candidates are ranked: the right ones of a question first."""
+"""What is measured: the loss of labels, and how well candidates are ranked."""
 
 import numpy as np
+
+
+def softmax(logits):
+    """Shares in full precision.
+
+    Args:
+        logits: Floats, `(..., classes)`.
+
+    Returns:
+        float64 array of the same shape.
+    """
+    logits = np.asarray(logits, "float64")
+    shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return shares / shares.sum(axis=-1, keepdims=True)
+
+
+def cross_entropy(logits, labels):
+    """Mean of minus the logarithm of the right label's share.
+
+    Args:
+        logits: Floats, `(N, classes)`.
+        labels: Integers, `(N,)`.
+
+    Returns:
+        Float.
+    """
+    right = softmax(logits)[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(right, 1e-300)).mean())
+
+
+def check_loss(loss):
+    """Raises unless a measured loss is a finite number.
+
+    Args:
+        loss: Float.
+
+    Raises:
+        ValueError: If it is not. Answers that are no numbers count as the
+            first class, so no metric means anything then.
+    """
+    if not np.isfinite(loss):
+        raise ValueError(
+            "The loss must be a finite number, or the metrics are not of "
+            "answers: the model's weights are not finite, or overflow; a "
+            "training that diverged needs a lower `learning_rate`. "
+            f"Received: loss={loss}"
+        )
 
 
 def mean_average_precision(labels, scores, groups):

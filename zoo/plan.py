@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import inspect
 import math
 import numbers
 
@@ -156,6 +157,54 @@ class Plan:
             what = "names of layers" if known is None else f"among {[*known]}"
             raise _refused(name, f"a list of strings, {what}", value)
         object.__setattr__(self, name, tuple(value))
+
+
+def takes_a_plan(method):
+    """Shows the options of `Plan` in a method's signature.
+
+    Args:
+        method: A function that hands its `**plan` to `Plan`.
+
+    Returns:
+        The function, which says what it takes to `help` and to editors.
+    """
+    signature = inspect.signature(method)
+    own = [
+        parameter
+        for parameter in signature.parameters.values()
+        if parameter.kind != parameter.VAR_KEYWORD
+    ]
+    options = [
+        parameter.replace(kind=parameter.KEYWORD_ONLY)
+        for name, parameter in inspect.signature(Plan).parameters.items()
+        if name != "jit_compile"
+    ]
+    method.__signature__ = signature.replace(parameters=[*own, *options])
+    return method
+
+
+def made(options):
+    """The plan of some options.
+
+    Args:
+        options: Dict, arguments of `Plan`.
+
+    Returns:
+        `Plan`.
+
+    Raises:
+        TypeError: If there is no such option; near ones are listed.
+        ValueError: As `Plan`.
+    """
+    known = list(inspect.signature(Plan).parameters)
+    for name in options:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=2, cutoff=0.6)
+            raise TypeError(
+                f"A training has no option {name!r}"
+                + (f"; near: {near}" if near else f"; it has {known}")
+            )
+    return Plan(**options)
 
 
 def checked_validation(validation):

@@ -10,7 +10,6 @@ What is missing or altered raises; nothing falls back to random weights.
 import difflib
 import fnmatch
 import http.client
-import importlib
 import json
 import os
 import pathlib
@@ -19,12 +18,9 @@ import urllib.parse
 import urllib.request
 import warnings
 
-import keras
-
-from zoo import cards, weights
+from zoo import cards, catalogue, saving
 from zoo import folder as folders
 from zoo.atomic import replacing, sha256
-from zoo.cards import FORMAT_VERSION
 from zoo.cards import PresetError as PresetError
 from zoo.folder import check_replaceable as check_replaceable
 
@@ -33,25 +29,7 @@ _CARRIED = pathlib.Path(__file__).parent / "saved_models"
 _BESIDE = pathlib.Path(__file__).parent.parent / "saved_models"
 CHECKOUT = _CARRIED if _CARRIED.is_dir() else _BESIDE
 
-TASKS = {
-    "answer_selection": "zoo.sentence_matching.task:AnswerSelection",
-    "image_classification": "zoo.image_classification.task:ImageClassification",
-    "sentence_matching": "zoo.sentence_matching.task:SentenceMatching",
-    "text_classification": "zoo.text_classification.task:TextClassification",
-}
-
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
-
-
-def task_class(name):
-    """The class of a kind of task, imported when asked for."""
-    if name not in TASKS:
-        raise PresetError(
-            f"The card's `task` must be one of {sorted(TASKS)}. "
-            f"Received: task={cards.shown(name)}"
-        )
-    module, attribute = TASKS[name].split(":")
-    return getattr(importlib.import_module(module), attribute)
 
 
 def load(name):
@@ -67,7 +45,7 @@ def load(name):
         PresetError: If there is no such preset (near names are listed), or
             one of its files is missing, altered or cut short.
     """
-    return _task(find(name))
+    return saving.load(find(name))
 
 
 def card(name):
@@ -98,9 +76,10 @@ def list_models(task=None, filter=None):
     Raises:
         PresetError: If the task is unknown.
     """
-    if task is not None and task not in TASKS:
+    if task is not None and task not in catalogue.TASKS:
         raise PresetError(
-            f"`task` must be one of {sorted(TASKS)}. Received: task={task!r}"
+            f"`task` must be one of {sorted(catalogue.TASKS)}. "
+            f"Received: task={task!r}"
         )
     found = {}
     for manifest in _manifests():
@@ -177,55 +156,6 @@ def find(name):
     )
 
 
-def save(task, folder):
-    """Writes a task's folder: model, assets, golden answer and card.
-
-    Args:
-        task: A `Task`.
-        folder: Path. A model that is there is replaced, at once, at the end;
-            other files beside it stay.
-
-    Returns:
-        The `pathlib.Path` of the folder.
-
-    Raises:
-        PresetError: If the folder holds anything but a model, or the task's
-            network is not one that `load` can build again.
-    """
-    from zoo.task import count_parameters, versions
-
-    folder = pathlib.Path(folder).absolute()
-    check_replaceable(folder, 8 * task.model.count_params())
-    weights.check_finite(task.model, folder)
-    # Without the optimizer's state, which is as large as the weights.
-    model = keras.Model(
-        task.model.input, task.model.output, name=task.model.name
-    )
-    sealed = {
-        "format_version": FORMAT_VERSION,
-        "name": folder.name,
-        **{k: v for k, v in task.card.items() if k not in _SEALED},
-        "dtype": _dtype(task.model),
-        "frozen_layers": [la.name for la in model.layers if not la.trainable],
-        "parameters": count_parameters(task.model),
-        "versions": versions(),
-    }
-    inputs = task.golden_inputs()
-    outputs = task.model(inputs, training=False)
-    with folders.replacing_model(folder) as part:
-        sealed = folders.write(
-            part,
-            sealed,
-            model,
-            task.assets,
-            keras.tree.flatten(inputs),
-            list(map(keras.ops.convert_to_numpy, keras.tree.flatten(outputs))),
-        )
-        _task(part)  # what cannot be loaded is not saved
-    task.card = sealed
-    return folder
-
-
 def write_manifest(folder=CHECKOUT):
     """Writes `manifest.json` from the cards of a folder of presets.
 
@@ -284,100 +214,6 @@ def url():
     return os.environ.get("KERAS_ATTENTION_ZOO_URL", "").rstrip("/")
 
 
-# What `save` finds out anew; the card's own word does not count.
-_SEALED = (
-    "format_version",
-    "name",
-    "dtype",
-    "frozen_layers",
-    "parameters",
-    "versions",
-    "assets",
-    "sha256",
-)
-
-
-def _task(folder):
-    """The task of a folder, its network built by our own code."""
-    path = folder / "card.json"
-    card, assets, stored = folders.read(folder)
-    kind = task_class(card["task"])
-    if card["builder"] not in kind.builders:
-        raise PresetError(
-            f"The card's `builder` must be one of {sorted(kind.builders)}, "
-            f"the networks of {kind.name}. A network of your own is saved by "
-            "`task.model.save(file)`. "
-            f"Received: builder={cards.shown(card['builder'])} in {path}"
-        )
-    if set(assets) != set(kind.roles):
-        raise PresetError(
-            f"The card's `assets` must be those of {kind.name}: "
-            f"{sorted(kind.roles)}. "
-            f"Received: assets={sorted(assets)} in {path}"
-        )
-    builder = kind.builders[card["builder"]]
-    cards.check_arguments(builder, card["builder_args"], path)
-    _check_fit(kind, card, assets, path)
-
-    from zoo.training import dtype_policy
-
-    with dtype_policy(card.get("dtype", "float32")):
-        model = weights.build(lambda: builder(**card["builder_args"]), stored)
-    weights.load_weights(model, stored)
-    names = {layer.name: layer for layer in model.layers}
-    for name in card.get("frozen_layers", ()):
-        if name not in names:
-            raise PresetError(
-                "The card's `frozen_layers` must be layers of the network. "
-                f"Received: {cards.shown(name)} in {path}"
-            )
-        names[name].trainable = False
-    return kind(model, card, assets)
-
-
-def _check_fit(kind, card, assets, path):
-    """Refuses a network that does not fit the words or the preprocessing."""
-    recipe = {
-        "builder_args": card["builder_args"],
-        "tokens": card["preprocessing"],
-    }
-    try:
-        expected = {
-            "builder_args": kind.builder_args(recipe, assets),
-            "preprocessing": kind.preprocessing(recipe, assets),
-        }
-    except (ValueError, TypeError, KeyError) as error:
-        raise PresetError(
-            "The card's `preprocessing` and `builder_args` must be those of "
-            f"{kind.name}, and fit its assets. "
-            f"Received: {path}: {type(error).__name__}: {error}"
-        ) from error
-    for key, values in expected.items():
-        for name in sorted(values.keys() | card[key].keys()):
-            own, given = values.get(name), card[key].get(name)
-            if name not in card[key] or own != given or name not in values:
-                raise PresetError(
-                    f"`{name}` in the card's `{key}` must fit the labels, the "
-                    f"vocabulary and the network: {cards.shown(own)}. "
-                    f"Received: {name}={cards.shown(given)} in {path}"
-                )
-
-
-def _dtype(model):
-    """The policy that the network was built in."""
-    layers = model._flatten_layers(include_self=False)
-    names = {layer.dtype_policy.name for layer in layers} - {"float32"}
-    # Logits are float32 in any.
-    if not names:
-        return "float32"
-    if len(names) > 1 or not names <= set(cards.DTYPES):
-        raise PresetError(
-            "A model is saved in one dtype policy among "
-            f"{cards.DTYPES}. Received: layers in {sorted(names)}"
-        )
-    return names.pop()
-
-
 def _manifests():
     for folder in (CHECKOUT, cache()):
         yield _cards(folder)
@@ -432,13 +268,13 @@ def _checked_manifest(data, path):
             or not isinstance(entry.get("task"), str)
             or not isinstance(entry.get("sha256"), dict)
             or not {"card.json", "model.keras"} <= set(entry["sha256"])
-            or not set(entry["sha256"]) <= set(folders.FILES)
+            or not all(map(folders.is_file_of_model, entry["sha256"]))
             or not all(isinstance(x, str) for x in entry["sha256"].values())
         ):
             raise PresetError(
                 "An entry of a manifest must have a plain name, `task`, a "
                 "string, and `sha256`, an object whose keys are files of a "
-                f"model: {folders.FILES}. Received: {cards.shown(name)}: "
+                f"model. Received: {cards.shown(name)}: "
                 f"{cards.shown(entry)} in {path}"
             )
     return manifest

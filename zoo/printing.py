@@ -10,7 +10,6 @@ import contextlib
 import io
 import json
 import sys
-import textwrap
 import unicodedata
 import warnings
 
@@ -181,85 +180,28 @@ def plain(raw):
 
 
 def print_answers(task, raws, answers):
-    """Prints the answers of a task as a table, or each ranking as one."""
-    if "answers" in answers[0]:
-        for answer in answers:
-            _print_ranking(answer)
-        return
-    table = Table(box=box.SIMPLE)
-    table.add_column(task.noun, overflow="fold")
-    table.add_column("answer", style="bold")
-    table.add_column("", justify="right")
-    table.add_column("then")
-    for raw, answer in zip(raws, answers):
-        others = list(answer["probabilities"].items())[1:3]
-        table.add_row(
-            _shown(task, raw, answer),
-            answer["label"],
-            _percent(answer["probability"]),
-            ", ".join(f"{label} {_percent(share)}" for label, share in others),
-        )
-    console.print(table)
+    """Prints the answers of a task as tables."""
+    notes = [answer.get("answers", [answer])[0] for answer in answers]
+    shown = list(map(task.input.shown, raws, notes))
+    for title, columns, rows in task.output.tables(
+        task.input.noun, shown, answers
+    ):
+        table = Table(title=title and Text(title), box=box.SIMPLE)
+        for place, name in enumerate(columns):
+            numeric = all(map(_is_numeric, (row[place] for row in rows)))
+            table.add_column(
+                name,
+                overflow="fold",
+                justify="right" if numeric else "left",
+                style="bold" if name in ("answer", "score") else None,
+            )
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
 
 
-def _print_ranking(answer):
-    from keras_attention.pictures import printable
-
-    first = answer["answers"][0]
-    question = printable(answer["question"], " ") + _unread(
-        first["cut"][1], first["unknown"][1]
-    )
-    table = Table(title=Text(question), box=box.SIMPLE)
-    table.add_column("", justify="right")
-    table.add_column("score", justify="right", style="bold")
-    table.add_column("candidate", overflow="fold")
-    for rank, each in enumerate(answer["answers"], 1):
-        text = printable(each["text"], " ")
-        unread = _unread(each["cut"][0], each["unknown"][0])
-        table.add_row(str(rank), f"{each['score']:.4f}", text + unread)
-    console.print(table)
-
-
-def _shown(task, raw, answer):
-    if isinstance(raw, tuple):
-        return "\n".join(
-            _beginning(text) + _unread(cut, unknown)
-            for text, cut, unknown in zip(raw, answer["cut"], answer["unknown"])
-        )
-    if not isinstance(raw, str):
-        return str(raw)
-    unread = _unread(answer["cut"], answer["unknown"], task.tokens.keep)
-    return _beginning(raw) + unread
-
-
-def _unread(cut, unknown, keep="first"):
-    """That words were beyond the length, or not in the vocabulary."""
-    from keras_attention.pictures import shortened
-
-    notes = []
-    if cut:
-        end = "beginning" if keep == "last" else "end"
-        words = "word" if cut == 1 else "words"
-        notes.append(f"{cut:,} {words} at its {end} not read")
-    if unknown:
-        words = ", ".join(shortened(word, 20) for word in unknown[:3])
-        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
-        notes.append(f"not in the vocabulary: {words}{more}")
-    return f" [{'; '.join(notes)}]" if notes else ""
-
-
-def _beginning(text):
-    from keras_attention.pictures import printable
-
-    shown = printable(text, " ")
-    beginning = textwrap.shorten(shown, 60, placeholder=" ...")
-    if beginning == " ...".strip():  # its first word is longer than that
-        beginning = f"{shown.strip()[:56]} ..."
-    return beginning or '""'
-
-
-def _percent(share):
-    return f"{100 * share:.1f} %"
+def _is_numeric(text):
+    return not text.strip("0123456789.,+- %")
 
 
 def metrics_line(card):

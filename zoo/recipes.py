@@ -7,26 +7,11 @@ import shlex
 
 import keras
 
-from zoo import presets, training
+from zoo import catalogue, presets, saving, training
 from zoo.data import sources
-from zoo.image_classification.recipes import RECIPES as IMAGE_CLASSIFICATION
 from zoo.plan import Plan
-from zoo.sentence_matching.recipes import (
-    ANSWER_SELECTION,
-    SENTENCE_MATCHING,
-)
-from zoo.text_classification.recipes import RECIPES as TEXT_CLASSIFICATION
 
-RECIPES = {
-    name: {"task": task, **recipe}
-    for task, recipes in (
-        ("answer_selection", ANSWER_SELECTION),
-        ("image_classification", IMAGE_CLASSIFICATION),
-        ("sentence_matching", SENTENCE_MATCHING),
-        ("text_classification", TEXT_CLASSIFICATION),
-    )
-    for name, recipe in recipes.items()
-}
+RECIPES = catalogue.recipes()
 
 
 def train(
@@ -98,7 +83,9 @@ def train(
     training.check_tensorboard(tensorboard, runs)
 
     # Before the training: what is in the way would be in the way after it.
-    presets.check_replaceable(pathlib.Path(folder) / name)
+    kind = saving.task_class(recipe["task"])
+    roles = (*kind.input.roles, *kind.output.roles)
+    presets.check_replaceable(pathlib.Path(folder) / name, roles=roles)
     presets.check_manifest(folder)
     training.check_folder(pathlib.Path(runs) / name)
     task = follow(
@@ -117,13 +104,13 @@ def train(
     return task
 
 
-def follow(recipe, assets=None, dtype=None, found=None, **options):
+def follow(recipe, learned=None, dtype=None, found=None, **options):
     """Trains a task by a recipe, and measures it.
 
     Args:
         recipe: Dict, as those in `RECIPES`.
-        assets: What the kind of task takes from its training data, where
-            another run has taken it already; `None` takes it.
+        learned: The input and the output, where another run has learned them
+            from the same data already; `None` learns them.
         dtype: Name of a dtype policy, `None` for Keras's global one.
         found: Function that is called with each part of the data once it is
             read, such as one that prints its `found()`; or `None`.
@@ -134,15 +121,15 @@ def follow(recipe, assets=None, dtype=None, found=None, **options):
         A `Task`, unsaved.
     """
     recipe = dict(recipe)
-    kind = presets.task_class(recipe.pop("task"))
+    kind = saving.task_class(recipe.pop("task"))
     data = kind.read(recipe["data"], "train")
     test = kind.read(recipe["data"], "test")
     for part in (data, test) if found else ():
         found(part)
     keras.utils.set_random_seed(recipe["training"]["seed"])
-    if assets is None:
-        assets = kind.assets_from(data, recipe)
-    task = kind.untrained(recipe, dtype=dtype, **assets)
+    task = kind.untrained(
+        recipe, *(learned or kind.learn(data, recipe)), dtype=dtype
+    )
     task.fit(data, recipe, **options)
     task.measure(test)
     return task

@@ -39,7 +39,6 @@ def fit(
     schedule="one_cycle",
     weight_decay=5e-3,
     multipliers=None,
-    class_weight=None,
     early_stopping=None,
     folder=None,
     resume=True,
@@ -67,7 +66,6 @@ def fit(
             learning rate. Biases and normalisations are spared.
         multipliers: Dict from path of a variable to the factor of its learning
             rate and decay; `"adamw"` only.
-        class_weight: Dict from class to weight in the loss, or `None`.
         early_stopping: Epochs without a better validation loss (training
             loss, without `validation`) before training stops and the best
             weights come back; `None` never stops.
@@ -141,7 +139,6 @@ def fit(
             epochs=epochs,
             initial_epoch=len(run.log),
             callbacks=callbacks,
-            class_weight=class_weight,
             # Keras would shuffle the batches by Python's own generator, which
             # no checkpoint holds.
             shuffle=False,
@@ -213,42 +210,6 @@ def learning_rate_schedule(name, peak, steps):
         warmup_target=peak,
         warmup_steps=warmup_steps,
     )
-
-
-@contextlib.contextmanager
-def dtype_policy(name):
-    """Makes models inside the block compute in a dtype policy, or not if None.
-
-    Args:
-        name: `"float32"`, `"mixed_bfloat16"`, `"mixed_float16"` or `None`.
-
-    Yields:
-        Nothing.
-    """
-    before = keras.config.dtype_policy()
-    try:
-        if name is not None:
-            keras.config.set_dtype_policy(name)
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
-def balanced_class_weight(labels):
-    """Weights under which every class counts alike.
-
-    Args:
-        labels: Integers.
-
-    Returns:
-        Dict from each class that has an example to its weight; their mean over
-        the examples is one.
-    """
-    classes, counts = np.unique(labels, return_counts=True)
-    return {
-        label: len(labels) / (len(classes) * count)
-        for label, count in zip(classes.tolist(), counts.tolist())
-    }
 
 
 def weights_digest(model):

@@ -49,6 +49,25 @@ class Stored:
         return sum(math.prod(shape) for shape, _ in self.arrays.values())
 
 
+@contextlib.contextmanager
+def dtype_policy(name):
+    """Makes models inside the block compute in a dtype policy, or not if None.
+
+    Args:
+        name: `"float32"`, `"mixed_bfloat16"`, `"mixed_float16"` or `None`.
+
+    Yields:
+        Nothing.
+    """
+    before = keras.config.dtype_policy()
+    try:
+        if name is not None:
+            keras.config.set_dtype_policy(name)
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 def read_weights(data, path):
     """Takes the numbers from a `.keras` file.
 

@@ -21,6 +21,8 @@ import zoo
 from tests.zoo.tiny import tiny_data, tiny_task
 from zoo import cards, weights
 from zoo.image_classification.task import ImageClassification
+from zoo.inputs.text import Text
+from zoo.outputs.label import Label
 from zoo.text_classification.task import TextClassification
 
 
@@ -38,7 +40,7 @@ def texts(tmp_path_factory):
     }
     keras.utils.set_random_seed(0)
     task = TextClassification.untrained(
-        recipe, ["bad", "good"], vocabulary=["film", "fine", "poor"]
+        recipe, Text(["film", "fine", "poor"], length=6), Label(["bad", "good"])
     )
     return task.save(tmp_path_factory.mktemp("texts") / "whole")
 
@@ -255,7 +257,7 @@ def test_preprocessing_must_fit_the_network(forge, texts, key, value, told):
         ("blocks", 10**8, "`blocks`"),
         ("blocks", 200, "as many numbers as its file"),
         ("input_shape", [10**8, 16, 3], "`input_shape`"),
-        ("input_shape", [16, 16, 1], "`channels`"),
+        ("input_shape", [16, 16, 1], "`input_shape`"),
         ("num_classes", 10**8, "`num_classes`"),
         ("attention", "none", "must build a network"),
         ("attention", {"class_name": "Lambda"}, "builder_args"),
@@ -551,11 +553,11 @@ def test_a_network_of_the_users_own_is_refused_when_it_is_saved(tmp_path):
     inner = keras.layers.Dense(5, name="extra")(task.model.layers[-2].output)
     logits = keras.layers.Dense(3, name="logits")(inner)
     own = keras.Model(task.model.input, logits)
-    task = ImageClassification(own, task.card, task.assets)
+    task = ImageClassification(own, task.card, task.input, task.output)
     with pytest.raises(zoo.PresetError, match="without"):
         task.save(tmp_path / "own")
     unknown = {**task.card, "builder": "my_network"}
-    task = ImageClassification(own, unknown, task.assets)
+    task = ImageClassification(own, unknown, task.input, task.output)
     with pytest.raises(zoo.PresetError, match="A network of your own"):
         task.save(tmp_path / "own")
     assert tree(tmp_path) == []
@@ -569,14 +571,13 @@ def test_a_layer_that_only_the_program_has_is_refused(tmp_path):
     assert tree(tmp_path) == []
 
 
-def test_a_task_never_saves_outside_its_folder(tmp_path):
+def test_a_task_never_saves_outside_its_folder(tmp_path, monkeypatch):
     task = tiny_task("se")
-    for role in ("../../x", str(tmp_path / "x"), "card", "idf"):
-        assets = {**task.assets, role: ["a"]}
-        with pytest.raises(zoo.PresetError, match="must be in files among"):
-            ImageClassification(task.model, task.card, assets).save(
-                tmp_path / "a" / "b"
-            )
+    for role in ("../../x", str(tmp_path / "x"), "card", "Idf"):
+        assets = {role: ["a"]}
+        monkeypatch.setattr(Label, "assets", lambda self, new=assets: new)
+        with pytest.raises(zoo.PresetError, match="role of an asset"):
+            task.save(tmp_path / "a" / "b")
     assert not [path for path in tree(tmp_path) if os.path.isfile(path)]
 
 

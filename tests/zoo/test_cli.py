@@ -59,7 +59,9 @@ def shelf(tmp_path_factory):
     saved(home / "plain_tiny", None)
 
     test = load_images("digits", "test")
-    task = ImageClassification.untrained(DIGITS, test.label_names)
+    task = ImageClassification.untrained(
+        DIGITS, *ImageClassification.learn(test, DIGITS)
+    )
     task.card["data"] = {"name": "digits", "test_sha256": test.sha256()}
     found = task.evaluate(test)
     task.card["metrics"] = {

@@ -21,6 +21,7 @@ Path = pathlib.Path
 TUNE = "finetune m --data d --out o "
 TRAIN = "train cbam_resnet20_cifar10 "
 ASK = "--question q --candidates c"
+ASKED = {"question": "q", "candidates": "c"}
 
 CARD = {
     **dict.fromkeys(("name", "task", "builder"), "n"),
@@ -43,16 +44,16 @@ ROWS = [
     ("show", "as_json", "show m --json", "print_json", "value", CARD),
     ("predict", "name", "predict m a", "load", "name", "m"),
     ("predict", "inputs", "predict m a b", "predict", "raw", ["a", "b"]),
-    ("predict", "question", f"predict m {ASK}", "asked", "question", "q"),
-    ("predict", "candidates", f"predict m {ASK}", "asked", "candidates", "c"),
+    ("predict", "question", f"predict m {ASK}", "asked", "options", ASKED),
+    ("predict", "candidates", f"predict m {ASK}", "asked", "options", ASKED),
     (
         *("predict", "as_json", "predict m a --json", "print_json", "value"),
         [{"image": "a", "label": "answer"}],
     ),
     ("look", "name", "look m a", "load", "name", "m"),
     ("look", "inputs", "look m a b", "look", "raw", ["a", "b"]),
-    ("look", "question", f"look m {ASK}", "asked", "question", "q"),
-    ("look", "candidates", f"look m {ASK}", "asked", "candidates", "c"),
+    ("look", "question", f"look m {ASK}", "asked", "options", ASKED),
+    ("look", "candidates", f"look m {ASK}", "asked", "options", ASKED),
     (
         "look",
         "out",
@@ -182,7 +183,15 @@ def reached(tmp_path, monkeypatch):
 
         return record
 
-    task = _Asked(None, CARD, {})
+    def from_shell(words, options):
+        found["asked", "options"] = options
+        return words
+
+    asked = types.SimpleNamespace(
+        noun="image", asked="IMAGE...", from_shell=from_shell, assets=dict
+    )
+    answered = types.SimpleNamespace(count=lambda data: 1, assets=dict)
+    task = _Asked(None, CARD, asked, answered)
     data = _Data("data")
     answers = [{"label": "answer"}] * 2
     for who, result in {
@@ -197,7 +206,6 @@ def reached(tmp_path, monkeypatch):
     }.items():
         record = recorder(who, getattr(task, who), result)
         monkeypatch.setattr(task, who, record, raising=False)
-    task.from_question = recorder("asked", task.from_question, ["q"])
     for place, name, who, result in (
         (zoo, "load", "load", task),
         (zoo, "train", "train", task),
@@ -233,13 +241,14 @@ class _Data(str):
 class _Asked(Task):
     """A task that only says what it is asked."""
 
-    noun = "image"
+    name = "answer_selection"
+
+    @staticmethod
+    def read(data, split):
+        return _Data("data")
 
     def check_attention(self):
         pass
-
-    def count(self, data):
-        return 1
 
     def picture(self, raws, answers):
         return "figure"

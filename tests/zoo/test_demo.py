@@ -13,6 +13,7 @@ import zoo
 from tests.zoo.tiny import tiny_task
 from zoo import demo, presets
 from zoo.data.images import load_images
+from zoo.outputs.label import Label
 
 
 @pytest.fixture
@@ -100,7 +101,7 @@ def test_what_is_printed_is_what_was_answered_and_measured(
     wrong = {"cbam": range(9), None: range(5, 20)}
 
     def finetune(self, data, **plan):
-        tuned = self.rebuilt(data.label_names)
+        tuned = self.rebuilt(Label(data.label_names))
         tuned.card.update(recipe={"training": {"seed": 0}}, metrics={})
         answers = [{"label": test.label_names[x]} for x in test.labels]
         for place in wrong[self.card["builder_args"]["attention"]]:
@@ -119,7 +120,7 @@ def test_what_is_printed_is_what_was_answered_and_measured(
     times = {"saved_model": [0.009, 0.001, 0.002], "litert": [0.0305] * 3}
     monkeypatch.setattr("zoo.task.Task.finetune", finetune)
     monkeypatch.setattr("zoo.task.Task.export", export)
-    monkeypatch.setattr(demo, "_latencies", lambda _, name, *rest: times[name])
+    monkeypatch.setattr(demo, "_latencies", lambda name, *rest: times[name])
     told = io.StringIO()
     results = demo.run(
         tmp_path / "demo", epochs=3, console=Console(file=told, width=120)

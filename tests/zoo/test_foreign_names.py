@@ -24,8 +24,9 @@ def shelf(tmp_path_factory):
     data = tiny_texts()
     data.label_names = LABELS
     recipe = tiny_recipe(HAN)
-    assets = TextClassification.assets_from(data, recipe)
-    task = TextClassification.untrained(recipe, **assets)
+    task = TextClassification.untrained(
+        recipe, *TextClassification.learn(data, recipe)
+    )
     randomize(task.model)
     task.card["data"] = {"name": f"of {EVIL}", "note": EVIL}
     task.card["metrics"] = {

@@ -100,7 +100,7 @@ def test_data_of_mostly_unknown_words_warn_once(reader, warned, words, said):
         "mine",
         "test",
     )
-    reader.batches(data, 32)
+    reader.input.reader(data)
     messages = warned()
     assert len(messages) == said
     if said:
@@ -125,7 +125,7 @@ def test_the_table_says_what_was_not_read(reader, matcher, capsys, monkeypatch):
         return " ".join(capsys.readouterr().out.split())
 
     shown = table(reader, [LONG, "zorbly a b c d lamp", KNOWN])
-    end = {"last": "beginning", "first": "end"}[reader.tokens.keep]
+    end = {"last": "beginning", "first": "end"}[reader.input.tokens.keep]
     assert f"[4 words at its {end} not read]" in shown
     assert "[not in the vocabulary: zorbly, a, b and 2 more]" in shown
     assert shown.count("[") == 2

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from tests.zoo.tiny import tiny_data, tiny_task
-from zoo import training
-from zoo.data.images import Batches
+from zoo import training, weights
+from zoo.data.examples import Batches
+from zoo.data.images import Reader
 
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
@@ -30,9 +31,15 @@ def small_model():
     )
 
 
+def batches_of(data, batch_size, augment=(), seed=0, **options):
+    read = Reader(data.images, (16, 16), 3, augment, seed)
+    options = {"batch_size": batch_size, "seed": seed, **options}
+    return Batches(len(data), read, data.labels, **options)
+
+
 def train(model, folder=None, epochs=4, **options):
-    batches = Batches(
-        tiny_data(), (16, 16), 3, 8, ["shift", "flip"], shuffle=True, seed=2
+    batches = batches_of(
+        tiny_data(), 8, ["shift", "flip"], shuffle=True, seed=2
     )
     options = {"learning_rate": 0.05, "verbose": 0, **options}
     return training.fit(
@@ -130,7 +137,7 @@ def decayed(**options):
     before = {v.path: np.array(v) for v in model.trainable_variables}
     training.fit(
         model,
-        Batches(tiny_data(), (16, 16), 3, 24),
+        batches_of(tiny_data(), 24),
         loss=lambda y_true, y_pred: 0.0 * keras.ops.sum(y_pred, axis=-1),
         epochs=1,
         learning_rate=0.1,
@@ -195,7 +202,7 @@ def test_stops_early_with_the_best_weights_also_after_a_kill(
         "schedule": "constant",
         "early_stopping": 2,
         "epochs": 12,
-        "validation": Batches(tiny_data(9, seed=1), (16, 16), 3, 9),
+        "validation": batches_of(tiny_data(9, seed=1), 9),
     }
     whole = small_model()
     log = train(whole, **options)
@@ -224,14 +231,6 @@ def test_stops_early_with_the_best_weights_also_after_a_kill(
         np.testing.assert_allclose(one, three, atol=1e-6)
 
 
-def test_balanced_weights_count_classes_alike():
-    weights = training.balanced_class_weight(np.array([0, 0, 0, 1]))
-    assert weights == {0: pytest.approx(2 / 3), 1: 2.0}
-    # Nothing is known of a class without an example, here the second.
-    weights = training.balanced_class_weight(np.array([0, 0, 0, 2]))
-    assert weights == {0: pytest.approx(2 / 3), 2: 2.0}
-
-
 @pytest.mark.parametrize("first", ["green", 0])
 def test_weights_of_classes_reach_the_training_in_any_order(first):
     # The data name their classes in another order than the model.
@@ -241,9 +240,10 @@ def test_weights_of_classes_reach_the_training_in_any_order(first):
     given = {}
     fit = keras.Model.fit
 
-    def spy(self, *args, **options):
-        given.update(options["class_weight"])
-        return fit(self, *args, **options)
+    def spy(self, batches, **options):
+        labels, weights = batches[0][1:]
+        given.update(zip(labels.tolist(), weights.tolist()))
+        return fit(self, batches, **options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keras.Model, "fit", spy)
@@ -254,7 +254,7 @@ def test_weights_of_classes_reach_the_training_in_any_order(first):
             data, class_weight={first: 0, "blue": 5}, **options
         )
     assert tuned.assets["labels"] == ["red", "green", "blue"]
-    assert given == {1: 0.0, 2: 5.0}
+    assert given == {0: 1.0, 1: 0.0, 2: 5.0}
     plan = tuned.card["recipe"]["training"]
     assert plan["class_weight"] == {"green": 0.0, "blue": 5.0}
     losses = [t.card["recipe"]["log"][0]["loss"] for t in (plain, tuned)]
@@ -262,7 +262,7 @@ def test_weights_of_classes_reach_the_training_in_any_order(first):
 
 
 def test_a_dtype_policy_ends_with_its_block():
-    with training.dtype_policy("mixed_bfloat16"):
+    with weights.dtype_policy("mixed_bfloat16"):
         inside = tiny_task().model.get_layer("stem_conv")
     assert inside.compute_dtype == "bfloat16"
     assert keras.config.dtype_policy().name == "float32"
@@ -273,7 +273,7 @@ def test_trains_in_mixed_precision():
     before = task.model.get_layer("logits").get_weights()[0]
     log = training.fit(
         task.model,
-        task.batches(tiny_data(), 8, shuffle=True),
+        batches_of(tiny_data(), 8, shuffle=True),
         loss=LOSS,
         epochs=2,
         verbose=0,
@@ -318,7 +318,7 @@ def test_a_finetuning_goes_on_with_the_same_model_and_data_only(
         "validation_sha256": {"validation": other},
         "training.learning_rate": {"learning_rate": 0.5},
         "training.dtype": {"dtype": "float32"},
-        "classes": {"num_classes": 4},
+        "answers.labels": {"num_classes": 4},
     }.items():
         with pytest.raises(ValueError, match=f"Received: .*{key}="):
             task.finetune(

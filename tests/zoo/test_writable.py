@@ -15,6 +15,7 @@ from zoo import demo, export, presets, recipes, training
 from zoo.atomic import replacing
 from zoo.cli import app
 from zoo.image_classification.task import ImageClassification
+from zoo.inputs import image as image_input
 from zoo.writable import check_writable
 
 
@@ -35,7 +36,7 @@ def no_work(monkeypatch):
         (recipes, "follow"),
         (training, "fit"),
         (ImageClassification, "read"),
-        (ImageClassification, "golden_inputs"),
+        (image_input.Image, "golden"),
         (export, "in_float32"),
     ):
         monkeypatch.setattr(place, name, work)
@@ -193,10 +194,10 @@ def test_a_picture_of_no_known_format_is_refused_before_loading(no_work):
 
 
 def test_only_words_are_drawn_as_a_page(task, monkeypatch, tmp_path):
-    def several(self, raw):
+    def several(self, words, options):
         raise Worked
 
-    monkeypatch.setattr(type(task), "from_shell", several)
+    monkeypatch.setattr(image_input.Image, "from_shell", several)
     monkeypatch.setattr(zoo, "load", lambda name: task)
     with pytest.raises(ValueError, match="'png'.*seen.html"):
         call("look", "m", "x", "--out", "seen.html")

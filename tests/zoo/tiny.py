@@ -6,6 +6,8 @@ import numpy as np
 from zoo.data.images import ImageData
 from zoo.image_classification.attention_resnet import PRESETS
 from zoo.image_classification.task import ImageClassification
+from zoo.inputs.image import Image
+from zoo.outputs.label import Label
 
 LABELS = ["red", "green", "blue"]
 
@@ -24,7 +26,9 @@ def tiny_task(attention="cbam", dtype=None):
             "blocks": PRESETS["tiny"]["blocks"],
         },
     }
-    task = ImageClassification.untrained(recipe, LABELS, dtype)
+    task = ImageClassification.untrained(
+        recipe, Image((16, 16), 3), Label(LABELS), dtype
+    )
     task.card["data"] = {"name": "tiny"}
     return task
 

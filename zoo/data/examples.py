@@ -1,4 +1,4 @@
-"""Labelled examples of any kind: taken apart, cut in two, dealt in batches."""
+"""Examples of any kind: taken apart, cut in two, dealt in batches."""
 
 import csv
 import dataclasses
@@ -15,16 +15,38 @@ from zoo.data.sources import near
 class Examples:
     """Operations shared by all data sets.
 
-    A subclass is a dataclass. Its first field holds the examples, an array or
-    a list; `labels`, `label_names`, `name`, `split` and `version` follow. It
-    says by `as_bytes` what one example is made of.
+    A subclass is a dataclass. Its first field holds the examples, an array, a
+    list, or a dict of those; `name`, `split` and `version` are fields, too. It
+    says by `as_bytes` what one example is made of. Where the target is not one
+    label, it says by `fields`, `strata`, `digest_targets` and `found` what it
+    is.
     """
 
+    # Licence class of the public sets that presets are trained on, by name.
+    licences = {}
     # What `_cut` keeps alike, or together, in both parts.
     how_cut = "stratified"
     # Fields of those that are read from files.
     place = None
     skipped = ()
+
+    @property
+    def raws(self):
+        """The examples without their targets."""
+        return getattr(self, self.fields[0])
+
+    @property
+    def fields(self):
+        """Names of the fields that have an entry for each example."""
+        return dataclasses.fields(self)[0].name, "labels"
+
+    @property
+    def strata(self):
+        """What cuts keep in proportion, integers `(N,)`; `None` is nothing."""
+        return self.labels
+
+    def __len__(self):
+        return len(self.labels)
 
     def found(self):
         """What was read, in words: how many examples of which class."""
@@ -43,38 +65,38 @@ class Examples:
             words += f"; {len(self.skipped)} files skipped"
         return words
 
-    @property
-    def raws(self):
-        """The examples without their labels."""
-        return getattr(self, self._field)
-
-    @property
-    def _field(self):
-        return dataclasses.fields(self)[0].name
-
-    def __len__(self):
-        return len(self.labels)
+    def describe(self):
+        """What a card says of the data that were learned from, a dict."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            # A version has what is known; of the user's own nothing is.
+            "licence_class": self.version and self.licences.get(self.name),
+            "train_split": self.split,
+            **({} if self.place is None else {"place": self.place}),
+        }
 
     @staticmethod
     def as_bytes(raw):
         """What one example is made of; never the same for two."""
         raise NotImplementedError
 
+    def digest_targets(self):
+        """What the targets are, as bytes."""
+        return np.asarray(self.labels, "int64").tobytes()
+
     def sha256(self):
-        """What these examples and labels are, as one number; order counts."""
-        digest = hashlib.sha256(np.asarray(self.labels, "int64").tobytes())
+        """What these examples and targets are, as one number; order counts."""
+        digest = hashlib.sha256(self.digest_targets())
         for raw in self.raws:
             digest.update(self.as_bytes(raw))
         return digest.hexdigest()
 
     def take(self, indices):
         """The examples at some places, in that order."""
-        if isinstance(self.raws, np.ndarray):
-            taken = self.raws[indices]
-        else:
-            taken = [self.raws[index] for index in indices]
         return dataclasses.replace(
-            self, **{self._field: taken}, labels=self.labels[indices]
+            self,
+            **{name: at(getattr(self, name), indices) for name in self.fields},
         )
 
     def sample(self, count, seed=0):
@@ -103,73 +125,101 @@ class Examples:
         """Two parts, the second of `count` examples."""
         from sklearn.model_selection import train_test_split
 
-        sizes = np.unique(self.labels, return_counts=True)[1]
-        if min(sizes) < 2 or min(count, len(self) - count) < len(sizes):
+        strata, left = self.strata, len(self) - count
+        if strata is not None:
+            sizes = np.unique(strata, return_counts=True)[1]
+            if min(sizes) < 2 or min(count, left) < len(sizes):
+                raise ValueError(
+                    "To be divided, data must have two examples of every "
+                    "class, and both parts as many as there are classes. "
+                    f"Received: {len(self)} examples of {len(sizes)} classes, "
+                    f"{min(sizes)} of the smallest, to be cut into {left} and "
+                    f"{count}"
+                )
+        elif min(count, left) < 1:
             raise ValueError(
-                "To be divided, data must have two examples of every class, "
-                "and both parts as many as there are classes. Received: "
-                f"{len(self)} examples of {len(sizes)} classes, {min(sizes)} "
-                f"of the smallest, to be cut into {len(self) - count} and "
+                "To be divided, data must have an example for either part. "
+                f"Received: {len(self)} examples, to be cut into {left} and "
                 f"{count}"
             )
         first, second = train_test_split(
             np.arange(len(self)),
             test_size=count,
             random_state=seed,
-            stratify=self.labels,
+            stratify=strata,
         )
         return self.take(first), self.take(second)
+
+
+def at(values, indices):
+    """The entries at some places, in that order.
+
+    Args:
+        values: Array, list, or dict of those.
+        indices: Array of places, or a slice.
+
+    Returns:
+        The same kind of thing.
+    """
+    if isinstance(values, dict):
+        return {name: at(value, indices) for name, value in values.items()}
+    if isinstance(values, np.ndarray):
+        return values[indices]
+    if isinstance(indices, slice):
+        return values[indices]
+    return [values[index] for index in indices]
 
 
 class Batches(keras.utils.PyDataset):
     """Batches whose content is a function of (seed, epoch, place) alone.
 
-    So a training that was killed goes on as if it had not been. A subclass
-    says by `inputs` what the network reads.
+    So a training that was killed goes on as if it had not been.
 
     Args:
-        data: `Examples`.
+        count: Positive integer. How many examples there are.
+        read: Function of places in the data, the epoch and the batch's place in
+            it: what the network reads of those examples.
+        targets: Array, or dict of arrays, with an entry for each example.
+        weights: The same, how much each counts in the loss; `None` for alike.
         batch_size: Positive integer.
         shuffle: Boolean. Whether each epoch has an order of its own.
         seed: Integer.
     """
 
-    def __init__(self, data, batch_size=128, shuffle=False, seed=0):
+    def __init__(
+        self,
+        count,
+        read,
+        targets,
+        weights=None,
+        batch_size=128,
+        shuffle=False,
+        seed=0,
+    ):
         super().__init__()
-        self.data = data
+        self.count = count
+        self.read = read
+        self.learned = (targets,) if weights is None else (targets, weights)
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
         self.epoch = 0
 
     def __len__(self):
-        return -(-len(self.data) // self.batch_size)
+        return -(-self.count // self.batch_size)
 
     def __getitem__(self, place):
         epoch = self.epoch
         start = place * self.batch_size
         indices = self._order(epoch)[start : start + self.batch_size]
-        inputs = self.inputs(indices, epoch, place)
-        return inputs, self.data.labels[indices]
-
-    def inputs(self, indices, epoch, place):
-        """What the network reads of the examples at some places.
-
-        Args:
-            indices: Array of places in the data.
-            epoch: Integer. The epoch that the batch belongs to.
-            place: Integer. The batch's place in the epoch.
-
-        Returns:
-            Array, or a structure of arrays.
-        """
-        raise NotImplementedError
+        inputs = self.read(indices, epoch, place)
+        return inputs, *(at(values, indices) for values in self.learned)
 
     def _order(self, epoch):
         if not self.shuffle:
-            return np.arange(len(self.data))
+            return np.arange(self.count)
         generator = np.random.default_rng((self.seed, epoch))
-        return generator.permutation(len(self.data))
+        return generator.permutation(self.count)
 
 
 def check_split(split):

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from zoo.data import examples, folders, labelled, sources
+from zoo.data import examples, folders, labelled
 
 # Licence class of the data sets that presets are trained on: A open,
 # B non-commercial or research terms, C none stated.
@@ -73,6 +73,8 @@ class ImageData(examples.Examples):
         skipped: Tuple of strings. Files that are no examples, and why.
     """
 
+    licences = LICENCES
+
     images: object
     labels: np.ndarray
     label_names: list
@@ -113,21 +115,16 @@ def load_images(source="digits", split="train"):
             together.
         FileNotFoundError: If there is no such folder.
     """
-    examples.check_split(split)
-    if isinstance(source, ImageData):
-        return source
-    least = examples.least_classes(split)
-    if labelled.is_stream(source):
-        return _from_pairs(source, least)
-    if isinstance(source, (tuple, list)):
-        return _from_arrays(*labelled.check_pair(source, "images"), least)
-    path = sources.place(source, LICENCES)
-    if path is not None:
-        found = _from_folder(path, split, least)
-        return dataclasses.replace(found, place=sources.shown(path))
-    if source == "digits":
-        return _digits(split)
-    return _from_tensorflow_datasets(source, split)
+    return labelled.find(
+        source,
+        split,
+        "images",
+        ImageData,
+        _from_pairs,
+        _from_arrays,
+        _from_folder,
+        _known,
+    )
 
 
 def read_image(raw):
@@ -419,48 +416,47 @@ def _fitted(images, size, channels):
     return np.concatenate(batch)
 
 
-class Batches(examples.Batches):
-    """Batches whose content is a function of (seed, epoch, place) alone.
+class Reader:
+    """Images as a network reads them, turned and shifted in training.
 
-    So a training that was killed goes on as if it had not been.
+    What it draws is a function of (seed, epoch, place) alone, so that a
+    training that was killed goes on as if it had not been.
 
     Args:
-        data: `ImageData`.
+        images: Array `(N, H, W, C)`, or a list of what `read_image` takes.
         size: `(height, width)`.
         channels: 1 or 3.
-        batch_size: Positive integer.
         augment: Names in `AUGMENTATION`, applied in that order.
-        shuffle: Boolean. Whether each epoch has an order of its own.
         seed: Integer.
+
+    Call arguments:
+        indices: Array of places among the images.
+        epoch: Integer. The epoch that the batch belongs to.
+        place: Integer. The batch's place in the epoch.
+
+    Returns:
+        Float32 array `(B, height, width, channels)`, 0 to 255.
     """
 
-    def __init__(
-        self,
-        data,
-        size,
-        channels,
-        batch_size=128,
-        augment=(),
-        shuffle=False,
-        seed=0,
-    ):
+    def __init__(self, images, size, channels, augment=(), seed=0):
         unknown = sorted(set(augment) - set(AUGMENTATION))
         if unknown:
             raise ValueError(
                 f"`augment` takes names among {sorted(AUGMENTATION)}. "
                 f"Received: augment={list(augment)!r}"
             )
-        if isinstance(data.images, np.ndarray):
-            check_batch(data.images)
-        super().__init__(data, batch_size, shuffle, seed)
+        if isinstance(images, np.ndarray):
+            check_batch(images)
+        self.images = images
         self.size = tuple(size)
         self.channels = channels
+        self.seed = seed
         self.layers = [AUGMENTATION[name]() for name in augment]
         self.lock = threading.Lock()
 
-    def inputs(self, indices, epoch, place):
-        part = self.data.take(indices)
-        images = _fitted(part.images, self.size, self.channels)
+    def __call__(self, indices, epoch, place):
+        images = examples.at(self.images, indices)
+        images = _fitted(images, self.size, self.channels)
         return self._augmented(images, epoch, place)
 
     def _augmented(self, images, epoch, place):
@@ -535,6 +531,12 @@ def _several(images, place, labels, lengths=None):
     return list(images)
 
 
+def _known(name, split):
+    if name == "digits":
+        return _digits(split)
+    return _from_tensorflow_datasets(name, split)
+
+
 def _digits(split):
     from sklearn.datasets import load_digits
 
@@ -545,6 +547,7 @@ def _digits(split):
         bunch.target.astype("int64"),
         [str(name) for name in bunch.target_names],
         "digits",
+        version="1",
     )
     return examples.cut(whole, split)
 

@@ -1,16 +1,55 @@
 """Labelled examples in memory: streams taken apart, targets told apart."""
 
 import collections.abc
+import dataclasses
 import numbers
 
 import keras
 import numpy as np
 
-from zoo.data.examples import check_classes
+from zoo.data import sources
+from zoo.data.examples import check_classes, check_split, least_classes
 
 # More than this of what has no end of its own is not waited for.
 MOST = 10**6  # examples
 MOST_BYTES = 2**33
+
+
+def find(
+    source, split, kind, result, from_stream, from_lists, from_place, from_name
+):
+    """Labelled examples from whatever a user means by `data`.
+
+    Args:
+        source: As the loaders of the three kinds take it.
+        split: `"train"` or `"test"`.
+        kind: String. What the examples are, in the plural, for errors.
+        result: The dataclass that is returned, itself taken as it is.
+        from_stream: Function of a stream and the least number of classes.
+        from_lists: Function of examples, labels and that number.
+        from_place: Function of a path, the split and that number.
+        from_name: Function of the name of known data and the split.
+
+    Returns:
+        `result`.
+
+    Raises:
+        ValueError: If nothing of that name is known, or it cannot be read.
+        FileNotFoundError: If there is no such file or folder.
+    """
+    check_split(split)
+    if isinstance(source, result):
+        return source
+    least = least_classes(split)
+    if is_stream(source):
+        return from_stream(source, least)
+    if isinstance(source, (tuple, list)):
+        return from_lists(*check_pair(source, kind), least)
+    path = sources.place(source, result.licences)
+    if path is not None:
+        found = from_place(path, split, least)
+        return dataclasses.replace(found, place=sources.shown(path))
+    return from_name(source, split)
 
 
 def is_stream(source):

@@ -59,6 +59,8 @@ class PairData(examples.Examples):
         skipped: Tuple of strings. Files that are no examples, and why.
     """
 
+    licences = LICENCES
+
     pairs: list
     labels: np.ndarray
     label_names: list
@@ -147,24 +149,58 @@ def load_pairs(source="scene_claims", split="train"):
         FileNotFoundError: If there is no such file or folder, or a file is not
             where it should be after a download by hand.
     """
-    examples.check_split(split)
-    if isinstance(source, PairData):
-        return source
-    least = examples.least_classes(split)
-    if labelled.is_stream(source):
-        found = labelled.unbatched(source, _several, "pairs")
-        return _from_lists(*found, least, getattr(source, "class_names", None))
-    if isinstance(source, (tuple, list)):
-        return _from_lists(*labelled.check_pair(source, "pairs"), least)
-    path = sources.place(source, LICENCES)
-    if path is not None:
-        found = _from_place(path, split, least)
-        return dataclasses.replace(found, place=sources.shown(path))
-    if source == "scene_claims":
-        return scene_claims(*{"train": (6000, 0), "test": (1000, 1)}[split])
-    if source == "who_did_what":
-        return _part_of_questions(who_did_what(1800), 1500, split)
-    return _from_tensorflow_datasets(source, split)
+    return labelled.find(
+        source,
+        split,
+        "pairs",
+        PairData,
+        _from_stream,
+        _from_lists,
+        _from_place,
+        _known,
+    )
+
+
+def load_candidates(source="who_did_what", split="train"):
+    """Finds questions with their candidate answers.
+
+    Args:
+        source: As in `load_pairs`: `"who_did_what"`, `"wikiqa"`, a table with
+            the columns `question`, `candidate` and `label`, or pairs
+            `(candidate, question)` with the labels wrong and right, or 0 and 1.
+        split: `"train"` or `"test"`.
+
+    Returns:
+        `PairData`, grouped, with the classes `ANSWERS`.
+
+    Raises:
+        ValueError: As `load_pairs`; and if the data are not candidates, or none
+            of them is right.
+        FileNotFoundError: As `load_pairs`.
+    """
+    found = load_pairs(source, split)
+    if isinstance(source, (tuple, list)) or labelled.is_stream(source):
+        found = as_candidates(found)
+    if not found.grouped:
+        raise ValueError(
+            "Answers are selected from candidates, so data must have the "
+            'columns question, candidate and label, be "wikiqa" or '
+            '"who_did_what", or pairs (candidate, question) with the '
+            "labels wrong and right, or 0 and 1. "
+            f"Received: data={found.name!r}, classes {found.label_names}"
+        )
+    if list(found.label_names) != list(ANSWERS):
+        raise ValueError(
+            f"The classes of candidates must be {list(ANSWERS)}, "
+            f"in this order. Received: label_names={found.label_names}"
+        )
+    if not found.labels.any():
+        raise ValueError(
+            "There must be a question with a right candidate, or there is "
+            "nothing to learn or to measure. Received: "
+            f"{len(found)} candidates, all of them wrong"
+        )
+    return found
 
 
 def scene_claims(count, seed=0):
@@ -349,25 +385,6 @@ def _part_of_questions(data, count, split):
     return dataclasses.replace(part, split=f"{split} of {data.split}")
 
 
-class Batches(examples.Batches):
-    """Batches of ids, which are computed once, when this is made.
-
-    Args:
-        data: `PairData`.
-        tokens: `zoo.data.pair_tokens.PairTokens`.
-        batch_size: Positive integer.
-        shuffle: Boolean. Whether each epoch has an order of its own.
-        seed: Integer.
-    """
-
-    def __init__(self, data, tokens, batch_size=128, shuffle=False, seed=0):
-        super().__init__(data, batch_size, shuffle, seed)
-        self.ids = tokens(data.pairs)
-
-    def inputs(self, indices, epoch, place):
-        return {name: rows[indices] for name, rows in self.ids.items()}
-
-
 _LOOKS = "old young black white brown small big thin".split()
 _ANIMALS = "dog cat horse goat duck fox mouse cow hen donkey".split()
 _VERBS = "sleeps waits sits plays stands eats drinks digs".split()
@@ -412,6 +429,11 @@ def _several(pair, place, labels):
             f"Received: {type(pair).__name__} for a pair at place {place}"
         )
     return list(zip(*pair)) if np.ndim(pair[0]) else None
+
+
+def _from_stream(source, least):
+    found = labelled.unbatched(source, _several, "pairs")
+    return _from_lists(*found, least, getattr(source, "class_names", None))
 
 
 def _from_lists(pairs, labels, least, class_names=None):
@@ -486,6 +508,14 @@ def _check_filled(texts, names, where):
                 "A pair is of two texts, neither of them empty. "
                 f"Received: an empty {name} {where}"
             )
+
+
+def _known(name, split):
+    if name == "scene_claims":
+        return scene_claims(*{"train": (6000, 0), "test": (1000, 1)}[split])
+    if name == "who_did_what":
+        return _part_of_questions(who_did_what(1800), 1500, split)
+    return _from_tensorflow_datasets(name, split)
 
 
 def _from_tensorflow_datasets(name, split):

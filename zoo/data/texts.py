@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-from zoo.data import examples, folders, labelled, sources
+from zoo.data import examples, folders, labelled
 from zoo.data.examples import read_file
 
 # Licence class of the data sets that presets are trained on: A open,
@@ -50,6 +50,8 @@ class TextData(examples.Examples):
         place: String or `None`. Where the data were read from.
         skipped: Tuple of strings. Files that are no examples, and why.
     """
+
+    licences = LICENCES
 
     texts: list
     labels: np.ndarray
@@ -96,23 +98,16 @@ def load_texts(source="key_sentences", split="train"):
             texts and labels do not fit together.
         FileNotFoundError: If there is no such file or folder.
     """
-    examples.check_split(split)
-    if isinstance(source, TextData):
-        return source
-    least = examples.least_classes(split)
-    if labelled.is_stream(source):
-        found = labelled.unbatched(source, _several, "texts")
-        return _from_lists(*found, least, getattr(source, "class_names", None))
-    if isinstance(source, (tuple, list)):
-        return _from_lists(*labelled.check_pair(source, "texts"), least)
-    path = sources.place(source, LICENCES)
-    if path is not None:
-        found = _from_place(path, split, least)
-        return dataclasses.replace(found, place=sources.shown(path))
-    if source == "key_sentences":
-        count, seed = {"train": (4000, 0), "test": (1000, 1)}[split]
-        return key_sentences(count, seed)[0]
-    return _from_tensorflow_datasets(source, split)
+    return labelled.find(
+        source,
+        split,
+        "texts",
+        TextData,
+        _from_stream,
+        _from_lists,
+        _from_place,
+        _known,
+    )
 
 
 def key_sentences(count, seed=0):
@@ -213,25 +208,6 @@ def text_from_shell(word):
     return word
 
 
-class Batches(examples.Batches):
-    """Batches of ids, which are computed once, when this is made.
-
-    Args:
-        data: `TextData`.
-        tokens: `zoo.data.tokens.Tokens`.
-        batch_size: Positive integer.
-        shuffle: Boolean. Whether each epoch has an order of its own.
-        seed: Integer.
-    """
-
-    def __init__(self, data, tokens, batch_size=128, shuffle=False, seed=0):
-        super().__init__(data, batch_size, shuffle, seed)
-        self.ids = tokens(data.texts)
-
-    def inputs(self, indices, epoch, place):
-        return self.ids[indices]
-
-
 _OTHERS = ("The guide", "My aunt", "A neighbour", "Our cook", "The driver")
 _FOUND = ("found", "thought", "called")
 _THINGS = ("soup", "room", "garden", "music", "bread", "walk", "view", "film")
@@ -280,6 +256,11 @@ def _several(texts, place, labels):
     return list(texts) if np.ndim(texts) else None
 
 
+def _from_stream(source, least):
+    found = labelled.unbatched(source, _several, "texts")
+    return _from_lists(*found, least, getattr(source, "class_names", None))
+
+
 def _from_lists(texts, labels, least, class_names=None):
     texts = [
         text.decode() if isinstance(text, bytes) else text for text in texts
@@ -322,6 +303,13 @@ def _from_csv(path, least):
     labels = [label for _, (_, label) in rows]
     places, names = labelled.number_classes(labels, len(texts), "texts", least)
     return TextData(texts, places, names, path.stem)
+
+
+def _known(name, split):
+    if name == "key_sentences":
+        count, seed = {"train": (4000, 0), "test": (1000, 1)}[split]
+        return key_sentences(count, seed)[0]
+    return _from_tensorflow_datasets(name, split)
 
 
 def _from_tensorflow_datasets(name, split):

@@ -5,41 +5,34 @@ import copy
 import difflib
 import importlib.util
 import json
-import os
 import pathlib
-import subprocess
-import sys
 import tempfile
 
 import keras
 
-from zoo import presets
+from zoo import saving
 from zoo.atomic import (
     check_unclaimed,
     listed_by,
     replacing,
     sha256_of_all,
 )
-from zoo.data.tokens import SPECIAL
+from zoo.export.apart import run_python as run_python
+from zoo.export.formats import NEEDS, PLACES
+from zoo.export.formats import in_float32 as in_float32
 from zoo.writable import check_writable
 
 MANIFEST = "export.json"  # the SHA-256 of each file that an export wrote
-
-# Format -> its place in the export's folder.
-PLACES = {"saved_model": "saved_model", "litert": "model.tflite"}
-NEEDS = {
-    "saved_model": {"tensorflow": "tensorflow,zoo"},
-    "litert": {"tensorflow": "tensorflow,zoo", "ai_edge_litert": "export"},
-}
 
 
 def export(task, folder, formats=tuple(PLACES)):
     """Exports a task, and verifies that the export gives the same answers.
 
     The folder gets `saved_model/` (TensorFlow; raw input, arrays and attention
-    maps), `model.tflite` (LiteRT; arrays), `labels.txt` and, of a model that
-    reads texts, `vocabulary.txt`: the word of each id, one a line, of which the
-    first, padding, is empty. `export.json` lists what was written, so that a
+    maps), `model.tflite` (LiteRT; arrays), and what else the task's input and
+    output need: `labels.txt` and, of a model that reads texts,
+    `vocabulary.txt`: the word of each id, one a line, of which the first,
+    padding, is empty. `export.json` lists what was written, so that a
     later export replaces these files and no others. Each format is run in a
     fresh process, without this package, and compared with the task. Models in
     mixed precision are exported in float32. Where Keras runs on another
@@ -65,8 +58,6 @@ def export(task, folder, formats=tuple(PLACES)):
 
     formats = [formats] if isinstance(formats, str) else list(formats)
     _check_formats(formats)
-    labels = task.assets["labels"]
-    _check_labels(labels)
     folder = pathlib.Path(folder)
     digests = check_replaceable(task, folder, formats)
     task = in_float32(task)
@@ -75,11 +66,10 @@ def export(task, folder, formats=tuple(PLACES)):
     # Each takes its place when the block ends, and only if it ends well.
     with contextlib.ExitStack() as places:
         manifest = places.enter_context(replacing(folder / MANIFEST))
-        lists = _lists(task)
         written = {}
-        for file, lines in lists.items():
+        for file, text in _files(task).items():
             part = places.enter_context(replacing(folder / file))
-            part.write_text("".join(f"{x}\n" for x in lines), "utf-8")
+            part.write_text(text, "utf-8")
             written[file] = part
         parts = {
             name: places.enter_context(replacing(folder / PLACES[name]))
@@ -118,18 +108,15 @@ def check_replaceable(task, folder, formats=tuple(PLACES)):
     """
     folder = pathlib.Path(folder)
     digests = listed_by(folder / MANIFEST)
-    places = [*_lists(task), *(PLACES[name] for name in formats)]
+    places = [*_files(task), *(PLACES[name] for name in formats)]
     check_unclaimed(folder, places, digests)
     check_writable(folder / MANIFEST, 12 * task.model.count_params())
     return digests
 
 
-def _lists(task):
-    """The lines of each text file beside the formats."""
-    lists = {"labels.txt": task.assets["labels"]}
-    if "vocabulary" in task.assets:
-        lists["vocabulary.txt"] = [*SPECIAL, *task.assets["vocabulary"]]
-    return lists
+def _files(task):
+    """The text of each file beside the formats."""
+    return task.input.files() | task.output.files()
 
 
 def _digests(before, written):
@@ -159,63 +146,15 @@ def write(task, parts):
         writers[name](task, pathlib.Path(path))
 
 
-def in_float32(task):
-    """The task, or a copy that computes in float32 if it does not.
-
-    Args:
-        task: A `zoo.task.Task`.
-
-    Returns:
-        A `zoo.task.Task`.
-    """
-    layers = task.model._flatten_layers(include_self=False)
-    policies = {layer.dtype_policy.name for layer in layers}
-    if policies <= {"float32"}:
-        return task
-    return task.rebuilt(task.assets["labels"], dtype="float32")
-
-
 def _write_elsewhere(task, parts):
     """As `write`, by TensorFlow in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         # A copy: saving writes a name and sums on the card.
-        kept = presets.save(copy.copy(task), pathlib.Path(folder) / "task")
+        kept = saving.save(copy.copy(task), pathlib.Path(folder) / "task")
         run_python(
             ["-m", "zoo.export", str(kept)]
             + [f"{name}={path.absolute()}" for name, path in parts.items()],
             "Writing the export",
-        )
-
-
-def run_python(arguments, what):
-    """Runs Python anew: TensorFlow for Keras, no GPU, its chatter kept.
-
-    Args:
-        arguments: List of strings, those of `python`.
-        what: String. What it is for, for the error.
-
-    Raises:
-        RuntimeError: If it fails, with what it printed.
-    """
-    root = str(pathlib.Path(__file__).parents[2])
-    paths = [root, os.environ.get("PYTHONPATH", "")]
-    finished = subprocess.run(
-        [sys.executable, *arguments],
-        env={
-            **os.environ,
-            "KERAS_BACKEND": "tensorflow",
-            "CUDA_VISIBLE_DEVICES": "-1",
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-        },
-        capture_output=True,
-        text=True,
-    )
-    if finished.returncode:
-        raise RuntimeError(
-            f"{what} in a process of its own must succeed. "
-            f"Received: exit status {finished.returncode}\n"
-            + finished.stderr[-4000:]
         )
 
 
@@ -233,15 +172,6 @@ def _check_formats(formats):
                     f"The format {name!r} needs {module}, which is not "
                     f'installed: pip install "keras-attention-zoo[{extras}]"'
                 )
-
-
-def _check_labels(labels):
-    for label in labels:
-        if "\n" in label or "\r" in label:
-            raise ValueError(
-                "Labels are exported in a file, one a line, so none may hold "
-                f"a line's end. Received: {label!r}"
-            )
 
 
 def _bytes(path):

@@ -3,6 +3,8 @@
 import re
 import tempfile
 
+import keras
+
 from zoo.export import saved_model
 
 
@@ -11,9 +13,7 @@ def write(task, path):
 
     It holds the signature `from_tensors` of the SavedModel in float32, made of
     built-in operators only: a model that needs more fails here and not on the
-    device. The batch is free, but for a model that loops, which takes one at a
-    time (`task.signatures()["batch"]`): a loop's built-in operator has fixed
-    shapes.
+    device. The batch is free, but for a model that loops (see `batch_of`).
 
     Args:
         task: A `zoo.task.Task` in float32.
@@ -25,8 +25,8 @@ def write(task, path):
     import tensorflow as tf
 
     with tempfile.TemporaryDirectory() as folder, saved_model.quiet():
-        batch = task.signatures().get("batch")
-        saved_model.write(task, folder, ["from_tensors"], batch)
+        names = ["from_tensors"]
+        saved_model.write(task, folder, names, batch_of(task))
         converter = tf.lite.TFLiteConverter.from_saved_model(
             folder, signature_keys=["from_tensors"]
         )
@@ -40,6 +40,17 @@ def write(task, path):
                 f"Received: {task.model.name!r}, {_reason(str(error))}"
             ) from error
     path.write_bytes(converted)
+
+
+def batch_of(task):
+    """How many inputs a LiteRT file takes at once: 1, or any, `None`.
+
+    A model that loops takes one, since a loop's built-in operator has fixed
+    shapes.
+    """
+    layers = task.model._flatten_layers()
+    loops = any(isinstance(layer, keras.layers.RNN) for layer in layers)
+    return 1 if loops else None
 
 
 def _reason(message):

@@ -6,8 +6,6 @@ task's folder, and the folder that `Task.export` wrote.
 
 import argparse
 import contextlib
-import io
-import itertools
 import pathlib
 import sys
 import tempfile
@@ -16,29 +14,15 @@ import keras
 import numpy as np
 
 from zoo import presets
-from zoo.export import PLACES, fresh, in_float32, run_python
-from zoo.export.saved_model import (
-    has_attention,
-    one_or_all,
-    quiet,
-    safe_names,
-)
-from zoo.task import Task
+from zoo.export import fresh, litert
+from zoo.export.apart import run_python
+from zoo.export.formats import PLACES, in_float32
+from zoo.export.saved_model import has_attention, quiet, safe_names
 
-# The largest difference allowed. Logits are of any size; all else is a share.
+# The largest difference allowed. Logits and values are of any size; all else
+# is a share.
 TOLERANCE = {"logits": 1e-4}
 SHARES = 1e-5
-
-# Ours: what taking texts apart goes wrong on.
-TEXTS = [
-    "",
-    " ...\t!?\n",
-    "I LIKED it!<br /><br />Well... most of it; the end (not so) much.",
-    "No plot?! No-one's fault.\tThe cast is good,\nthe music is not.",
-    "Très beau, ÉCRIT par un génie \u2014 \U0001f600 10/10\u00a0points\u2026",
-    "one word " * 300,
-]
-NO_IMAGE = b"no image"
 
 
 class ParityError(RuntimeError):
@@ -52,7 +36,8 @@ def compare(expected, actual, tolerance=None):
         expected: Dict from output to array, of numbers or of text.
         actual: The same, of the export.
         tolerance: Float, the largest difference allowed in any output; by
-            default 1e-4 in `logits` and 1e-5 in shares. Text must be equal.
+            default 1e-4 in logits, 1e-5 in shares, and in values 1e-5 of the
+            largest. Text must be equal.
 
     Returns:
         Dict: `largest_difference`, the `output` it is in (the one nearest to
@@ -71,7 +56,7 @@ def compare(expected, actual, tolerance=None):
         {
             "largest_difference": _difference(name, value, actual[name]),
             "output": name,
-            "tolerance": TOLERANCE.get(name, SHARES)
+            "tolerance": _tolerance(name, value)
             if tolerance is None
             else tolerance,
         }
@@ -84,18 +69,18 @@ def check_saved_model(task, path, inputs=None, tolerance=None):
     """Proves a SavedModel, run in a process that has only TensorFlow.
 
     Every signature is run on all inputs at once and on one alone. To the
-    inputs come extreme ones: images that are all black and all white; texts
-    that are empty, full, unknown, and of one word, and pairs of those. Raw
-    inputs are, for images, the same as PNG files, and files of every kind, size
-    and orientation that is served, with one among them that is no image; for
-    texts the words of the same ids, the extreme ones, and texts of ours that
-    are hard to take apart.
+    inputs come extreme ones, `extremes` of the task's input: images that are
+    all black and all white; texts that are empty, full, unknown, and of one
+    word, and pairs of those. Raw inputs are its `requests`: images as PNG
+    files, and files of every kind, size and orientation that is served, with
+    one among them that is no image; texts of the words of the same ids, the
+    extreme ones, and texts of ours that are hard to take apart.
 
     Args:
         task: The `zoo.task.Task` that it was made of.
         path: Path of the SavedModel.
-        inputs: Array that the model reads, or a dict of them; by default
-            seeded ones.
+        inputs: Dict of the arrays that the model reads; by default seeded
+            ones.
         tolerance: As in `compare`.
 
     Returns:
@@ -120,11 +105,8 @@ def check_saved_model(task, path, inputs=None, tolerance=None):
     if has_attention(task.model):
         maps = _outputs(task, inputs, attention=True)
         ask_all_and_one("attention", inputs, maps)
-    names = task.signatures()["raw"]
-    raws = RAWS[names](task, inputs)
-    columns = zip(*raws) if len(names) > 1 else [raws]
-    strings = {name: list(column) for name, column in zip(names, columns)}
-    ask_all_and_one("serving_default", strings, _predictions(task, raws))
+    columns, raws = task.input.requests(inputs)
+    ask_all_and_one("serving_default", columns, _served(task, raws))
     return _prove("saved_model", path, requests, expected, tolerance)
 
 
@@ -149,8 +131,8 @@ def check_litert(task, path, inputs=None, tolerance=None):
     """
     task, inputs = in_float32(task), _inputs(task, inputs)
     outputs = _outputs(task, inputs)
-    if "batch" in task.signatures():
-        count = len(outputs["logits"])
+    if litert.batch_of(task) == 1:
+        count = len(next(iter(outputs.values())))
         parts = [slice(place, place + 1) for place in range(count)]
     else:
         parts = [slice(None), slice(1)]
@@ -206,6 +188,14 @@ def _difference(name, expected, actual):
     return float(np.abs(expected.astype("float64") - actual).max(initial=0))
 
 
+def _tolerance(name, expected):
+    """By the last word of an output's name."""
+    kind = name.rpartition("_")[-1]
+    if kind == "value":
+        return SHARES * max(1.0, float(np.abs(expected).max(initial=0)))
+    return TOLERANCE.get(kind, SHARES)
+
+
 def _text(array):
     return [x.decode() if isinstance(x, bytes) else x for x in array.tolist()]
 
@@ -227,185 +217,46 @@ def _worst(reports):
 def _inputs(task, inputs):
     """Dict from name to array: those given, or else the golden and more."""
     if inputs is not None:
-        return _by_name(task, inputs)
-    golden = _by_name(task, task.golden_inputs())
-    extreme = _by_name(task, EXTREMES[task.signatures()["raw"]](task))
+        return inputs
+    extreme = task.input.extremes()
     return {
         name: np.concatenate(
             [array, array[:1, ::-1], extreme[name].astype(array.dtype)]
         )
-        for name, array in golden.items()
+        for name, array in task.input.golden().items()
     }
 
 
-def _by_name(task, given):
-    if isinstance(given, dict):
-        return given
-    return dict.fromkeys(task.signatures()["tensors"], given)
-
-
-def _extreme_images(task):
-    shape = (*task.size, task.channels)
-    return np.stack([np.zeros(shape), np.full(shape, 255.0)])
-
-
-def _extreme_texts(task):
-    return task.preprocess(_extremes(task))
-
-
-def _extreme_pairs(task):
-    """Each text with each: either side may be empty, or both."""
-    return task.preprocess(list(itertools.product(_extremes(task), repeat=2)))
-
-
-def _extremes(task):
-    """Texts: empty, longer than is read, all unknown, and of one word."""
-    words = task.assets["vocabulary"][:50]
-    sentence = " ".join((words * 100)[:100])
-    return [
-        "",
-        f"{sentence}. " * 20,
-        " ".join(f"unheard{place} ." for place in range(20)),
-        words[0],
-    ]
-
-
-EXTREMES = {
-    ("image_bytes",): _extreme_images,
-    ("text",): _extreme_texts,
-    ("left", "right"): _extreme_pairs,
-}
-
-
 def _outputs(task, inputs, attention=False):
-    symbolic = one_or_all(
-        {
-            name: keras.Input(array.shape[1:], dtype=array.dtype, name=name)
-            for name, array in inputs.items()
-        }
-    )
-    model = keras.Model(symbolic, task.graph(symbolic, attention))
+    outputs, maps = _final(task, inputs, attention)
+    return safe_names({**outputs, **maps})
+
+
+def _final(task, inputs, attention=False):
     with _full_precision(), quiet():
-        return safe_names(model.predict_on_batch(one_or_all(inputs)))
+        # A graph of its own, traced at the precision that it is run in.
+        own = type(task)(task.model, task.card, task.input, task.output)
+        return own.graph(attention).predict_on_batch(inputs)
 
 
 def _part(arrays, part):
     return {name: array[part] for name, array in arrays.items()}
 
 
-def _predictions(task, raws):
-    labels = task.assets["labels"]
-    good = [raw for raw in raws if raw is not NO_IMAGE]
-    with _full_precision(), quiet():
-        # Not as `predict`, which refuses what has no word, or ranks.
-        found = iter(Task.answers(task, good, False, len(good)))
-    nothing = {
-        "label": "",
-        "probability": 0.0,
-        "probabilities": dict.fromkeys(labels, 0.0),
-    }
-    answers = [nothing if raw is NO_IMAGE else next(found) for raw in raws]
-    outputs = {
-        "label": [answer["label"] for answer in answers],
-        "probability": [answer["probability"] for answer in answers],
-        "probabilities": [
-            [answer["probabilities"][label] for label in labels]
-            for answer in answers
-        ],
-    }
-    if NO_IMAGE in raws:
-        outputs["decoded"] = [raw is not NO_IMAGE for raw in raws]
-    return outputs
-
-
-def _files(task, inputs):
-    """The images as PNG; the first in other kinds, sizes, and turned."""
-    from PIL import Image
-
-    (images,) = inputs.values()
-    first = np.clip(np.round(images[0]), 0, 255).astype("uint8")
-    squeezed = first[..., 0] if first.shape[-1] == 1 else first
-    image = Image.fromarray(squeezed).convert("RGB")
-    wide = image.resize((2 * image.width + 1, image.height))
-    gray = wide.convert("L")
-    deep = np.asarray(gray).astype("uint16") * 256 + 200
-    see_through = wide.copy()
-    see_through.putalpha(gray)
-    files = [
-        *map(_png, images),
-        _encoded(wide, "png"),
-        _encoded(gray, "png"),
-        _encoded(see_through, "png"),
-        _encoded(wide.quantize(16), "png", transparency=0),
-        _encoded(Image.fromarray(deep), "png"),
-        _encoded(wide, "jpeg"),
-        _encoded(gray, "jpeg"),
-        _encoded(wide.convert("CMYK"), "jpeg"),
-        NO_IMAGE,
-        _encoded(wide, "bmp"),
-        _encoded(
-            wide.quantize(16),
-            "gif",
-            transparency=0,
-            save_all=True,
-            append_images=[gray],
-        ),
-    ]
-    for orientation in range(2, 9):
-        exif = Image.Exif()
-        exif[0x0112] = orientation
-        form = "jpeg" if orientation % 2 else "png"
-        files.append(_encoded(wide, form, exif=exif))
-    return files
-
-
-def _texts(task, inputs):
-    """The words of the ids, a row of them being a sentence; and hard texts."""
-    (ids,) = inputs.values()
-    said = [_said(task, document) for document in ids]
-    return [*said, *_extremes(task), *TEXTS]
-
-
-def _pairs(task, inputs):
-    """The words of the ids; hard texts with themselves, and with others."""
-    pairs = [
-        tuple(_said(task, row) for row in rows)
-        for rows in zip(*inputs.values())
-    ]
-    extreme = itertools.product(_extremes(task), repeat=2)
-    return [*pairs, *extreme, *zip(TEXTS, TEXTS), *zip(TEXTS, TEXTS[1:])]
-
-
-def _said(task, ids):
-    words = ["", "unheard-of", *task.assets["vocabulary"]]
-    return ". ".join(
-        " ".join(
-            words[place] if place < len(words) else f"unheard{place}"
-            for place in row
-        )
-        for row in np.atleast_2d(ids)
-    )
-
-
-RAWS = {
-    ("image_bytes",): _files,
-    ("text",): _texts,
-    ("left", "right"): _pairs,
-}
-
-
-def _png(image):
-    from PIL import Image
-
-    pixels = np.clip(np.round(image), 0, 255).astype("uint8")
-    gray = pixels.shape[-1] == 1
-    return _encoded(Image.fromarray(pixels[..., 0] if gray else pixels), "png")
-
-
-def _encoded(image, form, **options):
-    file = io.BytesIO()
-    image.save(file, form, **options)
-    return file.getvalue()
+def _served(task, raws):
+    """What is to be served, blank for raw inputs that are not valid."""
+    valid = np.array([raw is not None for raw in raws])
+    arrays = task.input.arrays([raw for raw in raws if raw is not None])
+    outputs = task.output.served(_final(task, arrays)[0])
+    outputs = safe_names(outputs)
+    if valid.all():
+        return {**outputs, **dict.fromkeys(task.input.flags, valid)}
+    for name, found in outputs.items():
+        found = np.asarray(found)
+        blank = np.zeros((len(raws), *found.shape[1:]), found.dtype)
+        blank[valid] = found
+        outputs[name] = blank.tolist() if found.dtype.kind == "U" else blank
+    return {**outputs, **dict.fromkeys(task.input.flags, valid)}
 
 
 @contextlib.contextmanager

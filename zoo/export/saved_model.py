@@ -8,8 +8,6 @@ import re
 import tempfile
 
 from keras_attention.looking import attention_model
-from zoo.data import pair_tokens, tokens
-from zoo.data.encoded_images import decode_images
 
 
 def write(task, path, signatures=None, batch=None):
@@ -17,14 +15,16 @@ def write(task, path, signatures=None, batch=None):
 
     Its signatures:
 
-    - `serving_default`: `image_bytes`, encoded PNG, JPEG, GIF or BMP, or
-      `text`, or `left` and `right`, UTF-8, `(B,)` -> `label` `(B,)`,
-      `probability` `(B,)`, `probabilities` `(B, classes)`; of images also
-      `decoded` `(B,)`, which is false for what could not be decoded: its
-      label is empty, and its probabilities are zeros;
-    - `from_tensors`: `image`, float32 0 to 255, `(B, H, W, C)`, or `token_ids`,
-      int32, `(B, length)` or `(B, sentences, length)`, or `left_ids` and
-      `right_ids`, int32, `(B, length)` -> `logits`, `probabilities`;
+    - `serving_default`: the raw input, as `served` of the task's input names
+      it (`image_bytes`, encoded PNG, JPEG, GIF or BMP; `text`; `left` and
+      `right`; UTF-8), each `(B,)` -> what `tensorflow` of its output names:
+      `label` `(B,)`, `probability` `(B,)`, `probabilities` `(B, classes)`; of
+      images also `decoded` `(B,)`, which is false for what could not be
+      decoded: all else is zero there, or empty;
+    - `from_tensors`: what the network reads (`image`, float32 0 to 255,
+      `(B, H, W, C)`; `token_ids`, int32, `(B, length)` or
+      `(B, sentences, length)`; `left_ids` and `right_ids`) -> what `final` of
+      the output gives (`logits`, `probabilities`);
     - `attention`: as `from_tensors`, and an output for each attention map;
       only where the model has attention layers.
 
@@ -41,8 +41,8 @@ def write(task, path, signatures=None, batch=None):
         # The root of what is saved: whatever a signature reads hangs here.
         root = tf.Module()
         root.weights = [variable.value for variable in task.model.variables]
-        root.labels = _label_table(task.assets["labels"], folder)
-        root.prepare = PREPARE[task.signatures()["raw"]](task)
+        root.prepare = task.input.tensorflow()
+        root.answer = task.output.tensorflow(pathlib.Path(folder))
         functions = _signatures(task, root, batch)
         chosen = {
             name: function
@@ -59,18 +59,6 @@ def has_attention(model):
     except ValueError:
         return False
     return True
-
-
-def one_or_all(inputs):
-    """What a network reads, of its inputs by name.
-
-    Args:
-        inputs: Dict from name to anything.
-
-    Returns:
-        The dict; its value, where there is but one.
-    """
-    return inputs if len(inputs) > 1 else next(iter(inputs.values()))
 
 
 def safe_names(outputs):
@@ -112,59 +100,34 @@ def quiet():
         logger.setLevel(level)
 
 
-def _label_table(labels, folder):
-    """Place -> label, read from a file that becomes the model's asset."""
-    import tensorflow as tf
-
-    file = pathlib.Path(folder) / "labels.txt"
-    file.write_text("".join(f"{label}\n" for label in labels), "utf-8")
-    lines = tf.lookup.TextFileInitializer(
-        str(file),
-        key_dtype=tf.int64,
-        key_index=tf.lookup.TextFileIndex.LINE_NUMBER,
-        value_dtype=tf.string,
-        value_index=tf.lookup.TextFileIndex.WHOLE_LINE,
-    )
-    return tf.lookup.StaticHashTable(lines, default_value="")
-
-
 def _signatures(task, root, batch):
     import tensorflow as tf
 
-    wanted = task.signatures()
     tensors = {
         name: tf.TensorSpec((batch, *shape), dtype, name=name)
-        for name, (shape, dtype) in wanted["tensors"].items()
+        for name, (shape, dtype) in task.input.tensors().items()
     }
     raw = {
-        name: tf.TensorSpec((None,), tf.string, name=name)
-        for name in wanted["raw"]
+        name: tf.TensorSpec((None,), dtype, name=name)
+        for name, dtype in task.input.served().items()
     }
 
+    def answer(inputs, attention=False):
+        return task.graph(attention).get_layer("answering")(inputs)
+
     def serve(**inputs):
-        prepared = root.prepare(*[inputs[name] for name in wanted["raw"]])
-        more = {}
-        if wanted["raw"] == ("image_bytes",):
-            prepared, more["decoded"] = prepared
-        probabilities = task.graph(prepared)["probabilities"]
-        labels = root.labels.lookup(tf.argmax(probabilities, axis=-1))
-        if more:
-            labels = tf.where(more["decoded"], labels, "")
-            probabilities = tf.where(
-                more["decoded"][:, None], probabilities, 0.0
-            )
-        return {
-            "label": labels,
-            "probability": tf.reduce_max(probabilities, axis=-1),
-            "probabilities": probabilities,
-            **more,
-        }
+        prepared, flags = root.prepare(**inputs)
+        outputs = safe_names(root.answer(answer(prepared)[0]))
+        for valid in flags.values():
+            outputs = {name: _blank(x, valid) for name, x in outputs.items()}
+        return {**outputs, **flags}
 
     def from_tensors(**inputs):
-        return safe_names(task.graph(one_or_all(inputs)))
+        return safe_names(answer(inputs)[0])
 
     def attention(**inputs):
-        return safe_names(task.graph(one_or_all(inputs), attention=True))
+        outputs, maps = answer(inputs, attention=True)
+        return safe_names({**outputs, **maps})
 
     def concrete(function, specs):
         return tf.function(function).get_concrete_function(**specs)
@@ -178,21 +141,9 @@ def _signatures(task, root, batch):
     return functions
 
 
-def _image_preparation(task):
-    return lambda encoded: decode_images(encoded, task.size, task.channels)
+def _blank(tensor, valid):
+    """Zeros, or empty strings, where a row is not valid."""
+    import tensorflow as tf
 
-
-def _text_preparation(task):
-    return tokens.vectorization(task.tokens)
-
-
-def _pair_preparation(task):
-    return pair_tokens.pair_vectorization(task.tokens)
-
-
-# Raw inputs -> what makes the function from strings to the model's input.
-PREPARE = {
-    ("image_bytes",): _image_preparation,
-    ("text",): _text_preparation,
-    ("left", "right"): _pair_preparation,
-}
+    valid = tf.reshape(valid, (-1, *[1] * (len(tensor.shape) - 1)))
+    return tf.where(valid, tensor, tf.zeros((), tensor.dtype))

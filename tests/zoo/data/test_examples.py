@@ -23,13 +23,17 @@ class Numbers(examples.Examples):
         return bytes([raw])
 
 
-class NumberBatches(examples.Batches):
-    def inputs(self, indices, epoch, place):
-        return np.asarray(self.data.raws)[indices] + 1000 * epoch
-
-
 def numbers(count=20, kind=list):
     return Numbers(kind(range(count)), np.arange(count) % 2, ["even", "odd"])
+
+
+def batches_of(data, batch_size, shuffle=False, seed=0):
+    def read(indices, epoch, place):
+        return np.asarray(data.raws)[indices] + 1000 * epoch
+
+    return examples.Batches(
+        len(data), read, data.labels, None, batch_size, shuffle, seed
+    )
 
 
 @pytest.mark.parametrize("kind", [list, lambda r: np.array(r)])
@@ -104,18 +108,18 @@ def test_a_part_says_how_it_was_cut():
 
 
 def test_a_batch_depends_on_seed_epoch_and_place_alone():
-    one = NumberBatches(numbers(), 8, shuffle=True, seed=1)
-    other = NumberBatches(numbers(), 8, shuffle=True, seed=1)
+    one = batches_of(numbers(), 8, shuffle=True, seed=1)
+    other = batches_of(numbers(), 8, shuffle=True, seed=1)
     one[0], one[1]  # what came before must not matter
     np.testing.assert_array_equal(one[2][0], other[2][0])
     np.testing.assert_array_equal(one[2][1], one[2][0] % 2)
     one.epoch = 1
     assert (one[0][0] % 1000 != other[0][0]).any()
-    assert (NumberBatches(numbers(), 8, True, 2)[0][0] != other[0][0]).any()
+    assert (batches_of(numbers(), 8, True, 2)[0][0] != other[0][0]).any()
 
 
 def test_an_epoch_sees_every_example_once():
-    batches = NumberBatches(numbers(), 8, shuffle=True)
+    batches = batches_of(numbers(), 8, shuffle=True)
     assert [len(batches[place][0]) for place in range(len(batches))] == [
         8,
         8,
@@ -123,7 +127,7 @@ def test_an_epoch_sees_every_example_once():
     ]
     seen = np.concatenate([batches[place][0] for place in range(3)])
     assert sorted(seen) == list(range(20)) and seen.tolist() != sorted(seen)
-    assert NumberBatches(numbers(), 8)[1][0].tolist() == list(range(8, 16))
+    assert batches_of(numbers(), 8)[1][0].tolist() == list(range(8, 16))
 
 
 def test_numbers_classes_by_their_sorted_names():

@@ -13,10 +13,11 @@ from PIL import Image
 from tests.public_data import needs_public
 from tests.zoo.settings import global_setting
 from tests.zoo.tiny import tiny_data
+from zoo.data.examples import Batches
 from zoo.data.images import (
     AUGMENTATION,
-    Batches,
     ImageData,
+    Reader,
     fit_pixels,
     load_images,
     prepare_images,
@@ -46,12 +47,21 @@ def folder(tmp_path):
     return tmp_path
 
 
+def batches_of(
+    data, size, channels, batch_size=128, augment=(), shuffle=False, seed=0
+):
+    read = Reader(data.images, size, channels, augment, seed)
+    return Batches(
+        len(data), read, data.labels, None, batch_size, shuffle, seed
+    )
+
+
 def test_reads_a_folder_of_classes(folder):
     train, test = load_images(folder, "train"), load_images(folder, "test")
     assert train.label_names == ["cat", "dog"]
     assert (len(train), len(test)) == (8, 2)
     assert not set(train.images) & set(test.images)
-    batch, labels = Batches(train, (4, 4), 3, batch_size=5)[1]
+    batch, labels = batches_of(train, (4, 4), 3, batch_size=5)[1]
     assert batch.shape == (3, 4, 4, 3) and labels.shape == (3,)
     path, label = train.images[0], train.label_names[train.labels[0]]
     assert path.parent.name == label
@@ -253,7 +263,7 @@ def test_refuses_values_that_are_no_pixels_wherever_they_come(value, message):
             prepare_images(images, (4, 4), 3)
         with pytest.raises(ValueError, match=message):
             data = ImageData(images, np.array([0]), ["a", "b"])
-            Batches(data, (4, 4), 3)[0]
+            batches_of(data, (4, 4), 3)[0]
 
 
 def test_refuses_floats_from_0_to_1_since_they_would_be_black():
@@ -266,7 +276,7 @@ def test_refuses_floats_from_0_to_1_since_they_would_be_black():
     with pytest.raises(ValueError, match=message):
         prepare_images(image[None], (4, 4), 3)
     with pytest.raises(ValueError, match=message):
-        Batches(ImageData(image[None], np.array([0]), ["a"]), (4, 4), 3)
+        batches_of(ImageData(image[None], np.array([0]), ["a"]), (4, 4), 3)
     # Black is black in either range, and integers are not scaled.
     for dark in (image * 0, np.eye(4, dtype="uint8"), np.eye(4, dtype=int)):
         assert read_image(dark).max() == dark.max()
@@ -330,7 +340,7 @@ def test_mixed_sizes_become_one_batch():
 
 def test_a_batch_depends_on_seed_epoch_and_place_alone():
     data = tiny_data(10)
-    make = lambda seed=1: Batches(  # noqa: E731
+    make = lambda seed=1: batches_of(  # noqa: E731
         data, (16, 16), 3, 4, list(AUGMENTATION), shuffle=True, seed=seed
     )
     one, other = make(), make()
@@ -346,7 +356,7 @@ def test_a_batch_depends_on_seed_epoch_and_place_alone():
 def test_an_epoch_sees_every_example_once():
     data = tiny_data(10)
     data.labels = np.arange(10)
-    batches = Batches(data, (16, 16), 3, 4, shuffle=True)
+    batches = batches_of(data, (16, 16), 3, 4, shuffle=True)
     batches.epoch = 5
     assert len(batches) == 3
     seen = np.concatenate([batches[place][1] for place in range(3)])
@@ -357,17 +367,17 @@ def test_flips_and_shifts_and_leaves_the_labels():
     image = np.zeros((64, 16, 16, 1), "uint8")
     image[:, 8, 3] = 255
     data = ImageData(image, np.arange(64) % 2, ["a", "b"])
-    flipped = Batches(data, (16, 16), 1, 64, ["flip"])[0][0]
+    flipped = batches_of(data, (16, 16), 1, 64, ["flip"])[0][0]
     places = set(map(tuple, np.argwhere(flipped[..., 0] == 255)[:, 1:]))
     assert places == {(8, 3), (8, 12)}
-    shifted = Batches(data, (16, 16), 1, 64, ["shift"])[0][0]
+    shifted = batches_of(data, (16, 16), 1, 64, ["shift"])[0][0]
     places = np.argwhere(shifted[..., 0] == 255)[:, 1:] - (8, 3)
     assert np.abs(places).max() == 2 and len(set(map(tuple, places))) > 9
 
 
 def test_refuses_an_unknown_augmentation():
     with pytest.raises(ValueError, match="mixup"):
-        Batches(tiny_data(), (16, 16), 3, augment=["mixup"])
+        batches_of(tiny_data(), (16, 16), 3, augment=["mixup"])
 
 
 def test_divides_classes_in_proportion():
@@ -383,7 +393,7 @@ def test_divides_classes_in_proportion():
 @pytest.mark.parametrize("name", sorted(AUGMENTATION))
 def test_augments_alike_under_every_global_setting(name):
     data = tiny_data(4)
-    drawn = lambda: Batches(data, (16, 16), 3, 4, [name], seed=3)[0][0]  # noqa: E731
+    drawn = lambda: batches_of(data, (16, 16), 3, 4, [name], seed=3)[0][0]  # noqa: E731
     expected = drawn()
     assert expected.dtype == "float32"
     with global_setting("channels_first"):

@@ -13,7 +13,6 @@ from sklearn.metrics import roc_auc_score
 from tests.public_data import needs_public
 from zoo.data import pairs as pair_data
 from zoo.data.pairs import (
-    Batches,
     PairData,
     load_pairs,
     read_lines,
@@ -465,30 +464,6 @@ def lengths(pairs):
         "left": np.repeat(left[:, None], 3, axis=1).astype("int32"),
         "right": np.repeat(right[:, None], 2, axis=1).astype("int32"),
     }
-
-
-def test_batches_are_slices_of_ids_made_once():
-    data = scene_claims(20)
-    calls = []
-
-    def tokens(pairs):
-        calls.append(len(pairs))
-        return lengths(pairs)
-
-    batches = Batches(data, tokens, 8, shuffle=True, seed=1)
-    again = Batches(data, lengths, 8, shuffle=True, seed=1)
-    seen = []
-    for place in range(len(batches)):
-        inputs, labels = batches[place]
-        assert inputs["left"].shape == (len(labels), 3)
-        assert inputs["right"].shape == (len(labels), 2)
-        assert inputs["left"].dtype == inputs["right"].dtype == "int32"
-        for name, rows in again[place][0].items():
-            np.testing.assert_array_equal(inputs[name], rows)
-        seen += zip(inputs["left"][:, 0], inputs["right"][:, 0], labels)
-    ids = lengths(data.pairs)
-    whole = zip(ids["left"][:, 0], ids["right"][:, 0], data.labels)
-    assert sorted(seen) == sorted(whole) and calls == [20]
 
 
 def test_a_copy_stays_grouped():

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from tests.public_data import needs_public
 from zoo.data import examples
 from zoo.data import texts as text_data
-from zoo.data.texts import Batches, TextData, key_sentences, load_texts
+from zoo.data.texts import TextData, key_sentences, load_texts
 from zoo.data.tokens import Tokens
 
 
@@ -291,21 +291,6 @@ def test_refuses_a_public_set_without_labels(offer):
     offer(test=[-1, -1])
     with pytest.raises(ValueError, match=r"with labels.*\['test'\]"):
         load_texts("offered")
-
-
-def test_batches_are_slices_of_ids_made_once():
-    data, _ = key_sentences(20)
-    tokens = Tokens.learn(data.texts, length=6, sentences=3)
-    batches = Batches(data, tokens, 8, shuffle=True, seed=1)
-    again = Batches(data, tokens, 8, shuffle=True, seed=1)
-    seen = []
-    for place in range(len(batches)):
-        ids, labels = batches[place]
-        np.testing.assert_array_equal(ids, again[place][0])
-        assert ids.shape == (len(labels), 3, 6) and ids.dtype == "int32"
-        seen += [(*row.ravel(), label) for row, label in zip(ids, labels)]
-    whole = zip(tokens(data.texts), data.labels)
-    assert sorted(seen) == sorted((*row.ravel(), label) for row, label in whole)
 
 
 def test_refuses_a_name_that_nobody_knows():

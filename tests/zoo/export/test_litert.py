@@ -79,7 +79,7 @@ def test_a_model_of_other_operators_fails_and_leaves_nothing(task, tmp_path):
     resize = keras.layers.Resizing(16, 16, interpolation="bicubic")
     half = keras.layers.Cropping2D(4)(image)
     model = keras.Model(image, task.model(resize(half)), name="curved")
-    other = type(task)(model, task.card, task.assets)
+    other = type(task)(model, task.card, task.input, task.output)
     message = "built-in operators.*Received: 'curved', which needs tf.ResizeBi"
     with pytest.raises(ValueError, match=message):
         zoo.export.export(other, tmp_path / "new", ["litert"])

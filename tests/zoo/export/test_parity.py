@@ -18,9 +18,11 @@ from PIL import Image
 import zoo
 import zoo.export
 from tests.zoo.export.exported import some_images, stirred_task
+from zoo.answering import Answering
 from zoo.atomic import sha256_of_all
 from zoo.export import fresh, litert, parity, saved_model
 from zoo.export.parity import ParityError, compare
+from zoo.outputs.label import Label
 
 tf = pytest.importorskip("tensorflow")
 interpreter = pytest.importorskip("ai_edge_litert.interpreter")
@@ -153,13 +155,13 @@ def test_finds_a_model_that_is_not_the_one_exported(
     task, reports, name, in_this_process
 ):
     path, check = reports[name]["path"], parity.CHECKS[name]
-    assert check(task, path, IMAGES)["largest_difference"] < 1e-5
-    other = task.rebuilt(task.assets["labels"])
+    assert check(task, path, {"image": IMAGES})["largest_difference"] < 1e-5
+    other = task.rebuilt()
     head = other.model.get_layer("logits").bias
     head.assign(head + np.array([0, 0.001, 0], "float32"))
     message = f"{name}, from_tensors: 'probabilities' must be within 1e-05"
     with pytest.raises(ParityError, match=message):
-        check(other, path, IMAGES)
+        check(other, path, {"image": IMAGES})
 
 
 @pytest.mark.parametrize("name", ["saved_model", "litert"])
@@ -197,8 +199,10 @@ def test_tries_black_and_white_images_and_every_kind_of_file(task):
     assert [image.max() for image in images[-2:]] == [0, 255]
     assert images[-1].min() == 255
     kinds, turned = set(), 0
-    for file in parity._files(task, inputs):
-        if file != parity.NO_IMAGE:
+    files, raws = task.input.requests(inputs)
+    for file, raw in zip(files["image_bytes"], raws, strict=True):
+        assert raw in (None, file)
+        if raw is not None:
             image = Image.open(io.BytesIO(file))
             kinds.add((image.format, image.mode))
             turned += image.getexif().get(0x0112, 1) > 1
@@ -218,7 +222,8 @@ def test_tries_black_and_white_images_and_every_kind_of_file(task):
 
 
 def test_finds_labels_in_another_order(task, reports, in_this_process):
-    other = type(task)(task.model, task.card, {"labels": ["c", "a", "b"]})
+    labels = Label(["c", "a", "b"])
+    other = type(task)(task.model, task.card, task.input, labels)
     with pytest.raises(ParityError, match="serving_default: 'label'"):
         parity.check_saved_model(other, reports["saved_model"]["path"])
 
@@ -226,30 +231,31 @@ def test_finds_labels_in_another_order(task, reports, in_this_process):
 def test_finds_pixels_prepared_in_another_way(
     task, reports, monkeypatch, in_this_process
 ):
-    prepare = task.preprocess
-    other = type(task)(task.model, task.card, task.assets)
+    prepare = task.input.arrays
     monkeypatch.setattr(
-        other, "preprocess", lambda raws: prepare(raws)[..., ::-1]
+        task.input,
+        "arrays",
+        lambda raws: {"image": prepare(raws)["image"][..., ::-1]},
     )
     with pytest.raises(ParityError, match="serving_default: '(label|prob)"):
-        parity.check_saved_model(other, reports["saved_model"]["path"])
+        parity.check_saved_model(task, reports["saved_model"]["path"])
 
 
 def test_finds_maps_of_another_layer(
     task, tmp_path, monkeypatch, in_this_process
 ):
-    graph = type(task).graph
+    call = Answering.call
 
-    def swapped(self, inputs, attention=False):
-        outputs = graph(self, inputs, attention)
-        for name in outputs:
-            if name.endswith("channel"):
-                outputs[name] = 1 - outputs[name]
-        return outputs
+    def swapped(self, inputs):
+        outputs, maps = call(self, inputs)
+        return outputs, {
+            name: 1 - weights if name.endswith("channel") else weights
+            for name, weights in maps.items()
+        }
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(task), "graph", swapped)
-        saved_model.write(task, tmp_path / "swapped")
+        patch.setattr(Answering, "call", swapped)
+        saved_model.write(task.rebuilt(), tmp_path / "swapped")
     with pytest.raises(ParityError, match="attention: 'stage_._block_1_att"):
         parity.check_saved_model(task, tmp_path / "swapped")
 
@@ -273,7 +279,7 @@ def test_prints_the_largest_difference(kept, reports, capsys, in_this_process):
 
 
 def test_is_a_command_that_fails(task, reports, tmp_path):
-    other = task.rebuilt(task.assets["labels"])
+    other = task.rebuilt()
     head = other.model.get_layer("logits")
     head.kernel.assign(-head.kernel)
     other.save(tmp_path / "other")
@@ -297,7 +303,7 @@ def test_a_model_in_mixed_precision_is_exported_in_float32(tmp_path):
     run = interpreter.Interpreter(
         str(tmp_path / "model.tflite")
     ).get_signature_runner()
-    exact = task.rebuilt(task.assets["labels"], "float32").model(IMAGES)
+    exact = task.rebuilt(dtype="float32").model(IMAGES)
     logits = run(image=IMAGES)["logits"]
     np.testing.assert_allclose(logits, exact, rtol=0, atol=1e-4)
     np.testing.assert_allclose(logits, half, rtol=0.05, atol=0.1)

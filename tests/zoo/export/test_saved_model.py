@@ -18,6 +18,8 @@ from tests.zoo.export.exported import encoded, some_images, stir, stirred_task
 from tests.zoo.tiny import LABELS
 from zoo.export import saved_model
 from zoo.image_classification.task import ImageClassification
+from zoo.inputs.image import Image
+from zoo.outputs.label import Label
 
 tf = pytest.importorskip("tensorflow")
 
@@ -243,7 +245,9 @@ def test_a_model_of_one_channel_reads_colour_and_gray(tmp_path):
             "blocks": 1,
         },
     }
-    task = ImageClassification.untrained(recipe, LABELS)
+    task = ImageClassification.untrained(
+        recipe, Image((12, 10), 1), Label(LABELS)
+    )
     stir(task.model)
     saved_model.write(task, tmp_path / "gray", ["serving_default"])
     loaded = tf.saved_model.load(str(tmp_path / "gray"))
@@ -290,7 +294,7 @@ def test_the_terminal_stays_quiet(task, tmp_path, capfd, monkeypatch):
 @pytest.mark.parametrize("label", ["two\nlines", "return\r"])
 def test_refuses_a_label_of_two_lines(task, tmp_path, label):
     other = ImageClassification(
-        task.model, task.card, {"labels": ["a", label, "c"]}
+        task.model, task.card, task.input, Label(["a", label, "c"])
     )
     with pytest.raises(ValueError, match="line's end.*Received: '"):
         zoo.export.export(other, tmp_path / "new", ["saved_model"])

@@ -8,6 +8,8 @@ from tests.numbers import randomize
 from tests.zoo.tiny import tiny_data
 from zoo.image_classification.picture import where_it_looked
 from zoo.image_classification.task import ImageClassification
+from zoo.inputs.image import Image
+from zoo.outputs.label import Label
 
 
 def picture(attention, count=2, **options):
@@ -20,11 +22,15 @@ def picture(attention, count=2, **options):
             "blocks": 2,
         },
     }
-    task = ImageClassification.untrained(recipe, ["red", "green", "blue"])
+    task = ImageClassification.untrained(
+        recipe, Image((16, 16), 3), Label(["red", "green", "blue"])
+    )
     randomize(task.model)  # untrained, CBAM's maps are even
     images = tiny_data(count).images
     answers = task.look(list(images))
-    figure = where_it_looked(task.preprocess(images), answers, **options)
+    figure = where_it_looked(
+        task.input.arrays(images)["image"], answers, **options
+    )
     rows = len(figure.axes) // count
     return answers, np.reshape(figure.axes, (rows, count))
 

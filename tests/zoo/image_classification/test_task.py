@@ -15,8 +15,11 @@ import zoo
 from keras_attention import attention_maps
 from tests.numbers import randomize
 from tests.zoo.tiny import LABELS, tiny_data, tiny_task
+from zoo import measuring
 from zoo.data.images import ImageData
 from zoo.image_classification.task import ImageClassification
+from zoo.inputs import image as image_input
+from zoo.outputs.label import Label
 
 PLAN = {
     "epochs": 6,
@@ -126,7 +129,7 @@ def test_refuses_what_is_not_one_image_or_several(trained, make, message):
 
 
 def test_nan_is_never_an_answer(trained):
-    broken = trained.rebuilt(LABELS)
+    broken = trained.rebuilt()
     bias = broken.model.get_layer("logits").bias
     bias.assign([0.0, np.nan, 0.0])
     for ask in (broken.predict, broken.look):
@@ -144,11 +147,13 @@ def test_images_that_are_wider_than_high_are_read_upright():
             "blocks": 1,
         },
     }
-    task = ImageClassification.untrained(recipe, ["a", "b"])
+    task = ImageClassification.untrained(
+        recipe, image_input.Image((6, 14), 3), Label(["a", "b"])
+    )
     randomize(task.model)  # untrained, CBAM's maps are even
     image = np.zeros((12, 28, 3), "uint8")
     image[:6, :14] = 200
-    (read,) = task.preprocess([image])
+    (read,) = task.input.arrays([image])["image"]
     assert read.shape == (6, 14, 3)
     assert read[0, 0, 0] == pytest.approx(200) and not read[-1, :].any()
     looked = task.look([image, image[:, ::-1]])
@@ -159,7 +164,7 @@ def test_images_that_are_wider_than_high_are_read_upright():
     assert maps[0].shape == (6, 14, 1)
     figure = task.picture([image, image[:, ::-1]], looked)
     rows = np.reshape(figure.axes[:4], (2, 2))  # images, then maps
-    drawn_from = task.preprocess([image, image[:, ::-1]])
+    drawn_from = task.input.arrays([image, image[:, ::-1]])["image"]
     for place, (above, below) in enumerate(rows.T):
         shown = above.images[0].get_array() * 255
         np.testing.assert_allclose(shown, drawn_from[place], atol=1e-3)
@@ -243,10 +248,10 @@ def stem_and_head(task):
 
 def test_keeps_the_head_for_the_same_classes_only(trained):
     stem, head = stem_and_head(trained)
-    same = trained.rebuilt(LABELS)
+    same = trained.rebuilt(Label(LABELS))
     np.testing.assert_array_equal(stem_and_head(same)[0], stem)
     np.testing.assert_array_equal(stem_and_head(same)[1], head)
-    other = trained.rebuilt(["a", "b", "c"])
+    other = trained.rebuilt(Label(["a", "b", "c"]))
     np.testing.assert_array_equal(stem_and_head(other)[0], stem)
     assert (stem_and_head(other)[1] != head).all()
 
@@ -375,7 +380,7 @@ def test_a_wrong_digest_is_said_once(trained, monkeypatch):
         return digests[-1]
 
     monkeypatch.setattr(ImageData, "sha256", sha256)
-    monkeypatch.setattr(trained, "own_test", lambda: tiny_data(6))
+    monkeypatch.setattr(measuring, "own_test", lambda task: tiny_data(6))
     stated = {**trained.card["data"], "test_sha256": "1" * 64}
     monkeypatch.setitem(trained.card, "data", stated)
     with pytest.warns(UserWarning, match="are not those of the card") as told:

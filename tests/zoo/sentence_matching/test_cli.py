@@ -371,9 +371,9 @@ def test_train_starts_from_vectors_of_a_file(tmp_path, monkeypatch):
     command = "zoo train matcher --vectors glove.txt --seed 3"
     assert task.card["recipe"]["command"] == command
     rows = np.array(task.model.get_layer("embedding").embeddings)
-    assert rows.shape == (task.tokens.num_ids, 3)
+    assert rows.shape == (task.input.tokens.num_ids, 3)
     for word, row in (("dax", [1, 2, 3]), ("lim", [4, 5, 6])):
-        place = 2 + task.tokens.vocabulary.index(word)
+        place = 2 + task.input.tokens.vocabulary.index(word)
         assert rows[place].tolist() == row
     assert set(task.assets) == {"labels", "vocabulary"}
 

@@ -21,6 +21,9 @@ from tests.zoo.sentence_matching.tiny import (
 from zoo.data import pair_tokens
 from zoo.export import fresh, litert, parity, saved_model
 from zoo.export.parity import ParityError
+from zoo.inputs import text_pair
+from zoo.inputs.text_pair import TextPair
+from zoo.inputs.word_notes import HARD_TEXTS
 
 tf = pytest.importorskip("tensorflow")
 interpreter = pytest.importorskip("ai_edge_litert.interpreter")
@@ -181,7 +184,7 @@ def test_texts_are_answered_as_by_prediction(network, looked, request):
 
 
 def test_an_unknown_word_of_both_sides_is_told_from_two(abcnn, loaded):
-    assert not {"zorblax", "quuxle"} & set(abcnn.tokens.vocabulary)
+    assert not {"zorblax", "quuxle"} & set(abcnn.input.tokens.vocabulary)
     served = loaded.signatures["serving_default"](**asked(PAIRS[:2]))
     same, other = served["probabilities"][:, 0].numpy()
     assert abs(same - other) > 5e-4
@@ -202,7 +205,7 @@ def test_says_which_words_it_found_alike(network, looked, request):
     task = request.getfixturevalue(network)
     export = {"abcnn": "loaded", "mwan": "loop_loaded"}[network]
     look = request.getfixturevalue(export).signatures["attention"]
-    outputs = look(**as_tensors(task.preprocess(PAIRS)))
+    outputs = look(**as_tensors(task.input.arrays(PAIRS)))
     for place, answer in enumerate(looked(network)):
         for name, weights in answer["attention"].items():
             close(outputs[name.replace("/", "_")][place], weights)
@@ -211,7 +214,7 @@ def test_says_which_words_it_found_alike(network, looked, request):
 
 @pytest.mark.parametrize("batch", [1, 3])
 def test_ids_are_answered_as_by_the_model(abcnn, reports, loaded, batch):
-    ids = abcnn.preprocess(PAIRS[:batch])
+    ids = abcnn.input.arrays(PAIRS[:batch])
     logits = abcnn.model(ids)
     outputs = loaded.signatures["from_tensors"](**as_tensors(ids))
     close(outputs["logits"], logits)
@@ -225,7 +228,7 @@ def test_a_loop_takes_one_pair_at_a_time_on_a_device_only(
     mwan, loop, loop_loaded
 ):
     run = lite(loop / "model.tflite").get_signature_runner("from_tensors")
-    ids = mwan.preprocess(PAIRS)
+    ids = mwan.input.arrays(PAIRS)
     logits = mwan.model(ids)
     for place, row in enumerate(logits):
         outputs = run(**{k: v[place : place + 1] for k, v in ids.items()})
@@ -239,7 +242,7 @@ def test_only_a_loop_has_a_fixed_batch(abcnn, mwan, reports, loop):
         (abcnn, reports["litert"]["path"], -1),
         (mwan, loop / "model.tflite", 1),
     ):
-        assert task.signatures().get("batch", -1) == batch
+        assert (litert.batch_of(task) or -1) == batch
         shapes = {
             tuple(details["shape_signature"].tolist())
             for details in lite(path).get_input_details()
@@ -266,19 +269,20 @@ def test_the_vocabulary_is_inside_and_beside(abcnn, reports, tmp_path):
 
 
 def test_proves_pairs_that_are_hard_to_take_apart(abcnn):
-    ids = abcnn.golden_inputs()
-    pairs = parity.RAWS["left", "right"](abcnn, ids)
-    assert len(pairs) == 2 + 4 * 4 + 2 * len(parity.TEXTS) - 1
-    back = abcnn.preprocess(pairs[:2])
+    ids = abcnn.input.golden()
+    columns, pairs = abcnn.input.requests(ids)
+    assert [*zip(columns["left"], columns["right"])] == pairs
+    assert len(pairs) == 2 + 4 * 4 + 2 * len(HARD_TEXTS) - 1
+    back = abcnn.input.arrays(pairs[:2])
     for name in ids:
         np.testing.assert_array_equal(back[name] > 0, ids[name] > 0)
-        known = ids[name] < abcnn.tokens.vocabulary_size
+        known = ids[name] < abcnn.input.tokens.vocabulary_size
         np.testing.assert_array_equal(back[name][known], ids[name][known])
 
 
 def test_proves_ids_of_which_either_side_is_extreme(abcnn):
     found = parity._inputs(abcnn, None)
-    count = abcnn.tokens.vocabulary_size
+    count = abcnn.input.tokens.vocabulary_size
     kinds = {
         "empty": lambda ids: not ids.any(),
         "full": lambda ids: (ids > 0).all() and (ids < count).all(),
@@ -300,7 +304,7 @@ def test_every_variant_converts(variant, tmp_path):
     task = stirred(tiny_matcher(variant=variant))
     litert.write(task, tmp_path / "model.tflite")
     run = lite(tmp_path / "model.tflite").get_signature_runner()
-    ids = task.preprocess([*PAIRS, *EMPTY])
+    ids = task.input.arrays([*PAIRS, *EMPTY])
     outputs = run(**ids)
     assert np.isfinite(outputs["logits"]).all()
     np.testing.assert_allclose(outputs["logits"], task.model(ids), atol=1e-4)
@@ -352,8 +356,8 @@ def test_finds_texts_prepared_in_another_way(
         def __call__(self, left, right):
             return fault(self.ids, left, right)
 
-    assert abcnn.tokens.vocabulary_size <= 12
-    monkeypatch.setattr(pair_tokens, "pair_vectorization", Faulty)
+    assert abcnn.input.tokens.vocabulary_size <= 12
+    monkeypatch.setattr(text_pair, "pair_vectorization", Faulty)
     saved_model.write(abcnn, tmp_path / "saved")
     with pytest.raises(ParityError, match="serving_default: 'prob"):
         parity.check_saved_model(abcnn, tmp_path / "saved")
@@ -361,8 +365,8 @@ def test_finds_texts_prepared_in_another_way(
 
 def test_finds_another_vocabulary(abcnn, reports, in_this_process):
     words = abcnn.assets["vocabulary"]
-    assets = {**abcnn.assets, "vocabulary": words[::-1]}
-    other = type(abcnn)(abcnn.model, abcnn.card, assets)
+    pair = TextPair(words[::-1], **abcnn.input.settings())
+    other = type(abcnn)(abcnn.model, abcnn.card, pair, abcnn.output)
     with pytest.raises(ParityError, match="serving_default: "):
         parity.check_saved_model(other, reports["saved_model"]["path"])
 
@@ -373,7 +377,7 @@ def test_finds_a_model_that_is_not_the_one_exported(
 ):
     path, check = reports[name]["path"], parity.CHECKS[name]
     assert check(abcnn, path)["largest_difference"] < 1e-4
-    other = abcnn.rebuilt(abcnn.assets["labels"])
+    other = abcnn.rebuilt()
     layer = other.model.get_layer("overlap_features")
     layer.idf.assign(layer.idf + 0.5)
     with pytest.raises(ParityError, match=f"{name}, from_tensors: '"):

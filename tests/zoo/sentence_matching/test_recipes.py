@@ -2,7 +2,7 @@
 
 import pytest
 
-from zoo import presets, recipes
+from zoo import catalogue, recipes
 from zoo.sentence_matching.recipes import ANSWER_SELECTION, SENTENCE_MATCHING
 
 TABLES = {
@@ -18,8 +18,13 @@ def test_a_recipe_builds_what_its_name_says(task_name, name):
     assert recipe["task"] == task_name
     words = [f"word{place}" for place in range(20)]
     vectors = {"word3": [0.5] * recipe["builder_args"]["embedding_dim"]}
-    task = presets.task_class(task_name).untrained(
-        recipe, ["no", "yes"], vocabulary=words, vectors=vectors
+    tokens = {**recipe["tokens"]}
+    tokens.pop("vocabulary_size")
+    kind = catalogue.task_class(task_name)
+    task = kind.untrained(
+        recipe,
+        kind.input(words, vectors=vectors, **tokens),
+        kind.output(["no", "yes"]),
     )
     network, data = name.split("_")[0], name.split("_")[-1]
     assert recipe["data"] == data

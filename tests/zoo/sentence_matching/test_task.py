@@ -20,8 +20,9 @@ from tests.zoo.sentence_matching.tiny import (
     tiny_recipe,
     tiny_selector,
 )
-from zoo import metrics
+from zoo import layer_groups, metrics
 from zoo.data.pairs import PairData, scene_claims, who_did_what
+from zoo.inputs.candidates import Candidates
 from zoo.sentence_matching.task import AnswerSelection, SentenceMatching
 
 PLAN = {
@@ -96,7 +97,9 @@ def test_abcnn_learns_a_toy_set(trained):
 @pytest.mark.slow
 def test_mwan_learns_a_toy_set(mwan):
     data = tiny_pairs(40, seed=9)
-    logits = keras.ops.convert_to_numpy(mwan.model(mwan.preprocess(data.pairs)))
+    logits = keras.ops.convert_to_numpy(
+        mwan.model(mwan.input.arrays(data.pairs))
+    )
     assert np.mean(logits.argmax(axis=1) == data.labels) >= 0.9
 
 
@@ -140,7 +143,7 @@ def test_ranks_for_one_with_a_dict_and_for_several_with_a_list(selector):
 
 def test_a_score_is_the_share_of_right_with_the_candidate_on_the_left(selector):
     (answer,) = selector.predict((QUESTION, ["dax blick toma fep"]))["answers"]
-    ids = selector.tokens([("dax blick toma fep", QUESTION)])
+    ids = selector.input.tokens([("dax blick toma fep", QUESTION)])
     shares = keras.ops.softmax(selector.model(ids))
     assert selector.assets["labels"] == ["wrong", "right"]
     assert answer["score"] == pytest.approx(float(shares[0, 1]), abs=1e-6)
@@ -161,7 +164,7 @@ def test_the_highest_score_is_first_and_equal_ones_keep_their_order(strange):
 def test_tells_unknown_words_apart(strange):
     question = "Who met Zorblax?"
     candidates = ["I saw Quuxle.", "I saw Zorblax."]
-    assert not {"zorblax", "quuxle"} & set(strange.tokens.vocabulary)
+    assert not {"zorblax", "quuxle"} & set(strange.input.tokens.vocabulary)
     for order in (candidates, candidates[::-1]):
         best, other = strange.predict((question, order))["answers"]
         assert best["text"] == "I saw Zorblax."
@@ -206,7 +209,7 @@ def test_says_which_words_it_found_alike(trained):
     assert not grid[4:].any() and not grid[:, 3:].any()
 
 
-def test_says_which_words_read_which(mwan):
+def test_says_which_word_notes_which(mwan):
     answer = mwan.look(PAIR)
     maps = answer["attention"]
     assert {name: grid.shape for name, grid in maps.items()} == {
@@ -234,7 +237,7 @@ def test_looks_at_every_candidate_in_the_order_of_its_rank(selector):
     looked = selector.look(raw)["answers"]
     for answer, expected in zip(looked, plain, strict=True):
         left, right = answer["words"]
-        assert left == selector.tokens.words((answer["text"], ""))[0]
+        assert left == selector.input.tokens.words((answer["text"], ""))[0]
         assert right == ["does", "blick", "dax"]
         grid = answer["attention"]["block_1/input"]
         assert grid[len(left) - 1].any() and not grid[len(left) :].any()
@@ -270,7 +273,7 @@ def test_left_and_right_are_not_exchanged(mwan):
     assert there["probabilities"]["alike"] != pytest.approx(
         back["probabilities"]["alike"], rel=1e-3
     )
-    ids = mwan.preprocess([pair])
+    ids = mwan.input.arrays([pair])
     assert ids["left_ids"].shape == (1, 6) and (ids["left_ids"] > 0).sum() == 2
     assert ids["right_ids"].shape == (1, 4)
     shares = keras.ops.softmax(mwan.model(ids))[0]
@@ -336,8 +339,9 @@ def test_three_classes_have_no_f1():
     data = scene_claims(30)
     recipe = tiny_recipe(variant="bcnn")
     recipe["tokens"] = {"vocabulary_size": 80, "right_length": 8}
-    assets = SentenceMatching.assets_from(data, recipe)
-    task = SentenceMatching.untrained(recipe, **assets)
+    task = SentenceMatching.untrained(
+        recipe, *SentenceMatching.learn(data, recipe)
+    )
     results = task.evaluate(data)
     assert list(results) == ["accuracy", "loss"]
     answers = task.predict(data.pairs)
@@ -356,14 +360,13 @@ def test_learns_its_vocabulary_and_how_rare_words_are():
     )
     recipe = tiny_recipe(overlap_features=True)
     recipe["tokens"]["vocabulary_size"] = 5
-    assets = SentenceMatching.assets_from(data, recipe)
-    assert list(assets) == ["labels", "vocabulary", "idf"]
-    assert assets["labels"] == ["x", "y"]
-    assert assets["vocabulary"] == ["b", "a", "c"]
+    pair, label = SentenceMatching.learn(data, recipe)
+    assert label.labels == ["x", "y"]
+    assert pair.tokens.vocabulary == ["b", "a", "c"]
     # Five texts: "c b" counts once. Four hold b, two a, one c.
     expected = [0, np.log(5), np.log(5 / 4), np.log(5 / 2), np.log(5)]
-    assert assets["idf"] == pytest.approx(expected)
-    task = SentenceMatching.untrained(recipe, **assets)
+    assert pair.idf == pytest.approx(expected)
+    task = SentenceMatching.untrained(recipe, pair, label)
     assert list(task.assets) == ["labels", "vocabulary"]
     layer = task.model.get_layer("overlap_features")
     np.testing.assert_allclose(layer.idf, expected, rtol=1e-6)
@@ -391,7 +394,7 @@ def test_is_kept_and_loaded_and_answers_alike(builder, tmp_path, request):
     folder = task.save(tmp_path / "mine")
     again = zoo.load(folder)
     assert type(again) is SentenceMatching
-    ids = task.preprocess([PAIR, PAIR[::-1], *tiny_pairs(3).pairs])
+    ids = task.input.arrays([PAIR, PAIR[::-1], *tiny_pairs(3).pairs])
     np.testing.assert_array_equal(again.model(ids), task.model(ids))
     card = json.loads((folder / "card.json").read_text())
     assert card["assets"] == {
@@ -417,15 +420,15 @@ def test_a_ranking_is_kept_and_loaded(selector, tmp_path):
 
 
 def test_golden_ids_are_of_all_kinds_and_one_pair_is_padded(trained):
-    ids = trained.golden_inputs()
-    again = trained.golden_inputs()
+    ids = trained.input.golden()
+    again = trained.input.golden()
     for name, length in (("left_ids", 6), ("right_ids", 4)):
         np.testing.assert_array_equal(ids[name], again[name])
         assert ids[name].shape == (2, length) and ids[name].dtype == "int32"
         assert (ids[name] > 0).sum(axis=1).tolist() == [length, length // 2]
-        assert ids[name].max() < trained.tokens.num_ids
+        assert ids[name].max() < trained.input.tokens.num_ids
     everything = np.concatenate([*ids.values()], axis=1)
-    assert (everything >= trained.tokens.vocabulary_size).any()
+    assert (everything >= trained.input.tokens.vocabulary_size).any()
 
 
 def test_finetunes_a_copy_for_other_classes(trained):
@@ -466,20 +469,20 @@ def test_freezes_what_is_named(trained, freeze):
 
 
 def test_lower_layers_learn_more_slowly(trained):
-    groups = trained._multipliers(0.5)
+    groups = layer_groups.multipliers(trained.model, 0.5)
     rates = {path.split("/")[0]: rate for path, rate in groups.items()}
     assert rates == {"embedding": 0.25, "block_1": 0.5, "logits": 1.0}
 
 
 def test_validation_takes_whole_questions(selector, monkeypatch):
     read = []
-    batches = AnswerSelection.batches
+    reader = Candidates.reader
 
     def note(self, data, *args, **options):
         read.append(data)
-        return batches(self, data, *args, **options)
+        return reader(self, data, *args, **options)
 
-    monkeypatch.setattr(AnswerSelection, "batches", note)
+    monkeypatch.setattr(Candidates, "reader", note)
     data = tiny_questions(8)
     copy = selector.finetune(
         data, validation=0.25, epochs=1, batch_size=8, verbose=0
@@ -499,14 +502,15 @@ def test_rare_classes_count_more_in_whatever_order_they_are(
     turned = PairData(data.pairs, 1 - data.labels, LABELS[::-1])
     weights = []
 
-    def note(*args, class_weight, **options):
-        weights.append(class_weight)
+    def note(model, batches, *args, **options):
+        _, labels, counts = batches[0]
+        weights.append(dict(zip(labels.tolist(), counts.tolist())))
         return []
 
     monkeypatch.setattr("zoo.training.fit", note)
     for each in (data, turned):
         trained.finetune(each, class_weight="balanced", verbose=0)
-    assert weights[0] == weights[1] == {0: 6 / 10, 1: 6 / 2}
+    assert weights[0] == weights[1] == pytest.approx({0: 6 / 10, 1: 6 / 2})
 
 
 def test_labels_are_told_by_name(trained):
@@ -537,14 +541,14 @@ def test_one_class_is_enough_to_measure_on(trained, selector):
 
 
 def test_the_card_says_what_was_learned_from_and_measured_on(selector):
-    assert selector.describe(who_did_what(2)) == {
+    assert who_did_what(2).describe() == {
         "name": "who_did_what",
         "version": "2",
         "licence_class": "A",
         "train_split": "2 of seed 0",
     }
     assert selector.card["data"]["licence_class"] is None
-    copy = selector.rebuilt(selector.assets["labels"])
+    copy = selector.rebuilt()
     copy.card = {**selector.card, "data": dict(selector.card["data"])}
     test = tiny_questions(5, seed=7)
     results = copy.measure(test)
@@ -558,7 +562,7 @@ def test_the_card_says_what_was_learned_from_and_measured_on(selector):
     unanswered = test.take(
         np.flatnonzero((test.groups > 1) | (test.labels < 1))
     )
-    assert copy.count(unanswered) == 3
+    assert copy.output.count(unanswered) == 3
 
 
 @pytest.mark.parametrize(
@@ -644,8 +648,9 @@ def test_starts_from_vectors_that_stay(tmp_path):
     )
     data = tiny_pairs(16)
     recipe = {**tiny_recipe(train_embedding=False), "vectors": str(file)}
-    assets = SentenceMatching.assets_from(data, recipe)
-    task = SentenceMatching.untrained(recipe, **assets)
+    task = SentenceMatching.untrained(
+        recipe, *SentenceMatching.learn(data, recipe)
+    )
     assert list(task.assets) == ["labels", "vocabulary"]
     assert task.card["builder_args"]["embedding_dim"] == 3
     assert recipe["builder_args"]["embedding_dim"] == 8
@@ -653,7 +658,7 @@ def test_starts_from_vectors_that_stay(tmp_path):
     layer = task.model.get_layer("embedding")
     before = np.array(layer.embeddings)
     for word, vector in known.items():
-        place = 2 + task.tokens.vocabulary.index(word)
+        place = 2 + task.input.tokens.vocabulary.index(word)
         np.testing.assert_array_equal(before[place], vector)
     others = [row for row in before.tolist() if row not in [*known.values()]]
     assert len(others) == len(before) - 2
@@ -678,36 +683,40 @@ def test_vectors_are_learned_where_the_recipe_says_so(monkeypatch):
         words = [*SIDES[0], *SIDES[1]]
         return [f"{one} {two}" for one in words for two in words if one != two]
 
-    monkeypatch.setattr("zoo.sentence_matching.task.corpus", corpus)
+    monkeypatch.setattr("zoo.inputs.text_pair.corpus", corpus)
     recipe = {
         **tiny_recipe(embedding_dim=4),
         "vectors": {"learned_from": ["novels"]},
     }
-    assets = SentenceMatching.assets_from(tiny_pairs(), recipe)
-    task = SentenceMatching.untrained(recipe, **assets)
+    task = SentenceMatching.untrained(
+        recipe, *SentenceMatching.learn(tiny_pairs(), recipe)
+    )
     assert asked == ["novels"]
     assert task.card["builder_args"]["embedding_dim"] == 4
     rows = np.array(task.model.get_layer("embedding").embeddings)
-    for word, vector in assets["vectors"].items():
-        place = 2 + task.tokens.vocabulary.index(word)
+    for word, vector in task.input.vectors.items():
+        place = 2 + task.input.tokens.vocabulary.index(word)
         np.testing.assert_array_equal(rows[place], vector)
         assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
-    assert set(assets["vectors"]) <= set(task.tokens.vocabulary)
-    assert len(assets["vectors"]) >= 6
+    assert set(task.input.vectors) <= set(task.input.tokens.vocabulary)
+    assert len(task.input.vectors) >= 6
 
 
 def test_words_of_the_command_line_are_taken_two_by_two(trained, monkeypatch):
-    assert trained.from_shell(["a", "b", "c", "d"]) == [("a", "b"), ("c", "d")]
+    assert trained.input.from_shell(["a", "b", "c", "d"], {}) == [
+        ("a", "b"),
+        ("c", "d"),
+    ]
     with pytest.raises(ValueError, match="even number of them. Received: 3"):
-        trained.from_shell(["a", "b", "c"])
+        trained.input.from_shell(["a", "b", "c"], {})
     monkeypatch.setattr("sys.stdin", io.StringIO("from a pipe\n"))
-    assert trained.from_shell(["-", "b"]) == [("from a pipe\n", "b")]
+    assert trained.input.from_shell(["-", "b"], {}) == [("from a pipe\n", "b")]
 
 
 def test_the_first_word_of_the_command_line_is_the_question(strange):
-    assert strange.from_shell(["q", "a", "b"]) == [("q", ["a", "b"])]
+    assert strange.input.from_shell(["q", "a", "b"], {}) == [("q", ["a", "b"])]
     with pytest.raises(ValueError, match="none for 'q'"):
-        strange.predict(strange.from_shell(["q"]))
+        strange.predict(strange.input.from_shell(["q"], {}))
 
 
 def test_computes_in_mixed_precision_and_answers_in_full():
@@ -715,7 +724,7 @@ def test_computes_in_mixed_precision_and_answers_in_full():
     assert task.model.get_layer("block_1").compute_dtype == "bfloat16"
     layer = task.model.get_layer("overlap_features")
     assert keras.backend.standardize_dtype(layer.idf.dtype) == "float32"
-    logits = task.model(task.golden_inputs())
+    logits = task.model(task.input.golden())
     assert keras.backend.standardize_dtype(logits.dtype) == "float32"
     results = task.evaluate(tiny_questions(4))
     assert all(np.isfinite([*results.values()]))

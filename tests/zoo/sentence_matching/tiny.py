@@ -71,8 +71,7 @@ def tiny_matcher(builder=ABCNN, dtype=None, kind=SentenceMatching, **arguments):
     keras.utils.set_random_seed(0)
     recipe = tiny_recipe(builder, **arguments)
     data = tiny_pairs() if kind is SentenceMatching else tiny_questions()
-    assets = kind.assets_from(data, recipe)
-    task = kind.untrained(recipe, dtype=dtype, **assets)
+    task = kind.untrained(recipe, *kind.learn(data, recipe), dtype)
     task.card["data"] = {"name": "tiny"}
     return task
 

@@ -40,8 +40,9 @@ def shelf(tmp_path_factory):
 
     test = load_texts("key_sentences", "test")
     recipe = tiny_recipe("transformer_classifier")
-    assets = TextClassification.assets_from(test, recipe)
-    task = TextClassification.untrained(recipe, **assets)
+    task = TextClassification.untrained(
+        recipe, *TextClassification.learn(test, recipe)
+    )
     task.card["data"] = {"name": "key_sentences", "test_sha256": test.sha256()}
     task.card["metrics"] = {
         metric: {"value": value, "seeds": [0], "std": None, "n": len(test)}

@@ -20,6 +20,8 @@ from tests.zoo.text_classification.tiny import (
 )
 from zoo.export import fresh, litert, parity, saved_model
 from zoo.export.parity import ParityError
+from zoo.inputs.text import Text
+from zoo.inputs.word_notes import HARD_TEXTS
 
 tf = pytest.importorskip("tensorflow")
 interpreter = pytest.importorskip("ai_edge_litert.interpreter")
@@ -121,7 +123,7 @@ def test_texts_are_answered_as_by_prediction(task, loaded):
 
 
 def test_says_where_it_looked(task, loaded):
-    ids = task.preprocess(TEXTS)
+    ids = task.input.arrays(TEXTS)["token_ids"]
     outputs = loaded.signatures["attention"](token_ids=tf.constant(ids))
     for place, answer in enumerate(task.look(TEXTS)):
         for part in ("words", "sentences"):
@@ -145,7 +147,7 @@ def test_a_device_finds_the_words_of_all_ids(task, reports):
     file = pathlib.Path(reports["litert"]["path"]).parent / "vocabulary.txt"
     words = file.read_text("utf-8").split("\n")[:-1]
     assert words == ["", "[UNK]", *task.assets["vocabulary"]]
-    assert len(words) == task.tokens.vocabulary_size
+    assert len(words) == task.input.tokens.vocabulary_size
 
 
 @pytest.mark.parametrize("builder", NETWORKS)
@@ -160,7 +162,7 @@ def test_every_network_converts(builder, pooling, tmp_path):
     shape = [batch, *task.model.input_shape[1:]]
     assert token_ids["shape_signature"].tolist() == shape
     run = lite.get_signature_runner()
-    ids = task.preprocess(TEXTS)
+    ids = task.input.arrays(TEXTS)["token_ids"]
     for row, logits in zip(ids, task.model(ids)):
         outputs = run(token_ids=row[None])
         assert set(outputs) == {"logits", "probabilities"}
@@ -168,16 +170,17 @@ def test_every_network_converts(builder, pooling, tmp_path):
 
 
 def test_a_loop_takes_one_text_at_a_time_on_a_device_only(task):
-    assert task.signatures()["batch"] == 1
-    assert stirred(RECURRENT, "average").signatures()["batch"] == 1
-    assert "batch" not in stirred(TRANSFORMER).signatures()
+    assert litert.batch_of(task) == 1
+    assert litert.batch_of(stirred(RECURRENT, "average")) == 1
+    assert litert.batch_of(stirred(TRANSFORMER)) is None
 
 
 def test_proves_texts_that_are_hard_to_take_apart(task):
-    ids = task.golden_inputs()
-    texts = parity.RAWS["text",](task, {"token_ids": ids})
-    assert len(texts) == 2 + 4 + len(parity.TEXTS)
-    back = task.preprocess(texts[:2])
+    ids = task.input.golden()["token_ids"]
+    columns, texts = task.input.requests({"token_ids": ids})
+    assert columns == {"text": texts}
+    assert len(texts) == 2 + 4 + len(HARD_TEXTS)
+    back = task.input.arrays(texts[:2])["token_ids"]
     np.testing.assert_array_equal(back, ids)
 
 
@@ -192,8 +195,8 @@ def test_proves_ids_that_are_empty_full_unknown_and_of_one_word(task):
 
 def test_finds_another_vocabulary(task, reports, in_this_process):
     words = task.assets["vocabulary"]
-    assets = {**task.assets, "vocabulary": words[::-1]}
-    other = type(task)(task.model, task.card, assets)
+    text = Text(words[::-1], **task.input.settings())
+    other = type(task)(task.model, task.card, text, task.output)
     with pytest.raises(ParityError, match="serving_default: "):
         parity.check_saved_model(other, reports["saved_model"]["path"])
 
@@ -204,7 +207,7 @@ def test_finds_a_model_that_is_not_the_one_exported(
 ):
     path, check = reports[name]["path"], parity.CHECKS[name]
     assert check(task, path)["largest_difference"] < 1e-4
-    other = task.rebuilt(task.assets["labels"])
+    other = task.rebuilt()
     head = other.model.get_layer("logits").bias
     head.assign(head + np.array([0, 0.01], "float32"))
     with pytest.raises(ParityError, match=f"{name}, from_tensors: 'prob"):
@@ -215,7 +218,7 @@ def test_a_model_of_a_free_batch_keeps_it(tmp_path):
     task = stirred(TRANSFORMER)
     saved_model.write(task, tmp_path / "saved", ["from_tensors"])
     loaded = tf.saved_model.load(str(tmp_path / "saved"))
-    ids = task.preprocess(TEXTS)
+    ids = task.input.arrays(TEXTS)["token_ids"]
     outputs = loaded.signatures["from_tensors"](token_ids=tf.constant(ids))
     close(outputs["logits"], task.model(ids))
     close(outputs["probabilities"], keras.ops.softmax(task.model(ids)))

@@ -3,6 +3,8 @@
 import pytest
 
 from zoo import recipes
+from zoo.inputs.text import Text
+from zoo.outputs.label import Label
 from zoo.text_classification.recipes import RECIPES
 from zoo.text_classification.task import TextClassification
 
@@ -12,10 +14,14 @@ def test_a_recipe_builds_what_its_name_says(name):
     recipe = recipes.find(name)
     assert recipe["task"] == "text_classification"
     words = [f"word{place}" for place in range(20)]
-    task = TextClassification.untrained(recipe, ["no", "yes"], vocabulary=words)
+    tokens = {**recipe["tokens"]}
+    tokens.pop("vocabulary_size")
+    task = TextClassification.untrained(
+        recipe, Text(words, **tokens), Label(["no", "yes"])
+    )
     shape = (12, 20) if name.startswith("han") else (200,)
     assert task.model.input_shape == (None, *shape)
-    assert task.tokens.keep == "last"
+    assert task.input.tokens.keep == "last"
     assert task.model.name.startswith(
         {"han": "hier", "transformer": "trans", "recurrent": "recur"}[
             name.split("_")[0]

@@ -19,6 +19,7 @@ from tests.zoo.text_classification.tiny import (
     tiny_recipe,
     tiny_texts,
 )
+from zoo import layer_groups
 from zoo.data.texts import TextData, key_sentences
 from zoo.text_classification.task import TextClassification
 
@@ -171,9 +172,10 @@ def test_learns_its_vocabulary_from_the_training_texts():
     data = TextData(["b b b a, a c", "<br />B d"], np.arange(2), ["x", "y"])
     recipe = tiny_recipe(TRANSFORMER)
     recipe["tokens"] = {"vocabulary_size": 4, "length": 5, "keep": "last"}
-    assets = TextClassification.assets_from(data, recipe)
-    assert assets == {"labels": ["x", "y"], "vocabulary": ["b", "a"]}
-    task = TextClassification.untrained(recipe, **assets)
+    task = TextClassification.untrained(
+        recipe, *TextClassification.learn(data, recipe)
+    )
+    assert task.assets == {"labels": ["x", "y"], "vocabulary": ["b", "a"]}
     assert task.card["builder_args"]["vocabulary_size"] == 4
     assert task.card["builder_args"]["length"] == 5
     assert task.card["preprocessing"] == {
@@ -181,7 +183,7 @@ def test_learns_its_vocabulary_from_the_training_texts():
         "sentences": None,
         "keep": "last",
     }
-    ids = task.preprocess(["c a b", "a b c d b a"])
+    ids = task.input.arrays(["c a b", "a b c d b a"])["token_ids"]
     assert ids.tolist() == [[1, 3, 2, 0, 0], [2, 1, 1, 2, 3]]
 
 
@@ -194,10 +196,12 @@ def test_the_network_takes_its_shape_from_the_tokens(han):
 @pytest.mark.parametrize("builder", NETWORKS)
 def test_golden_ids_are_in_the_vocabulary_and_one_text_is_padded(builder):
     task = tiny_reader(builder)
-    ids = task.golden_inputs()
-    np.testing.assert_array_equal(ids, task.golden_inputs())
+    ids = task.input.golden()["token_ids"]
+    np.testing.assert_array_equal(ids, task.input.golden()["token_ids"])
     assert ids.shape == (2, *task.model.input_shape[1:])
-    assert ids.dtype == "int32" and ids.max() < task.tokens.vocabulary_size
+    assert (
+        ids.dtype == "int32" and ids.max() < task.input.tokens.vocabulary_size
+    )
     assert ids[0].min() >= 1
     words = (ids[1] > 0).sum(axis=-1)
     expected = [2, 2, 0] if builder == HAN else 4
@@ -255,7 +259,7 @@ def test_freezes_what_is_named(trained, freeze):
 
 
 def test_lower_layers_learn_more_slowly(trained):
-    groups = trained._multipliers(0.5)
+    groups = layer_groups.multipliers(trained.model, 0.5)
     rates = {path.split("/")[0]: rate for path, rate in groups.items()}
     assert rates == {
         "embedding": 0.125,
@@ -303,19 +307,22 @@ def test_one_class_is_enough_to_measure_on(trained):
 
 def test_new_classes_have_names_of_their_own(trained):
     data = TextData(tiny_texts(8).texts, np.arange(8) % 2, ["3", "5"])
-    assert trained.new_labels(data, 4) == ["3", "5", "2", "4"]
+    assert trained.output.like(data, 4).labels == ["3", "5", "2", "4"]
     turned = TextData(data.texts, data.labels, ["good", "bad"])
-    assert trained.new_labels(turned) == ["bad", "good"]  # the head stays
+    assert trained.output.like(turned).labels == [
+        "bad",
+        "good",
+    ]  # the head stays
 
 
 def test_of_a_users_own_data_no_licence_is_known(trained):
     data = tiny_texts(8)
     data.name = "trec"
-    assert trained.describe(data)["licence_class"] is None
+    assert data.describe()["licence_class"] is None
 
 
 def test_the_card_says_what_it_learned_from(trained):
-    described = trained.describe(key_sentences(4)[0])
+    described = key_sentences(4)[0].describe()
     assert described == {
         "name": "key_sentences",
         "version": "2",
@@ -327,14 +334,14 @@ def test_the_card_says_what_it_learned_from(trained):
 
 def test_a_minus_on_the_command_line_is_standard_input(trained, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("from a pipe\n"))
-    assert trained.from_shell(["-"]) == ["from a pipe\n"]
-    assert trained.from_shell(["- is no text"]) == ["- is no text"]
+    assert trained.input.from_shell(["-"], {}) == ["from a pipe\n"]
+    assert trained.input.from_shell(["- is no text"], {}) == ["- is no text"]
 
 
 def test_computes_in_mixed_precision_and_answers_in_full():
     task = tiny_reader(dtype="mixed_bfloat16")
     assert task.model.get_layer("encoder_1").compute_dtype == "bfloat16"
-    (logits,) = task.model(task.golden_inputs()[:1])
+    (logits,) = task.model(task.input.golden()["token_ids"][:1])
     assert keras.backend.standardize_dtype(logits.dtype) == "float32"
     shares = task.predict(TEXT)["probabilities"].values()
     assert sum(shares) == pytest.approx(1, abs=1e-6)

@@ -51,7 +51,7 @@ def tiny_reader(builder=TRANSFORMER, pooling="attention", dtype=None):
     """A seeded, untrained task."""
     keras.utils.set_random_seed(0)
     recipe = tiny_recipe(builder, pooling)
-    assets = TextClassification.assets_from(tiny_texts(), recipe)
-    task = TextClassification.untrained(recipe, dtype=dtype, **assets)
+    learned = TextClassification.learn(tiny_texts(), recipe)
+    task = TextClassification.untrained(recipe, *learned, dtype)
     task.card["data"] = {"name": "tiny"}
     return task

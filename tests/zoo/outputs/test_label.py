@@ -1,0 +1,66 @@
+"""One of several labels: what is learned, answered, measured and served."""
+
+import keras
+import numpy as np
+import pytest
+
+from tests.zoo.contract import check_output
+from tests.zoo.text_classification.tiny import LABELS, tiny_texts
+from zoo.outputs.label import Label, SmoothedCrossentropy
+
+
+def test_smooths_integer_labels():
+    logits = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
+    labels = np.array([0, 2, 1, 1])
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    target = 0.9 * np.eye(3)[labels] + 0.1 / 3
+    expected = -(target * np.log(shares)).sum(axis=1).mean()
+    loss = SmoothedCrossentropy(0.1)
+    np.testing.assert_allclose(float(loss(labels, logits)), expected, rtol=1e-5)
+    again = keras.losses.deserialize(keras.losses.serialize(loss))
+    assert again.label_smoothing == 0.1
+
+
+def test_balanced_weights_count_classes_alike():
+    def weights(labels):
+        data = Examples(labels)
+        return Label(["a", "b", "c"]).teach(data, "balanced")[1].tolist()
+
+    # A class without an example does not count.
+    assert weights([0, 0, 0, 1]) == pytest.approx([*[2 / 3] * 3, 2])
+    assert weights([0, 0, 0, 2]) == pytest.approx([*[2 / 3] * 3, 2])
+
+
+def test_weights_of_classes_go_by_their_names():
+    label = Label(["a", "b", "c"])
+    labels, weights = label.teach(Examples([2, 0, 1]), {"c": 5, "a": 0})
+    assert labels.tolist() == [2, 0, 1] and weights.tolist() == [5, 0, 1]
+    assert label.teach(Examples([2, 0, 1]))[1] is None
+
+
+class Examples:
+    def __init__(self, labels):
+        self.labels = np.array(labels)
+
+    def __len__(self):
+        return len(self.labels)
+
+
+def test_keeps_the_contract():
+    data = tiny_texts(6)
+    said = np.random.default_rng(0).normal(size=(6, 2)).astype("float32")
+    check_output(Label(LABELS), data, said, data.texts, [{}] * 6)
+
+
+def test_answers_the_likeliest_first_and_says_what_the_input_noted():
+    shares = np.array([[0.2, 0.7, 0.1]])
+    (answer,) = Label(["a", "b", "c"]).answers(
+        {"probabilities": shares}, ["raw"], [{"cut": 3}]
+    )
+    assert answer == {
+        "label": "b",
+        "probability": 0.7,
+        "probabilities": {"b": 0.7, "a": 0.2, "c": 0.1},
+        "cut": 3,
+    }
+    assert list(answer["probabilities"]) == ["b", "a", "c"]

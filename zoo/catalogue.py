@@ -1,0 +1,120 @@
+"""The catalogue: every task, its networks, its recipes. The one list of them.
+
+Nothing is imported until it is asked for, so that `zoo --help` answers at once.
+"""
+
+import importlib
+
+TASKS = {
+    "answer_selection": {
+        "class": "zoo.sentence_matching.task:AnswerSelection",
+        "networks": {
+            "abcnn": "zoo.sentence_matching.abcnn:abcnn",
+            "mwan": "zoo.sentence_matching.mwan:mwan",
+        },
+        "recipes": "zoo.sentence_matching.recipes:ANSWER_SELECTION",
+        "options": {
+            "question": "What candidates are to answer.",
+            "candidates": "A file with a candidate on each line; - is stdin.",
+        },
+    },
+    "image_classification": {
+        "class": "zoo.image_classification.task:ImageClassification",
+        "networks": {
+            "attention_resnet": (
+                "zoo.image_classification.attention_resnet:attention_resnet"
+            ),
+        },
+        "recipes": "zoo.image_classification.recipes:RECIPES",
+    },
+    "sentence_matching": {
+        "class": "zoo.sentence_matching.task:SentenceMatching",
+        "networks": {
+            "abcnn": "zoo.sentence_matching.abcnn:abcnn",
+            "mwan": "zoo.sentence_matching.mwan:mwan",
+        },
+        "recipes": "zoo.sentence_matching.recipes:SENTENCE_MATCHING",
+    },
+    "text_classification": {
+        "class": "zoo.text_classification.task:TextClassification",
+        "networks": {
+            "hierarchical_attention_network": (
+                "zoo.text_classification.hierarchical_attention_network:"
+                "hierarchical_attention_network"
+            ),
+            "recurrent_classifier": (
+                "zoo.text_classification.recurrent_classifier:"
+                "recurrent_classifier"
+            ),
+            "transformer_classifier": (
+                "zoo.text_classification.transformer_classifier:"
+                "transformer_classifier"
+            ),
+        },
+        "recipes": "zoo.text_classification.recipes:RECIPES",
+    },
+}
+
+
+def task_class(name):
+    """The class of a task.
+
+    Args:
+        name: A key of `TASKS`.
+
+    Returns:
+        A subclass of `zoo.task.Task`.
+    """
+    return named(TASKS[name]["class"])
+
+
+def networks(name):
+    """The networks of a task.
+
+    Args:
+        name: A key of `TASKS`.
+
+    Returns:
+        Dict from name to the function that builds the network.
+    """
+    return {key: named(place) for key, place in TASKS[name]["networks"].items()}
+
+
+def network_places():
+    """Where each network is, of all tasks: dict from name to place."""
+    return {
+        key: place
+        for entry in TASKS.values()
+        for key, place in entry["networks"].items()
+    }
+
+
+def recipes():
+    """Every recipe, a dict from the preset's name; its `task` is a key too."""
+    return {
+        name: {"task": task, **recipe}
+        for task, entry in TASKS.items()
+        for name, recipe in named(entry["recipes"]).items()
+    }
+
+
+def options():
+    """The options of `zoo predict` and `zoo look`, a dict from name to help."""
+    return {
+        name: text
+        for entry in TASKS.values()
+        for name, text in entry.get("options", {}).items()
+    }
+
+
+def named(place):
+    """What stands at a place.
+
+    Args:
+        place: String, `"module:name"`.
+
+    Returns:
+        The object.
+    """
+    module, name = place.split(":")
+    return getattr(importlib.import_module(module), name)

@@ -1,0 +1,167 @@
+"""Learning: a task trained, or a copy of it fine-tuned."""
+
+import keras
+
+from zoo import layer_groups, measuring, saving, training
+from zoo.answering import one_or_all
+from zoo.data.examples import Batches
+from zoo.plan import (
+    Plan,
+    check_num_classes,
+    checked_validation,
+    made,
+    takes_a_plan,
+)
+
+
+@takes_a_plan
+def finetune(
+    task,
+    data,
+    num_classes=None,
+    validation=None,
+    folder=None,
+    resume=True,
+    tensorboard=False,
+    verbose=None,
+    **plan,
+):
+    """Trains a copy on other data.
+
+    Args:
+        task: A `zoo.task.Task`, of which this is a method.
+        data: What `read` takes.
+        num_classes: Positive integer. The classes of the copy; by default
+            those of the data.
+        validation: What `read` takes; or a float, the share of `data` that
+            is set aside; or `None`.
+        folder: Where checkpoints go; `None` keeps none.
+        resume: Boolean. Whether to go on from the folder's checkpoint,
+            which must be of the same model, data and arguments.
+        tensorboard: Boolean. Whether to write events for TensorBoard to
+            the folder.
+        verbose: As in `zoo.training.fit`.
+        **plan: The options of `zoo.plan.Plan`, such as `epochs`,
+            `learning_rate`, `freeze="backbone"` and `augment=["flip"]`.
+
+    Returns:
+        A new task; this one stays as it was.
+
+    Raises:
+        ValueError: If an argument is none of the above, `freeze` leaves
+            nothing to learn or names no layer, or the data do not fit.
+        TypeError: If there is no such option.
+        ImportError: If `tensorboard` is asked for and not installed.
+        OSError: If `folder` cannot be written.
+    """
+    plan = made(plan)
+    check_num_classes(num_classes)
+    validation = checked_validation(validation)
+    training.check_tensorboard(tensorboard, folder)
+    if folder is not None:
+        training.check_folder(folder, task.model)
+    keras.utils.set_random_seed(plan.seed)
+    data = task.read(data, "train")
+    plan = plan.named(getattr(data, "label_names", ()))
+    if isinstance(validation, float):
+        data, validation = data.divide(validation, plan.seed)
+    elif validation is not None:
+        validation = task.read(validation, "test")
+
+    copy = task.rebuilt(task.output.like(data, num_classes), plan.dtype)
+    layer_groups.freeze(copy.model, plan.freeze, copy.output.heads)
+    recipe = {
+        "data": data.name,
+        "from": task.card.get("name"),
+        "training": plan.record(),
+    }
+    options = {"folder": folder, "resume": resume, "verbose": verbose}
+    options["tensorboard"] = tensorboard
+    copy.fit(data, recipe, validation, plan, **options)
+    return copy
+
+
+def fit(task, data, recipe, validation=None, plan=None, **options):
+    """Trains the model itself, and notes the recipe on the card.
+
+    Args:
+        task: A `zoo.task.Task`, of which this is a method.
+        data: As `read` gives them.
+        recipe: Dict for the card, with `"training"`, a dict of the
+            arguments of `zoo.plan.Plan`; classes in it by name.
+        validation: As `data`, or `None`.
+        plan: `zoo.plan.Plan`, what is done; by default the recipe's.
+        **options: `folder`, `resume`, `tensorboard`, `verbose`, as in
+            `zoo.training.fit`.
+
+    Returns:
+        The log, as `zoo.training.fit` gives it.
+    """
+    plan = plan or Plan(**recipe["training"])
+    plan = plan.named(getattr(data, "label_names", ()))
+    learned = {"augment": plan.augment, "seed": plan.seed, "shuffle": True}
+    digests = {}
+    if options.get("folder") is not None:  # they take time
+        digests = measuring.digests(task, data, validation)
+    log = training.fit(
+        task.model,
+        _batches(task, data, plan, plan.class_weight, **learned),
+        None if validation is None else _batches(task, validation, plan),
+        loss=task.output.loss(plan.label_smoothing),
+        metrics=task.output.metrics(),
+        epochs=plan.epochs,
+        optimizer=plan.optimizer,
+        learning_rate=plan.learning_rate,
+        schedule=plan.schedule,
+        weight_decay=plan.weight_decay,
+        multipliers=layer_groups.multipliers(task.model, plan.layer_decay),
+        early_stopping=plan.early_stopping,
+        jit_compile=plan.jit_compile,
+        recipe={**recipe, **digests},
+        **options,
+    )
+    task.card["recipe"] = {**recipe, "log": log}
+    task.card["data"] = data.describe()
+    task.card["metrics"] = {}
+    return log
+
+
+def rebuilt(task, output=None, dtype=None):
+    """A copy for another output: the same weights, new heads if need be.
+
+    Args:
+        task: A `zoo.task.Task`, of which this is a method.
+        output: What the copy answers; by default the same.
+        dtype: Name of a dtype policy, `None` for Keras's global one.
+
+    Returns:
+        A task of the same kind, with no weight in common.
+    """
+    output = output or task.output
+    card = {
+        key: value
+        for key, value in task.card.items()
+        if key not in ("name", "metrics", "sha256", "exports")
+    }
+    card["builder_args"] = {**card["builder_args"], **output.sizes()}
+    model = saving.build(card, dtype)
+    kept = task.output.kept(output)
+    for layer, old in zip(model.layers, task.model.layers, strict=True):
+        if layer.name not in output.heads or layer.name in kept:
+            layer.set_weights(old.get_weights())
+    return type(task)(model, card, task.input, output)
+
+
+def _batches(
+    task, data, plan, class_weight=None, augment=(), seed=0, shuffle=False
+):
+    data = task.output.select(data)
+    read = task.input.reader(data, augment, seed)
+    return Batches(
+        len(data),
+        lambda *place: one_or_all(read(*place)),
+        *task.output.teach(data, class_weight),
+        plan.batch_size,
+        shuffle,
+        seed,
+    )

@@ -1,0 +1,110 @@
+"""Measuring: on which data, and what a card and a checkpoint say of them."""
+
+import os
+import pathlib
+import warnings
+
+from zoo import training
+from zoo.data import sources
+
+
+def to_measure(task, data=None):
+    """The data to measure on, with a warning if the card's own changed.
+
+    Args:
+        task: A `zoo.task.Task`.
+        data: What its `read` takes; `None` is what `own_test` gives.
+
+    Returns:
+        As `read`.
+    """
+    if data is not None:
+        return task.read(data, "test")
+    test = own_test(task)
+    stated = task.card["data"].get("test_sha256")
+    if stated is not None and (found := test.sha256()) != stated:
+        warnings.warn(
+            "The test data are not those of the card, so the metrics need "
+            "not agree with it: their SHA-256 is another. Received: "
+            f"{found} of {test.name!r}, card's test_sha256={stated}",
+            stacklevel=3,
+        )
+    return test
+
+
+def own_test(task):
+    """The test part of the data that a model was trained on, by its card.
+
+    Args:
+        task: A `zoo.task.Task`.
+
+    Returns:
+        As `read`. Their `sha256` says whether they are still the same.
+
+    Raises:
+        FileNotFoundError: If nothing is at the place on the card.
+        ValueError: If what is there, or of that name, cannot be read.
+    """
+    card = task.card["data"]
+    name, place = card.get("name"), card.get("place")
+    rule = (
+        "Without `data`, those that the model was trained on must be at "
+        f"hand {'by the name' if place is None else 'at the place'} on its "
+        "card; pass them as `data`. Received: "
+    )
+    source = sources.Known(name)
+    if place is not None:
+        source = pathlib.Path(os.path.expanduser(place))
+        if not os.path.exists(source):
+            raise FileNotFoundError(
+                f"{rule}place={place!r}, no such file or folder"
+            )
+    try:
+        return task.read(source, "test")
+    except (ValueError, OSError) as error:
+        raise ValueError(
+            f"{rule}card's data={place or name!r}: {error}"
+        ) from error
+
+
+def note(task, results, test):
+    """Notes on the card what was reached, and on which data.
+
+    Args:
+        task: A `zoo.task.Task`.
+        results: As its `evaluate` gives them.
+        test: The data, as `read` gives them.
+    """
+    task.card["data"].update(test_split=test.split, test_sha256=test.sha256())
+    if test.place is not None:
+        task.card["data"]["place"] = test.place
+    task.card["metrics"] = {
+        metric: {
+            "value": value,
+            "seeds": [task.card["recipe"]["training"]["seed"]],
+            "std": None,
+            "n": len(test) if metric == "loss" else task.output.count(test),
+        }
+        for metric, value in results.items()
+    }
+
+
+def digests(task, data, validation):
+    """What a checkpoint goes on with only, beside its recipe.
+
+    Args:
+        task: A `zoo.task.Task`.
+        data: What is learned from.
+        validation: What is measured on meanwhile, or `None`.
+
+    Returns:
+        Dict of JSON values.
+    """
+    return {
+        "data_sha256": data.sha256(),
+        "validation_sha256": None
+        if validation is None
+        else validation.sha256(),
+        "start_sha256": training.weights_digest(task.model),
+        "answers": task.output.assets(),
+    }
