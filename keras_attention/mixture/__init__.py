@@ -1,0 +1,1 @@
+"""Parallel branches, weighed and put together."""
