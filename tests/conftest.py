@@ -7,7 +7,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras  # noqa: E402
 import pytest  # noqa: E402
 
-pytest.register_assert_rewrite("tests.contract", "tests.reloading")
+pytest.register_assert_rewrite(
+    "tests.contract", "tests.reloading", "tests.zoo.contract"
+)
 
 
 def pytest_configure(config):

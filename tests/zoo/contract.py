@@ -1,5 +1,6 @@
-"""What every input, every output and every task of the zoo promises."""
+"""What every input, output, decoder and task of the zoo promises."""
 
+import itertools
 import json
 import pathlib
 import tempfile
@@ -7,6 +8,9 @@ import tempfile
 import keras
 import numpy as np
 import pytest
+from keras import ops
+
+from zoo.decoding import beam_search
 
 STRANGE = (None, "strange", -1, [], {}, 10**9, ["a", 3], {"a": {}}, 0.5)
 
@@ -230,3 +234,249 @@ def _equal(one, other):
     assert list(one) == list(other)
     for name, array in one.items():
         np.testing.assert_array_equal(array, other[name], err_msg=name)
+
+
+def check_decoder(decoder, memory, padded, folder, length, start=1, end=0):
+    """Checks a decoder against the contract that `beam_search` relies on.
+
+    Stepping equals `call`; a state keeps its form; a beam of one is the most
+    probable token step by step, and a wide beam finds the best of all
+    sequences; maps and scores belong to the tokens that are returned; padding
+    is never read; samples do not see each other; compiled, with a free batch
+    and exported it answers the same.
+
+    Args:
+        decoder: A built layer with a vocabulary so small that all sequences
+            can be counted, such as 5 tokens.
+        memory: Dict of arrays, at least 2 samples, what the decoder reads.
+        padded: The same with other values where nothing must be read.
+        folder: Where to export to, pytest's `tmp_path`.
+        length: Integer. Steps; at most the decoder's `length`.
+        start: Integer. The token before the first.
+        end: Integer. The token that ends.
+
+    Raises:
+        AssertionError: If a promise is broken.
+    """
+    count = len(decoder.weights)
+    rows = len(next(iter(memory.values())))
+    _check_steps(decoder, memory, rows, length, start)
+    greedy = _answers(decoder, memory, start, length, end=end)
+    _check_greedy(decoder, memory, greedy, length, start, end)
+
+    both = {
+        name: np.concatenate([x, padded[name]]) for name, x in memory.items()
+    }
+    few = _answers(decoder, both, start, length, end=end, beams=2)
+    again = {name: x[rows:] for name, x in few.items()}
+    few = {name: x[:rows] for name, x in few.items()}
+    _close(again, few, "padding is read")
+
+    layer = Answers(decoder, start, length, end, 2)
+    inputs = {
+        name: keras.Input(x.shape[1:], dtype=x.dtype.name, name=name)
+        for name, x in memory.items()
+    }
+    model = keras.Model(inputs, layer(inputs))
+    model.compile(jit_compile=keras.backend.backend() != "torch")
+    alone = model.predict(memory, batch_size=1, verbose=0)
+    _close(alone, few, "compiled, each sample alone")
+
+    tokens = _teach(decoder, memory, few["token_ids"]).shape[-1]
+    every = _sequences(tokens, length, start, end)
+    for alpha in (0.0, 1.0):
+        options = {"beams": tokens ** (length - 1), "length_penalty": alpha}
+        widest = _answers(decoder, memory, start, length, end=end, **options)
+        _check_best(decoder, memory, widest, every, start, end, alpha)
+    for answers in (greedy, widest, few):
+        _check_maps(decoder, memory, answers, start, end)
+
+    assert len(decoder.weights) == count, "a step made new weights"
+    if keras.backend.backend() == "tensorflow":
+        _check_exports(model, memory, few, folder)
+
+
+class Answers(keras.layers.Layer):
+    """A whole search as one layer: memory in, answers and maps out."""
+
+    def __init__(self, decoder, start, length, end, beams):
+        super().__init__()
+        self.decoder = decoder
+        self.options = {
+            "start": start,
+            "length": length,
+            "end": end,
+            "beams": beams,
+        }
+
+    def call(self, memory):
+        answers, maps = beam_search(self.decoder, memory, **self.options)
+        return {**answers, **maps}
+
+
+def _check_steps(decoder, memory, rows, length, start):
+    """Stepping says what `call` says, and its state keeps its form."""
+    size = _teach(decoder, memory, np.full((rows, length), start)).shape[-1]
+    ids = np.random.default_rng(0).integers(0, size, (rows, length))
+    ids[:, 0] = start
+    tensors = _tensors(memory)
+    state, logits = decoder.begin(tensors), []
+    form = _form(state)
+    assert all(x.shape[0] == rows for x in keras.tree.flatten(state)), (
+        "a state has a row for each sample"
+    )
+    for index in range(length):
+        said, state, maps = decoder.step(
+            ops.convert_to_tensor(ids[:, index].astype("int32")),
+            ops.convert_to_tensor(index, dtype="int32"),
+            state,
+            tensors,
+        )
+        logits.append(_numpy(said))
+        assert _form(state) == form, "a step changes the form of the state"
+        assert all(x.shape[0] == rows for x in maps.values())
+    np.testing.assert_allclose(
+        np.stack(logits, axis=1),
+        _teach(decoder, memory, ids),
+        atol=1e-5,
+        err_msg="stepping is not `call`",
+    )
+
+
+def _check_greedy(decoder, memory, answers, length, start, end):
+    """Each token is the most probable one, until the end."""
+    ids = np.full((len(answers["score"]), length + 1), end)
+    ids[:, 0] = start
+    ended = np.zeros(len(ids), bool)
+    for index in range(length):
+        logits = _teach(decoder, memory, ids[:, :-1])[:, index]
+        logits[:, start] = -np.inf
+        ids[:, index + 1] = np.where(ended, end, logits.argmax(-1))
+        ended |= ids[:, index + 1] == end
+    np.testing.assert_array_equal(answers["token_ids"], ids[:, 1:])
+
+
+def _check_best(decoder, memory, answers, every, start, end, alpha):
+    """No sequence that could be said has a better score."""
+    for row, (ids, score) in enumerate(
+        zip(answers["token_ids"], answers["score"])
+    ):
+        copies = {
+            name: np.repeat(x[row : row + 1], len(every), axis=0)
+            for name, x in memory.items()
+        }
+        scores = _scores(decoder, copies, every, start, end, alpha)
+        second, best = np.sort(scores)[-2:]
+        assert best - second > 1e-3, "two are too near to tell apart"
+        np.testing.assert_array_equal(ids, every[scores.argmax()])
+        np.testing.assert_allclose(score, best, atol=1e-5)
+
+
+def _check_maps(decoder, memory, answers, start, end):
+    """Maps and state are of the tokens returned, and zeros behind them."""
+    ids = answers["token_ids"]
+    assert ids.dtype == "int32" and answers["score"].dtype == "float32"
+    tensors = _tensors(memory)
+    state, last = decoder.begin(tensors), np.full(len(ids), start)
+    saying = np.ones(len(ids), bool)
+    for index in range(ids.shape[1]):
+        _, state, maps = decoder.step(
+            ops.convert_to_tensor(last.astype("int32")),
+            ops.convert_to_tensor(index, dtype="int32"),
+            state,
+            tensors,
+        )
+        assert set(answers) == {"token_ids", "score", *maps}
+        for name, x in maps.items():
+            x = _numpy(x)
+            x[~saying] = 0
+            np.testing.assert_allclose(
+                answers[name][:, index], x, atol=1e-5, err_msg=name
+            )
+        last = ids[:, index]
+        saying &= last != end
+
+
+def _check_exports(model, memory, expected, folder):
+    """SavedModel with any batch; LiteRT with one, of builtin operators."""
+    import tensorflow as tf
+    from ai_edge_litert.interpreter import Interpreter
+
+    path = str(folder / "saved_model")
+    model.export(path, format="tf_saved_model", verbose=False)
+    loaded = tf.saved_model.load(path)
+    _close(loaded.serve(memory), expected, "SavedModel")
+
+    file = str(folder / "decoder.tflite")
+    signature = {
+        name: keras.InputSpec(shape=(1, *x.shape[1:]), dtype=x.dtype, name=name)
+        for name, x in memory.items()
+    }
+    model.export(
+        file,
+        input_signature=[signature],
+        format="litert",
+        verbose=False,
+        target_spec={"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]},
+    )
+    run = Interpreter(file).get_signature_runner()
+    for row in range(len(expected["score"])):
+        one = {name: x[row : row + 1] for name, x in memory.items()}
+        wanted = {name: x[row : row + 1] for name, x in expected.items()}
+        _close(run(**one), wanted, "LiteRT")
+
+
+def _sequences(tokens, length, start, end):
+    """All that can be said: nothing but the end behind the end; no start."""
+    every = np.array(list(itertools.product(range(tokens), repeat=length)))
+    ended = np.cumsum(every == end, axis=1) > 0
+    stays = (every[:, 1:] == end) | ~ended[:, :-1]
+    return every[stays.all(axis=1) & (every != start).all(axis=1)]
+
+
+def _scores(decoder, memory, ids, start, end, alpha):
+    """Of each sequence, by the logits of `call` and plain NumPy."""
+    target_ids = np.pad(ids[:, :-1], ((0, 0), (1, 0)), constant_values=start)
+    logits = _teach(decoder, memory, target_ids).astype("float64")
+    top = logits.max(axis=-1, keepdims=True)
+    log_probs = (
+        logits - top - np.log(np.exp(logits - top).sum(-1, keepdims=True))
+    )
+    said = np.take_along_axis(log_probs, ids[..., None], axis=-1)[..., 0]
+    counts = np.minimum((ids != end).sum(axis=1) + 1, ids.shape[1])
+    said[np.arange(ids.shape[1]) >= counts[:, None]] = 0
+    return said.sum(axis=1) / ((5 + counts) / 6) ** alpha
+
+
+def _answers(decoder, memory, start, length, **options):
+    answers, maps = beam_search(
+        decoder, _tensors(memory), start, length, **options
+    )
+    return {name: _numpy(x) for name, x in {**answers, **maps}.items()}
+
+
+def _teach(decoder, memory, ids):
+    ids = ops.convert_to_tensor(ids.astype("int32"))
+    return _numpy(decoder(ids, _tensors(memory)))
+
+
+def _tensors(memory):
+    return {name: ops.convert_to_tensor(x) for name, x in memory.items()}
+
+
+def _numpy(x):
+    return np.array(ops.convert_to_numpy(x))
+
+
+def _form(state):
+    return keras.tree.map_structure(
+        lambda x: f"{keras.backend.standardize_dtype(x.dtype)} {x.shape}", state
+    )
+
+
+def _close(actual, expected, what):
+    assert set(actual) == set(expected), what
+    for name, x in expected.items():
+        np.testing.assert_allclose(
+            np.asarray(actual[name]), x, atol=1e-5, err_msg=f"{what}: {name}"
+        )

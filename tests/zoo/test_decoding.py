@@ -1,0 +1,366 @@
+"""Beam search: by hand, by a plain search in NumPy, on three decoders."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from tests.zoo.contract import check_decoder
+from tests.zoo.decoders import (
+    STEPS,
+    SpeakingGRU,
+    SpeakingTransformer,
+    Table,
+    read_by,
+    table,
+)
+from zoo.decoding import beam_search
+
+END, START, A, B = range(4)
+
+
+@pytest.mark.parametrize("decoder", [SpeakingTransformer, SpeakingGRU])
+def test_a_decoder_keeps_its_contract(decoder, tmp_path):
+    decoder = decoder()
+    check_decoder(decoder, *read_by(decoder), tmp_path, STEPS)
+
+
+class ReadsPadding(SpeakingGRU):
+    def step(self, last, index, state, memory):
+        memory = {**memory, "mask": ops.ones_like(memory["mask"])}
+        return super().step(last, index, state, memory)
+
+
+class SeesOthers(SpeakingGRU):
+    def step(self, last, index, state, memory):
+        logits, state, maps = super().step(last, index, state, memory)
+        return logits + memory["values"][:1, 0, :5], state, maps
+
+
+class StepsInPlace(SpeakingTransformer):
+    def step(self, last, index, state, memory):
+        return super().step(last, 0 * index, state, memory)
+
+
+class ChangesItsState(SpeakingGRU):
+    def step(self, last, index, state, memory):
+        logits, state, maps = super().step(last, index, state, memory)
+        return logits, {**state, "more": state["hidden"]}, maps
+
+
+class SharesItsState(SpeakingGRU):
+    def begin(self, memory):
+        return {**super().begin(memory), "shared": ops.zeros((1, 2))}
+
+
+@pytest.mark.parametrize(
+    ("decoder", "message"),
+    [
+        (ReadsPadding, "padding is read"),
+        (SeesOthers, "each sample alone"),
+        (StepsInPlace, "stepping is not `call`"),
+        (ChangesItsState, "form of the state"),
+        (SharesItsState, "a row for each sample"),
+    ],
+)
+def test_the_contract_catches(decoder, message, tmp_path):
+    decoder = decoder()
+    with pytest.raises(AssertionError, match=message):
+        check_decoder(decoder, *read_by(decoder), tmp_path, STEPS)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.9])
+@pytest.mark.parametrize("beams", [1, 2, 3, 5, 40])
+def test_the_search_is_the_one_that_lists_would_do(beams, alpha):
+    memory = table(rows=40, length=5)
+    answers, maps = search(memory, 5, beams=beams, length_penalty=alpha)
+    for row, (ids, score) in enumerate(
+        zip(answers["token_ids"], answers["score"])
+    ):
+        wanted, best = plain_search(memory[row], beams, alpha)
+        assert ids.tolist() == wanted
+        assert score == pytest.approx(best, abs=1e-5)
+        count = len(wanted) - max(0, wanted.count(END) - 1)
+        read = np.zeros((5, 6))
+        read[np.arange(count), [START, *wanted][:count]] = 1
+        np.testing.assert_array_equal(maps["read"][row], read)
+
+
+def test_the_tables_tell_searches_apart():
+    memory = table(rows=40, length=5)
+    found = {
+        (beams, alpha): search(memory, 5, beams=beams, length_penalty=alpha)[0][
+            "token_ids"
+        ]
+        for beams in (1, 2, 40)
+        for alpha in (0.0, 0.9)
+    }
+    different = [
+        (found[1, 0.0] != found[2, 0.0]).any(axis=1).sum(),
+        (found[2, 0.0] != found[40, 0.0]).any(axis=1).sum(),
+        (found[40, 0.9] != found[40, 0.0]).any(axis=1).sum(),
+    ]
+    assert min(different) >= 2, different
+    np.testing.assert_array_equal(found[1, 0.0], found[1, 0.9])
+
+
+def test_a_beam_of_two_finds_what_greedy_misses():
+    memory = says({(START,): {A: 0.6, B: 0.4}, (A,): {A: 0.5, B: 0.5}})
+    memory = says({(B,): {B: 0.9, END: 0.1}}, memory)
+    greedy, _ = search(memory, 2)
+    assert greedy["token_ids"].tolist() == [[A, A]]
+    assert greedy["score"] == pytest.approx(math.log(0.6 * 0.5), abs=1e-5)
+    wide, _ = search(memory, 2, beams=2)
+    assert wide["token_ids"].tolist() == [[B, B]]
+    assert wide["score"] == pytest.approx(math.log(0.4 * 0.9), abs=1e-5)
+
+
+def test_an_early_answer_is_kept_though_other_sequences_led_for_long():
+    memory = says(
+        {
+            (START,): {A: 0.4, B: 0.35, END: 0.25},
+            (A,): {A: 0.55, B: 0.45},
+            (B,): {A: 0.55, B: 0.45},
+        }
+    )
+    for beams, wanted in ((2, [A, A, A]), (3, [END] * 3)):
+        answers, _ = search(memory, 3, beams=beams)
+        assert answers["token_ids"].tolist() == [wanted]
+    assert answers["score"] == pytest.approx(math.log(0.25), abs=1e-5)
+
+
+def test_nothing_follows_an_end_and_the_score_stays():
+    # Whatever came behind the end would be certain.
+    memory = says({(START,): {A: 0.8, B: 0.2}, (A,): {END: 0.7, A: 0.3}})
+    memory = says({(END,): {B: 1.0}, (B,): {B: 1.0}}, memory)
+    for beams in (1, 2):
+        answers, maps = search(memory, 4, beams=beams)
+        assert answers["token_ids"].tolist() == [[A, END, END, END]]
+        score = answers["score"]
+        assert score == pytest.approx(math.log(0.8 * 0.7), abs=1e-5)
+        assert not maps["read"][0, 2:].any() and maps["read"][0, 1].any()
+
+
+def test_any_token_may_be_the_end_and_then_fills_the_rest():
+    memory = says({(START,): {A: 1.0}, (A,): {B: 0.9, END: 0.1}})
+    answers, _ = search(memory, 4, beams=2, end=B)
+    assert answers["token_ids"].tolist() == [[A, B, B, B]]
+
+
+def test_a_length_penalty_lets_a_longer_answer_win():
+    memory = says({(START,): {END: 0.3, A: 0.7}, (A,): {A: 0.9, B: 0.1}})
+    long = math.log(0.7 * 0.9**3)  # four tokens
+    assert long > math.log(0.3)
+    memory = says({(A,): {A: 0.7, B: 0.3}}, memory)
+    long, short = math.log(0.7 * 0.7**3), math.log(0.3)
+    assert long < short < long / 1.5**0.6
+    plain, _ = search(memory, 4, beams=2)
+    assert plain["token_ids"].tolist() == [[END] * 4]
+    assert plain["score"] == pytest.approx(short, abs=1e-5)
+    given, _ = search(memory, 4, beams=2, length_penalty=0.6)
+    assert given["token_ids"].tolist() == [[A] * 4]
+    assert given["score"] == pytest.approx(long / 1.5**0.6, abs=1e-5)
+
+
+def test_a_beam_of_one_ends_at_its_first_end_and_is_scored_with_the_penalty():
+    memory = says({(START,): {A: 0.9, END: 0.1}, (A,): {END: 0.6, A: 0.4}})
+    answers, _ = search(memory, 6, length_penalty=2.0)
+    assert answers["token_ids"].tolist() == [[A, END, END, END, END, END]]
+    wanted = math.log(0.9 * 0.6) / (7 / 6) ** 2
+    assert answers["score"] == pytest.approx(wanted, abs=1e-5)
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_start_and_what_is_forbidden_are_never_said(beams):
+    memory = says({(START,): {START: 0.5, A: 0.3, B: 0.2}}, steps=2)
+    answers, _ = search(memory, 2, beams=beams)
+    assert answers["token_ids"][0, 0] == A
+    answers, _ = search(memory, 2, beams=beams, forbidden=[A])
+    assert answers["token_ids"][0, 0] == B
+    assert answers["score"] <= math.log(0.2) + 1e-5  # not shared out anew
+    memory = says({(END,): {A: 0.7, END: 0.3}, (A,): {END: 1.0}})
+    answers, _ = search(memory, 3, beams=beams, start=END)
+    assert answers["token_ids"].tolist() == [[A, END, END]]
+
+
+@pytest.mark.parametrize("beams", [1, 2])
+def test_of_equal_scores_the_first_in_order_is_taken(beams):
+    if keras.backend.backend() == "torch":
+        pytest.skip("PyTorch's top_k does not promise an order of equals")
+    memory = says({(START,): {A: 0.5, B: 0.5}, (A,): {A: 0.5, B: 0.5}})
+    memory = says({(B,): {A: 0.5, B: 0.5}}, memory)
+    answers, _ = search(memory, 3, beams=beams)
+    assert answers["token_ids"].tolist() == [[A, A, A]]
+    answers, _ = search(memory[:, :1], 1, beams=beams, start=START, end=B)
+    assert answers["token_ids"].tolist() == [[B]]
+
+
+def test_the_search_stops_once_nothing_better_can_come():
+    if keras.backend.backend() == "jax":
+        pytest.skip("JAX traces a loop, so its steps cannot be counted")
+    memory = says({(START,): {A: 1.0}, (A,): {END: 0.6, A: 0.4}}, steps=9)
+    for options, steps in (
+        ({}, 2),
+        ({"beams": 2}, 2),
+        ({"length_penalty": 1.0}, 2),
+        # log(0.6) / (7 / 6) is less than log(0.4) / (14 / 6), which nine tokens
+        # could still reach; it is more than log(0.4 * 0.4) / (14 / 6).
+        ({"beams": 2, "length_penalty": 1.0}, 3),
+    ):
+        decoder = Counted()
+        answers, _ = beam_search(
+            decoder, ops.convert_to_tensor(memory), START, 9, **options
+        )
+        assert decoder.steps == steps, options
+        ids = ops.convert_to_numpy(answers["token_ids"])
+        assert ids.tolist() == [[A] + [END] * 8]
+
+
+@pytest.mark.parametrize("beams", [1, 2])
+def test_scores_are_float32_whatever_the_decoder_computes_in(beams):
+    memory = table(rows=4, length=5).astype("float16")
+    half, _ = search(memory, 5, beams=beams)
+    exact, _ = search(memory.astype("float32"), 5, beams=beams)
+    assert half["score"].dtype == "float32"
+    np.testing.assert_array_equal(half["token_ids"], exact["token_ids"])
+    np.testing.assert_allclose(half["score"], exact["score"], atol=1e-6)
+
+
+@pytest.mark.parametrize("decoder", [SpeakingTransformer, SpeakingGRU])
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_decoders_search_in_half_precision(decoder, policy):
+    decoder = decoder(dtype=policy)
+    memory, _ = read_by(decoder)
+    memory = {name: ops.convert_to_tensor(x) for name, x in memory.items()}
+    memory["values"] = ops.cast(memory["values"], decoder.compute_dtype)
+    answers, maps = beam_search(decoder, memory, START, STEPS, beams=2)
+    assert np.isfinite(ops.convert_to_numpy(answers["score"])).all()
+    assert keras.backend.standardize_dtype(answers["score"].dtype) == "float32"
+
+
+def test_a_batch_may_be_empty():
+    answers, maps = search(table(rows=0, length=4), 4, beams=2)
+    assert answers["token_ids"].shape == (0, 4)
+    assert answers["score"].shape == (0,)
+    assert maps["read"].shape == (0, 4, 6)
+
+
+def test_memory_may_be_nested_and_lack_parts():
+    memory = table(rows=3, length=4)
+    nested = {
+        "a": None,
+        "b": [ops.convert_to_tensor(memory), {"c": ops.ones((3, 2), "bool")}],
+    }
+    answers, _ = beam_search(Nested(), nested, START, 4, beams=3)
+    wanted, _ = search(memory, 4, beams=3)
+    np.testing.assert_array_equal(
+        ops.convert_to_numpy(answers["token_ids"]), wanted["token_ids"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"length": 0}, "positive integers.*length=0"),
+        ({"beams": 0}, "positive integers.*beams=0"),
+        ({"beams": 2.0}, "positive integers.*beams=2.0"),
+        ({"start": 6}, "among the 6 tokens.*start=6"),
+        ({"end": -1}, "among the 6 tokens.*end=-1"),
+        ({"forbidden": [7]}, r"among the 6 tokens.*forbidden=\(7,\)"),
+        ({"forbidden": [END]}, "`forbidden` must not hold `end`"),
+        ({"length_penalty": -0.5}, "length_penalty=-0.5"),
+        ({"length_penalty": math.nan}, "length_penalty=nan"),
+    ],
+)
+def test_refuses_a_search_that_makes_no_sense(options, message):
+    if options.get("start") and keras.backend.backend() == "torch":
+        pytest.skip("PyTorch itself refuses to look up such a token")
+    options = {"start": START, "length": 3, **options}
+    memory = ops.convert_to_tensor(table(rows=1, length=3))
+    with pytest.raises(ValueError, match=message):
+        beam_search(Table(), memory, **options)
+
+
+def test_refuses_more_steps_than_a_decoder_has_room_for():
+    decoder = SpeakingTransformer()
+    memory, _ = read_by(decoder)
+    with pytest.raises(ValueError, match="length=4, decoder.length=3"):
+        beam_search(decoder, memory, START, STEPS + 1)
+
+
+class Counted(Table):
+    """Counts its steps."""
+
+    steps = 0
+
+    def step(self, *arguments):
+        self.steps += 1
+        return super().step(*arguments)
+
+
+class Nested(Table):
+    """Its memory is in a dict of lists, beside what is not there."""
+
+    def begin(self, memory):
+        assert memory["a"] is None
+        return super().begin(memory["b"][0])
+
+    def step(self, last, index, state, memory):
+        assert memory["a"] is None
+        assert memory["b"][1]["c"].shape[0] == last.shape[0]
+        return super().step(last, index, state, memory["b"][0])
+
+
+def search(memory, length, start=START, **options):
+    answers, maps = beam_search(
+        Table(), ops.convert_to_tensor(memory), start, length, **options
+    )
+    return tuple(
+        {name: ops.convert_to_numpy(x) for name, x in group.items()}
+        for group in (answers, maps)
+    )
+
+
+def says(chances, memory=None, steps=6):
+    """A memory of `Table`: after these tokens, these with such a chance."""
+    if memory is None:
+        memory = np.full((1, steps, 4, 4, 4), -30, "float32")
+    memory = memory.copy()
+    for (last,), following in chances.items():
+        memory[:, :, :, last] = -30
+        for token, chance in following.items():
+            memory[:, :, :, last, token] = math.log(chance)
+    return memory
+
+
+def plain_search(memory, beams, alpha):
+    """Beam search with lists, for one sample: `(ids, score)`."""
+    length, words = memory.shape[:2]
+
+    def penalty(count):
+        return ((5 + count) / 6) ** alpha
+
+    going, best = [(0.0, (START,))], (-np.inf, None)
+    for index in range(length):
+        following = []
+        for score, ids in going:
+            before = ids[-2] if len(ids) > 1 else 0
+            logits = memory[index, before, ids[-1]].astype("float64")
+            log_probs = logits - np.log(np.exp(logits).sum())
+            following += [
+                (score + log_probs[token], (*ids, token))
+                for token in range(words)
+                if token != START
+            ]
+        following.sort(reverse=True)
+        for score, ids in following[:beams]:
+            if ids[-1] == END:
+                best = max(best, (score / penalty(index + 1), ids))
+        going = [each for each in following if each[1][-1] != END][:beams]
+        if beams == 1 and best[1]:
+            going = []
+            break
+    score, ids = max([best] + [(s / penalty(length), i) for s, i in going])
+    return [*ids[1:], *[END] * (length + 1 - len(ids))], score

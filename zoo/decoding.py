@@ -1,0 +1,318 @@
+"""Beam search over a decoder; greedy decoding is a beam of one."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_attention.arguments import check_sizes
+
+
+def beam_search(
+    decoder,
+    memory,
+    start,
+    length,
+    beams=1,
+    end=0,
+    length_penalty=0.0,
+    forbidden=(),
+):
+    """Finds the most probable sequence of tokens that a decoder can say.
+
+    At each step every unfinished sequence is continued by every token. The best
+    `beams` of them that do not end go on. One that ends is a finished answer if
+    it is among the best `beams` of all, and the best answer so far is kept
+    whatever comes later. The search of a sample stops when nothing unfinished
+    could become better than its answer, and at `length`, where the best
+    unfinished sequence counts as an answer too.
+
+    `beams=1` is greedy decoding: the most probable token at each step, until
+    `end`. A beam of `V^(length - 1)` or more, with a vocabulary of `V` tokens,
+    is exhaustive.
+
+    The score of an answer is the sum of the log-probabilities of its tokens,
+    `end` included, divided by the length penalty:
+
+        score = sum(log p(token)) / ((5 + number of tokens) / 6) ** alpha
+
+    Without a length penalty long answers are at a disadvantage, since each
+    token lowers the sum. With it a search runs longer, for a longer answer may
+    still win. A beam of one ends at the first `end` all the same.
+
+    All of it is one `keras.ops.while_loop` behind a first step, so it runs on
+    every backend, compiled too. Call it inside the `call` of one Keras layer:
+    loops and what they close over are then plain tensors, and the layer can be
+    saved as SavedModel, and as LiteRT with a batch of one.
+
+    Args:
+        decoder: A built decoder. `begin(memory)` returns its first state, a
+            nested structure of tensors whose first axis is the batch, and does
+            once what does not change later, such as projecting keys and values.
+            `step(last, index, state, memory)` takes the tokens that were said
+            last, `(B,)`, and the place of the next, a scalar integer tensor; it
+            returns `(logits, state, maps)`: `(B, V)`, a state of the same
+            structure, shapes and dtypes, and a dict of attention weights,
+            `(B, ...)`. `call(target_ids, memory)`, with `start` first, gives
+            the logits of all steps, `(B, T, V)`; it is what training uses. A
+            decoder that has room for so many steps only says so in an attribute
+            `length`.
+        memory: Tensor `(B, ...)`, or a nested structure of them: what the
+            decoder reads, masks included. `None` inside is handed on.
+        start: Integer. The token before the first. It is never said, unless it
+            is `end`.
+        length: Positive integer, T. The most tokens of an answer, `end`
+            included.
+        beams: Positive integer. Sequences kept for each sample. It may exceed
+            `V`.
+        end: Integer. The token that ends an answer, and that fills the places
+            behind it.
+        length_penalty: Float of at least 0, alpha. 0.6 to 0.7 in the paper.
+        forbidden: Tokens that are never said. Probabilities are not shared out
+            anew among the others.
+
+    Returns:
+        `(answers, maps)`. Answers are `"token_ids"`, int32 `(B, T)`, and
+        `"score"`, float32 `(B,)`, whatever dtype the decoder computes in. Maps
+        are the decoder's, `(B, T, ...)`, along the sequence that was returned:
+        row t is what was read to say token t, `end` included; rows behind it
+        are zeros.
+
+        Where scores tie, an answer found earlier stays; `end` goes before other
+        tokens, the sequence that was better so far before others, and of its
+        tokens the lower one; PyTorch does not promise the last two.
+
+    Raises:
+        ValueError: If `length` or `beams` is no positive integer, `start`,
+            `end` or one of `forbidden` is no token of the decoder, `end` is
+            forbidden, `length_penalty` is negative or not finite, or the
+            decoder has less room than `length`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> class Repeat:
+    ...     # Says the tokens of its memory, one by one.
+    ...     def begin(self, memory):
+    ...         return {}
+    ...
+    ...     def step(self, last, index, state, memory):
+    ...         here = ops.take(memory, index, axis=1)
+    ...         return 9.0 * ops.one_hot(here, 5), state, {}
+    >>> memory = ops.convert_to_tensor([[2, 3, 0, 0], [4, 0, 0, 0]])
+    >>> answers, _ = beam_search(Repeat(), memory, start=1, length=4, beams=2)
+    >>> ops.convert_to_numpy(answers["token_ids"]).tolist()
+    [[2, 3, 0, 0], [4, 0, 0, 0]]
+
+    Departures:
+        The paper prunes by two thresholds and penalises what the attention left
+        out (equation 14's cp); neither is here. The search ends only when no
+        better answer can come, not after a number of finished ones.
+
+    Reference:
+        Wu et al. Google's Neural Machine Translation System: Bridging the Gap
+        between Human and Machine Translation. 2016, section 7, equation 14.
+        https://arxiv.org/abs/1609.08144
+    """
+    _check(decoder, start, length, beams, end, length_penalty, forbidden)
+
+    def penalty(count):
+        return ((count + 5.0) / 6.0) ** length_penalty
+
+    # What an unfinished sum of log-probabilities is divided by at the most. A
+    # beam of one goes on behind no end.
+    most = penalty(length) if beams > 1 else 1.0
+
+    state = decoder.begin(memory)
+    last = ops.full((_rows(memory),), start, dtype="int32")
+    index = ops.convert_to_tensor(0, dtype="int32")
+    logits, state, maps = decoder.step(last, index, state, memory)
+    tokens = _vocabulary(logits, start, end, forbidden)
+    silent = [token for token in {start, *forbidden} if token != end]
+    bias = np.zeros(tokens, "float32")
+    bias[silent] = -np.inf
+    bias = ops.convert_to_tensor(bias)
+
+    def choose(index, logits, state, maps, found):
+        """Closes what ends at a step, and keeps the best of what goes on."""
+        before = found["score"].shape[1]  # sequences of a sample so far
+        log_probs = ops.log_softmax(ops.cast(logits, "float32"), axis=-1) + bias
+        log_probs = ops.reshape(log_probs, (-1, before, tokens))
+        total = found["score"][:, :, None] + log_probs
+        samples = ops.arange(ops.shape(total)[0], dtype="int32")[:, None]
+        maps = {
+            name: ops.where(_at(index, length, x), maps[name][:, None], x)
+            for name, x in found["maps"].items()
+        }
+
+        def follow(structure, chosen):
+            """The rows of some sequences of each sample, `(B, n)`."""
+            rows = ops.reshape(samples * before + chosen, (-1,))
+            return keras.tree.map_structure(
+                lambda x: ops.take(x, rows, axis=0), structure
+            )
+
+        score, parent, token = _going_on(total, end, beams)
+        ended, winner = _ended(total, end, score, beams)
+        ended = ended / penalty(ops.cast(index + 1, "float32"))
+        answer = _where(
+            ended > found["answer"]["score"],
+            {
+                "score": ended,
+                **follow({"ids": found["ids"], "maps": maps}, winner),
+            },
+            found["answer"],
+        )
+
+        ids = found["ids"]
+        if beams > 1:  # Else each sample's only sequence is its own parent.
+            ids, maps, state = follow((ids, maps, state), parent)
+        last = ops.reshape(token, (-1,))
+        ids = ops.where(_at(index, length, ids), last[:, None], ids)
+        # Where nothing could become better, nothing goes on.
+        done = answer["score"] >= score[:, 0] / most
+        score = ops.where(done[:, None], -np.inf, score)
+        found = {"score": score, "ids": ids, "maps": maps, "answer": answer}
+        return index + 1, last, state, found
+
+    def goes_on(index, last, state, found):
+        alive = ops.any(found["score"][:, 0] > -np.inf)
+        return ops.logical_and(index < length, alive)
+
+    several = _several(memory, beams)
+
+    def turn(index, last, state, found):
+        logits, state, maps = decoder.step(last, index, state, several)
+        return choose(index, logits, state, maps, found)
+
+    worst = ops.full_like(last, -np.inf, dtype="float32")
+    nothing = {
+        "ids": _along(ops.full_like(last, end), length),
+        "maps": {
+            name: _along(ops.zeros_like(x), length) for name, x in maps.items()
+        },
+    }
+    found = {
+        "score": ops.zeros_like(worst)[:, None],
+        **nothing,
+        "answer": {"score": worst, **nothing},
+    }
+    begun = choose(index, logits, state, maps, found)
+    found = ops.while_loop(goes_on, turn, begun)[-1]
+
+    unfinished = {
+        "score": found["score"][:, 0] / penalty(length),
+        "ids": found["ids"][::beams],
+        "maps": {name: x[::beams] for name, x in found["maps"].items()},
+    }
+    better = unfinished["score"] > found["answer"]["score"]
+    answer = _where(better, unfinished, found["answer"])
+    answers = {"token_ids": answer["ids"], "score": answer["score"]}
+    return answers, answer["maps"]
+
+
+def _going_on(total, end, beams):
+    """The best that do not end: scores, parents and tokens, `(B, beams)`.
+
+    `total` is `(B, n, V)`, the score of each sequence with each token. If fewer
+    than `beams` are to be had, the others have a score of minus infinity.
+    """
+    before, tokens = total.shape[1:]
+    is_end = ops.arange(tokens, dtype="int32") == end
+    going = ops.reshape(
+        ops.where(is_end, -np.inf, total), (-1, before * tokens)
+    )
+    score, place = ops.top_k(going, min(beams, before * tokens))
+    place = ops.cast(place, "int32")
+    if score.shape[1] < beams:
+        missing = ((0, 0), (0, beams - score.shape[1]))
+        score = ops.pad(score, missing, constant_values=-np.inf)
+        place = ops.pad(place, missing)
+    return score, place // tokens, place % tokens
+
+
+def _ended(total, end, going, beams):
+    """The best that ends: its score, `(B,)`, and its sequence, `(B, 1)`.
+
+    It must be among the best `beams` of all; else its score is minus infinity.
+    """
+    ended = total[:, :, end]
+    better = sum(
+        ops.sum(ops.cast(x[:, None] > ended[:, :, None], "int32"), axis=-1)
+        for x in (going, ended)
+    )
+    score, winner = ops.top_k(ops.where(better < beams, ended, -np.inf), 1)
+    return score[:, 0], ops.cast(winner, "int32")
+
+
+def _check(decoder, start, length, beams, end, length_penalty, forbidden):
+    check_sizes(
+        "the most tokens of an answer and the sequences kept",
+        length=length,
+        beams=beams,
+    )
+    if not (math.isfinite(length_penalty) and length_penalty >= 0):
+        raise ValueError(
+            "`length_penalty` must be a finite number of at least 0, the "
+            f"exponent alpha. Received: length_penalty={length_penalty!r}"
+        )
+    if end in forbidden:
+        raise ValueError(
+            "`forbidden` must not hold `end`, or no answer could end. "
+            f"Received: end={end}, forbidden={tuple(forbidden)}"
+        )
+    room = getattr(decoder, "length", None)
+    if room is not None and length > room:
+        raise ValueError(
+            "`length` must be at most the decoder's, which has no room for "
+            f"more steps. Received: length={length}, decoder.length={room}"
+        )
+
+
+def _vocabulary(logits, start, end, forbidden):
+    """The number of tokens, which those that are named must be among."""
+    tokens = logits.shape[-1]
+    if not all(0 <= token < tokens for token in (start, end, *forbidden)):
+        raise ValueError(
+            f"`start`, `end` and `forbidden` must be among the {tokens} tokens "
+            f"of the decoder. Received: start={start}, end={end}, "
+            f"forbidden={tuple(forbidden)}"
+        )
+    return tokens
+
+
+def _rows(memory):
+    """The size of the batch, a tensor where it is not known."""
+    tensors = [x for x in keras.tree.flatten(memory) if x is not None]
+    return ops.shape(tensors[0])[0]
+
+
+def _several(memory, beams):
+    """The memory of each sample once for each of its sequences."""
+    if beams == 1:
+        return memory
+    return keras.tree.map_structure(
+        lambda x: ops.repeat(x, beams, axis=0), memory, none_is_leaf=False
+    )
+
+
+def _along(x, length):
+    """What is the same at each step: `(B, ...)` to `(B, T, ...)`."""
+    return ops.repeat(x[:, None], length, axis=1)
+
+
+def _at(index, length, x):
+    """Where step `index` is in `x`, `(B, T, ...)`."""
+    here = ops.arange(length, dtype="int32") == index
+    return ops.reshape(here, (1, length) + (1,) * (len(x.shape) - 2))
+
+
+def _where(chosen, these, others):
+    """For each sample, whole: one structure's tensors, or the other's."""
+
+    def pick(x, y):
+        shape = (-1,) + (1,) * (len(x.shape) - 1)
+        return ops.where(ops.reshape(chosen, shape), x, y)
+
+    return keras.tree.map_structure(pick, these, others)
