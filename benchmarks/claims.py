@@ -36,7 +36,7 @@ import typer
 from keras import ops
 
 from keras_attention import AttentionLayer, BahdanauAttention
-from zoo import task
+from zoo import saving
 from zoo.atomic import replacing
 from zoo.data.texts import key_sentences
 from zoo.text_classification.task import TextClassification
@@ -235,8 +235,8 @@ def sentence_shares(classes, epochs, seed):
     train, _ = first_classes(*key_sentences(4000, 0), classes)
     test, places = first_classes(*key_sentences(1000, 1), classes)
     keras.utils.set_random_seed(seed)
-    assets = TextClassification.assets_from(train, recipe)
-    model = TextClassification.untrained(recipe, **assets)
+    learned = TextClassification.learn(train, recipe)
+    model = TextClassification.untrained(recipe, *learned)
     model.fit(train, recipe, verbose=2)
     shares = np.array(
         [
@@ -271,7 +271,7 @@ def opened(figures, claim, setting):
 def keep(figures, known, claim, run, found):
     print(f"{claim}, {run}: {found}", flush=True)
     known[claim]["runs"][run] = found
-    known[claim]["versions"] = task.versions()
+    known[claim]["versions"] = saving.versions()
     with replacing(figures) as part:
         part.write_text(json.dumps(known, indent=1) + "\n")
     keras.backend.clear_session()

@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import typer
 
-from zoo import task
+from zoo import saving
 from zoo.atomic import replacing
 from zoo.data.images import load_images
 from zoo.image_classification.recipes import RECIPES
@@ -63,10 +63,10 @@ def main(
     if len(known.get("step_seconds", {}).get("plain", [])) != steps:
         known["step_seconds"] = step_seconds(train, steps)
     known["parameters"] = {
-        kind: task.count_parameters(untrained(kind, train).model)["trainable"]
+        kind: saving.count_parameters(untrained(kind, train).model)["trainable"]
         for kind in KINDS
     }
-    known["versions"] = task.versions()
+    known["versions"] = saving.versions()
     write(figures, known)
     print(table(known))
 
@@ -75,7 +75,8 @@ def untrained(kind, data):
     recipe = json.loads(json.dumps(RECIPES["resnet20_cifar10"]))
     recipe["builder_args"]["attention"] = KINDS[kind]
     recipe["builder_args"]["input_shape"] = list(data.images.shape[1:])
-    return ImageClassification.untrained(recipe, data.label_names)
+    learned = ImageClassification.learn(data, recipe)
+    return ImageClassification.untrained(recipe, *learned)
 
 
 def accuracy(kind, train, test, epochs, seed):
@@ -91,9 +92,11 @@ def step_seconds(data, steps):
     models = {}
     for kind in KINDS:
         made = untrained(kind, data)
-        made.model.compile("sgd", made.loss(), jit_compile=False)
+        loss = made.output.loss()
+        made.model.compile("sgd", loss, jit_compile=False)
         models[kind] = made.model
-    images, labels = made.batches(data, 128)[0]
+    images = made.input.arrays(data.images[:128])["image"]
+    labels = data.labels[:128]
     seconds = {kind: [] for kind in KINDS}
     for step in range(steps + 3):
         for kind, model in models.items():

@@ -25,7 +25,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from zoo import metrics, presets, recipes
+from zoo import catalogue, measuring, metrics, recipes, saving
 from zoo.atomic import replacing
 from zoo.sentence_matching.mwan import WAYS
 from zoo.sentence_matching.overlap_features import OverlapFeatures
@@ -77,7 +77,7 @@ def main(
                 continue
             told = recipe["data"], recipe["vectors"] is None
             if told not in learned:
-                learned[told] = assets_of(recipe)
+                learned[told] = learned_by(recipe)
             figure = run(recipe, seed, learned[told], runs / name / str(seed))
             keep(name, recipe, seed, figure, figures)
             print(f"{name}, seed {seed}: {figure['metrics']}", flush=True)
@@ -89,15 +89,15 @@ def main(
     print(tables(read(figures)))
 
 
-def assets_of(recipe):
-    kind = presets.task_class(recipe["task"])
-    return kind.assets_from(kind.read(recipe["data"], "train"), recipe)
+def learned_by(recipe):
+    kind = catalogue.task_class(recipe["task"])
+    return kind.learn(kind.read(recipe["data"], "train"), recipe)
 
 
-def run(recipe, seed, assets, folder):
+def run(recipe, seed, both, folder):
     recipe = copy.deepcopy(recipe)
     recipe["training"]["seed"] = seed
-    task = recipes.follow(recipe, assets, folder=folder, verbose=0)
+    task = recipes.follow(recipe, both, folder=folder, verbose=0)
     card = task.card
     figure = {
         "metrics": {
@@ -112,9 +112,10 @@ def run(recipe, seed, assets, folder):
         ),
     }
     if "map" in figure["metrics"]:
-        test = task.own_test()
-        shares = task.graph(task.tokens(test.pairs))["probabilities"]
-        scores = keras.ops.convert_to_numpy(shares)[:, 1]
+        test = measuring.own_test(task)
+        ids = task.input.tokens(test.pairs)
+        outputs, _ = task.graph().predict_on_batch(ids)
+        scores = outputs["probabilities"][:, 1]
         figure["average_precisions"] = average_precisions(test, scores)
     return figure
 
@@ -122,13 +123,13 @@ def run(recipe, seed, assets, folder):
 def without_a_network():
     """The rows of WikiQA that rank by the features alone."""
     recipe = recipes.find("abcnn3_wikiqa")
-    kind = presets.task_class(recipe["task"])
-    task = kind.untrained(recipe, **assets_of(recipe))
+    kind = catalogue.task_class(recipe["task"])
+    task = kind.untrained(recipe, *learned_by(recipe))
     (layer,) = [x for x in task.model.layers if isinstance(x, OverlapFeatures)]
     train, test = (kind.read("wikiqa", part) for part in ("train", "test"))
 
     def features(data):
-        ids = task.tokens(data.pairs)
+        ids = task.input.tokens(data.pairs)
         return keras.ops.convert_to_numpy(
             layer(ids["left_ids"], ids["right_ids"])
         )

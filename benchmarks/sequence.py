@@ -27,7 +27,7 @@ import tensorflow as tf
 import typer
 
 import keras_attention as ka
-from zoo import task
+from zoo import saving
 from zoo.atomic import replacing
 
 LENGTHS = (128, 512, 2048, 8192)
@@ -128,7 +128,7 @@ def main(
             print(f"{name}, {length}", flush=True)
             cells[str(length)] = cell(name, length, rounds)
             known["versions"] = {
-                **task.versions(),
+                **saving.versions(),
                 "tensorflow": tf.__version__,
             }
             with replacing(figures) as part:
