@@ -25,7 +25,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from zoo import catalogue, measuring, metrics, recipes, saving
+from zoo import catalogue, measuring, metrics, recipes
 from zoo.atomic import replacing
 from zoo.sentence_matching.mwan import WAYS
 from zoo.sentence_matching.overlap_features import OverlapFeatures

@@ -27,6 +27,14 @@ TASKS = {
         },
         "recipes": "zoo.image_classification.recipes:RECIPES",
     },
+    "multi_task": {
+        "class": "zoo.multi_task.task:MultiTask",
+        "networks": {
+            "mmoe": "zoo.multi_task.mmoe:mmoe",
+            "shared_bottom": "zoo.multi_task.shared_bottom:shared_bottom",
+        },
+        "recipes": "zoo.multi_task.recipes:RECIPES",
+    },
     "sentence_matching": {
         "class": "zoo.sentence_matching.task:SentenceMatching",
         "networks": {

@@ -32,13 +32,14 @@ def freeze(model, frozen, heads):
         )
 
 
-def multipliers(model, layer_decay):
+def multipliers(model, layer_decay, heads):
     """Factors of the learning rate.
 
     Args:
         model: `keras.Model`.
         layer_decay: Float in (0, 1]. The rate is multiplied by it for each
             group of layers further from the head.
+        heads: Names of the layers that are the head, which are one group.
 
     Returns:
         Dict from path of a variable to its factor; empty where all are 1.
@@ -48,7 +49,8 @@ def multipliers(model, layer_decay):
     groups = {}
     for layer in model.layers:
         if layer.trainable_variables:
-            groups.setdefault(group(layer.name), []).append(layer)
+            name = heads if layer.name in heads else group(layer.name)
+            groups.setdefault(name, []).append(layer)
     top = len(groups) - 1
     return {
         variable.path: layer_decay ** (top - depth)

@@ -114,7 +114,9 @@ def fit(task, data, recipe, validation=None, plan=None, **options):
         learning_rate=plan.learning_rate,
         schedule=plan.schedule,
         weight_decay=plan.weight_decay,
-        multipliers=layer_groups.multipliers(task.model, plan.layer_decay),
+        multipliers=layer_groups.multipliers(
+            task.model, plan.layer_decay, task.output.heads
+        ),
         early_stopping=plan.early_stopping,
         jit_compile=plan.jit_compile,
         recipe={**recipe, **digests},

@@ -4,10 +4,10 @@ import contextlib
 import logging
 import os
 import pathlib
-import re
 import tempfile
 
 from keras_attention.looking import attention_model
+from zoo.inputs.safe_names import safe_names as safe_names
 
 
 def write(task, path, signatures=None, batch=None):
@@ -59,27 +59,6 @@ def has_attention(model):
     except ValueError:
         return False
     return True
-
-
-def safe_names(outputs):
-    """Outputs by names that every serving stack takes.
-
-    Args:
-        outputs: Dict from name to anything.
-
-    Returns:
-        Dict in the same order; whatever is no letter, digit or underscore is
-        an underscore now, and a name that was taken gets a number.
-    """
-    safe = {}
-    for name, value in outputs.items():
-        plain = unique = re.sub(r"\W", "_", name, flags=re.ASCII)
-        count = 1
-        while unique in safe:
-            count += 1
-            unique = f"{plain}_{count}"
-        safe[unique] = value
-    return safe
 
 
 @contextlib.contextmanager

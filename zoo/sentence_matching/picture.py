@@ -6,14 +6,8 @@ windows, each named by its first and last word. MwAN shows its ways side by
 side: which words of right each word of left reads.
 """
 
-import warnings
-
-import numpy as np
-
 from keras_attention import pictures
 from keras_attention.pictures import LONGEST, shortened
-
-DPI = 160  # of several pictures in one, as `pictures.save_figure` writes them
 
 
 def alignment_figure(answers, left_length):
@@ -33,7 +27,7 @@ def alignment_figure(answers, left_length):
     if not answers:
         raise ValueError("There must be a pair to look at. Received: none")
     figures = [_figure(answer, left_length) for answer in answers]
-    return figures[0] if len(figures) == 1 else _stacked(figures)
+    return pictures.stacked(figures)
 
 
 def _figure(answer, left_length):
@@ -98,31 +92,3 @@ def _title(answer):
     if any(answer.get("unknown", ())):
         lines.append("[...]: not in the vocabulary")
     return "\n".join(lines)
-
-
-def _stacked(figures):
-    """Several figures as one, each as it would be drawn alone."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    drawn = []
-    for figure in figures:
-        figure.set_dpi(DPI)
-        canvas = FigureCanvasAgg(figure)
-        with warnings.catch_warnings():
-            # A sign that its font lacks is a box, which the picture says.
-            warnings.filterwarnings("ignore", "Glyph .* missing")
-            canvas.draw()
-        drawn.append(np.asarray(canvas.buffer_rgba()))
-    high = sum(len(picture) for picture in drawn)
-    wide = max(picture.shape[1] for picture in drawn)
-    page = np.full((high, wide, 4), 255, "uint8")
-    top = 0
-    for picture in drawn:
-        page[top : top + len(picture), : picture.shape[1]] = picture
-        top += len(picture)
-    whole = Figure((wide / DPI, high / DPI), dpi=DPI)
-    ax = whole.add_axes((0, 0, 1, 1))
-    ax.set_axis_off()
-    ax.imshow(page, interpolation="nearest", aspect="auto")
-    return whole

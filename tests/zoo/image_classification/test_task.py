@@ -176,7 +176,7 @@ def test_images_that_are_wider_than_high_are_read_upright():
     assert np.abs(maps[0] - maps[1]).max() > 1e-3
     data = ImageData([image, image[:, ::-1]] * 2, np.arange(4) % 2, ["a", "b"])
     copy = task.finetune(data, epochs=1, verbose=0)
-    assert copy.size == (6, 14) and copy.evaluate(data)["loss"] > 0
+    assert copy.input.size == (6, 14) and copy.evaluate(data)["loss"] > 0
 
 
 def test_says_where_it_looked(trained):

@@ -259,7 +259,7 @@ def test_freezes_what_is_named(trained, freeze):
 
 
 def test_lower_layers_learn_more_slowly(trained):
-    groups = layer_groups.multipliers(trained.model, 0.5)
+    groups = layer_groups.multipliers(trained.model, 0.5, ("logits",))
     rates = {path.split("/")[0]: rate for path, rate in groups.items()}
     assert rates == {
         "embedding": 0.125,

@@ -1,0 +1,1 @@
+"""Multi-task: a row of a table in, several labels and numbers out."""

@@ -1,0 +1,28 @@
+"""Recipes: how each preset of multi-task is trained, as data."""
+
+from zoo.multi_task.mmoe import PRESETS
+
+_TRAINING = {
+    "epochs": 10,
+    "batch_size": 512,
+    "optimizer": "adamw",
+    "learning_rate": 3e-3,
+    "schedule": "one_cycle",
+    "weight_decay": 5e-3,
+    "seed": 0,
+}
+
+RECIPES = {
+    "mmoe_adult": {
+        "builder": "mmoe",
+        "builder_args": dict(PRESETS["census"]),
+        "data": "adult",
+        "training": {**_TRAINING, "batch_size": 128},
+    },
+    "mmoe_census": {
+        "builder": "mmoe",
+        "builder_args": dict(PRESETS["census"]),
+        "data": "census_income_kdd",
+        "training": dict(_TRAINING),
+    },
+}

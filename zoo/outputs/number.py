@@ -1,0 +1,156 @@
+"""A number as the output of a task."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from zoo.cards import PresetError, shown
+from zoo.metrics import check_loss
+
+
+class Number:
+    """A number, such as hours or a price.
+
+    An answer is a dict with the `value`, in the unit of the data; then what the
+    input notes. The network says how many standard deviations of the training
+    data it is above their mean.
+
+    Args:
+        mean: Float.
+        deviation: Positive float.
+    """
+
+    roles = ("number",)
+    heads = ("logits",)
+
+    def __init__(self, mean=0.0, deviation=1.0):
+        self.mean = mean
+        self.deviation = deviation
+
+    @classmethod
+    def learn(cls, data, recipe):
+        deviation = float(np.std(data.values))
+        if not deviation > 0:
+            raise ValueError(
+                "A number that is to be learned must not be the same in every "
+                f"example. Received: {data.values[0]!r} in all"
+            )
+        return cls(float(np.mean(data.values)), deviation)
+
+    @classmethod
+    def from_card(cls, settings, assets):
+        number = assets["number"]
+        if (
+            not isinstance(number, dict)
+            or set(number) != {"mean", "deviation"}
+            or not all(
+                isinstance(x, (int, float)) and not isinstance(x, bool)
+                for x in number.values()
+            )
+            or number["deviation"] <= 0
+        ):
+            raise PresetError(
+                "`number.json` must have a mean and a positive deviation. "
+                f"Received: {shown(number)}"
+            )
+        return cls(**number)
+
+    def settings(self):
+        return {}
+
+    def assets(self):
+        return {"number": {"mean": self.mean, "deviation": self.deviation}}
+
+    def sizes(self):
+        return {"num_classes": 1}
+
+    # Learning.
+
+    def like(self, data, num_classes=None):
+        return self
+
+    def kept(self, other):
+        same = (self.mean, self.deviation) == (other.mean, other.deviation)
+        return self.heads if same else ()
+
+    def select(self, data):
+        return data
+
+    def teach(self, data, class_weight=None):
+        standard = (data.values - self.mean) / self.deviation
+        return standard.astype("float32")[:, None], None
+
+    def loss(self, label_smoothing=0.0):
+        return keras.losses.MeanSquaredError()
+
+    def metrics(self):
+        return [keras.metrics.RootMeanSquaredError(name="rmse")]
+
+    # Answering.
+
+    def final(self, said):
+        said = ops.cast(said[:, 0], "float32")
+        return {"value": said * self.deviation + self.mean}
+
+    def answers(self, tensors, raws, notes):
+        values = tensors["value"]
+        if not np.isfinite(values).all():
+            place = int(np.argmin(np.isfinite(values)))
+            raise ValueError(
+                "An answer must be a finite number; the model's weights are "
+                "not, or overflow on this input. "
+                f"Received: value={values[place]} at place {place}"
+            )
+        return [
+            {"value": float(value), **note}
+            for value, note in zip(values, notes, strict=True)
+        ]
+
+    def measure(self, tensors, data):
+        """`rmse`, `mae`, `r2`, and `loss`, the mean of squared deviations.
+
+        Raises:
+            ValueError: If the loss is not finite.
+        """
+        from sklearn import metrics
+
+        said = tensors["value"].astype("float64")
+        error = (said - data.values) / self.deviation
+        loss = float(np.mean(error**2))
+        check_loss(loss)
+        found = {
+            "rmse": float(np.sqrt(np.mean((said - data.values) ** 2))),
+            "mae": float(np.mean(np.abs(said - data.values))),
+        }
+        if len(data) > 1:  # of one example it means nothing
+            found["r2"] = float(metrics.r2_score(data.values, said))
+        return {**found, "loss": loss}
+
+    def count(self, data):
+        return len(data)
+
+    # Served.
+
+    def tensorflow(self, folder, name="number"):
+        import tensorflow as tf
+
+        class Saying(tf.Module):
+            def __call__(self, tensors):
+                return {"value": tensors["value"]}
+
+        return Saying()
+
+    def served(self, tensors):
+        return {"value": tensors["value"]}
+
+    def files(self):
+        return {}
+
+    # Shown.
+
+    def tables(self, noun, shown, answers):
+        rows = [
+            (text, f"{answer['value']:.4g}")
+            for text, answer in zip(shown, answers)
+        ]
+        return [(None, (noun, "answer"), rows)]
