@@ -55,8 +55,8 @@ def fit(
             an attribute `epoch`, set at the start of each; or anything else
             that `keras.Model.fit` takes, with a known length.
         validation: The same, to measure on after each epoch, or `None`.
-        loss: A Keras loss.
-        metrics: Keras metrics.
+        loss: A Keras loss; or a dict of them, by the model's outputs.
+        metrics: Keras metrics; or a dict of lists of them, the same way.
         epochs: Positive integer.
         optimizer: `"sgd"`, with Nesterov momentum of 0.9, or `"adamw"`.
         learning_rate: Positive float, the highest of the schedule.
@@ -102,7 +102,7 @@ def fit(
             multipliers,
         ),
         loss=loss,
-        metrics=list(metrics),
+        metrics=metrics if isinstance(metrics, dict) else list(metrics),
         jit_compile=jit_compile,
     )
     model.optimizer.build(model.trainable_variables)

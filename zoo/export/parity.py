@@ -220,9 +220,7 @@ def _inputs(task, inputs):
         return inputs
     extreme = task.input.extremes()
     return {
-        name: np.concatenate(
-            [array, array[:1, ::-1], extreme[name].astype(array.dtype)]
-        )
+        name: np.concatenate([array, extreme[name]])
         for name, array in task.input.golden().items()
     }
 

@@ -102,10 +102,10 @@ class Image:
         return {"image": np.clip(np.round(images), 0, 255)}
 
     def extremes(self):
-        """All black, and all white."""
-        shape = (*self.size, self.channels)
-        images = np.stack([np.zeros(shape), np.full(shape, 255.0)])
-        return {"image": images.astype("float32")}
+        """One upside down, all black, and all white."""
+        turned = self.golden()["image"][0, ::-1]
+        images = [turned, np.zeros_like(turned), np.full_like(turned, 255)]
+        return {"image": np.stack(images)}
 
     def served(self):
         return {"image_bytes": "string"}

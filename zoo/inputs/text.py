@@ -99,7 +99,10 @@ class Text:
         return {"token_ids": ids.astype("int32")}
 
     def extremes(self):
-        return self.arrays(word_notes.extreme_texts(self.tokens.vocabulary))
+        """One backwards; then empty, full, unknown, and of one word."""
+        ids = self.tokens(word_notes.extreme_texts(self.tokens.vocabulary))
+        backwards = self.golden()["token_ids"][:1, ::-1]
+        return {"token_ids": np.concatenate([backwards, ids])}
 
     def served(self):
         return {"text": "string"}

@@ -167,8 +167,12 @@ class TextPair:
         return inputs
 
     def extremes(self):
-        """Each text with each: either side may be empty, or both."""
-        return self.tokens(self._extreme_pairs())
+        """One backwards; then each text with each: either may be empty."""
+        golden = self.golden()
+        return {
+            name: np.concatenate([golden[name][:1, ::-1], ids])
+            for name, ids in self.tokens(self._extreme_pairs()).items()
+        }
 
     def served(self):
         return {"left": "string", "right": "string"}
