@@ -63,8 +63,8 @@ Inputs = Annotated[
         help=(
             "Image files: PNG, JPEG, ...; or texts, each in quotes, or text "
             "files, - being what comes from standard input; of texts that are "
-            "compared, two for each pair. Before a text that begins with a "
-            "dash, write --."
+            "compared, two for each pair; or CSV files of rows. Before a text "
+            "that begins with a dash, write --."
         )
     ),
 ]
@@ -73,11 +73,13 @@ Data = Annotated[
     typer.Option(
         help=(
             "For images digits, for texts key_sentences, for pairs "
-            "scene_claims, for questions who_did_what; a set of "
-            "tensorflow-datasets, such as cifar10 or imdb_reviews, or wikiqa, "
-            "sick or msrp; or a folder with a folder of files for each class. "
-            "Texts may be a CSV file, with the columns text and label; left, "
-            "right and label; or question, candidate and label."
+            "scene_claims, for questions who_did_what, for tables "
+            "correlated_tasks; a set of tensorflow-datasets, such as cifar10 "
+            "or imdb_reviews, or wikiqa, sick, msrp, adult or "
+            "census_income_kdd; or a folder with a folder of files for each "
+            "class. Texts may be a CSV file, with the columns text and label; "
+            "left, right and label; or question, candidate and label. A table "
+            "is a CSV file that names its columns."
         )
     ),
 ]
@@ -298,7 +300,7 @@ def predict(
     ] = False,
     **options,
 ):
-    """Label images or texts, or rank candidate answers."""
+    """Label images, texts or rows of a table, or rank candidate answers."""
     task = _load(name)
     raws = _raws(task, inputs, options)
     answers = task.predict(raws)
@@ -374,6 +376,14 @@ def train(
         int | None, typer.Option(min=1, help="In place of the recipe's.")
     ] = None,
     dtype: Dtype = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="As in `finetune`, in place of the recipe's."),
+    ] = None,
+    targets: Annotated[
+        str | None,
+        typer.Option(help="Columns of a table to be answered, with commas."),
+    ] = None,
     vectors: Annotated[
         pathlib.Path | None,
         typer.Option(
@@ -404,6 +414,8 @@ def train(
         dtype=dtype,
         tensorboard=tensorboard,
         vectors=vectors,
+        data=data,
+        targets=targets,
         found=_print_found,
     )
     console.print(metrics_line(task.card))

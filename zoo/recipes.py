@@ -2,6 +2,7 @@
 
 import copy
 import difflib
+import inspect
 import pathlib
 import shlex
 
@@ -25,6 +26,8 @@ def train(
     dtype=None,
     tensorboard=False,
     vectors=None,
+    data=None,
+    targets=None,
     verbose=None,
     found=None,
 ):
@@ -45,6 +48,9 @@ def train(
         tensorboard: Boolean. Whether to write events for TensorBoard.
         vectors: Path of a file of word vectors as GloVe and word2vec are given
             out, in place of the recipe's; for models of pairs.
+        data: Name or path of data, in place of the recipe's.
+        targets: List of columns to be answered, or a string with commas; for
+            tables.
         verbose: As in `zoo.training.fit`.
         found: As in `follow`.
 
@@ -53,15 +59,29 @@ def train(
 
     Raises:
         PresetError: If there is no such recipe.
-        ValueError: If `vectors` are given to a recipe that takes none, or
-            another argument is none of the above.
+        ValueError: If `vectors` or `targets` are given to a recipe that takes
+            none, or another argument is none of the above.
         ImportError: If `tensorboard` is asked for and not installed.
         OSError: If one of the two folders cannot be written.
     """
     recipe = copy.deepcopy(find(name))
-    if pathlib.PurePath(recipe["data"]).name == recipe["data"]:
-        recipe["data"] = sources.Known(recipe["data"])  # whatever lies here
+    kind = saving.task_class(recipe["task"])
     command = ["zoo", "train", name]
+    if data is not None:
+        recipe["data"] = str(data)
+        command += ["--data", str(data)]
+    elif pathlib.PurePath(recipe["data"]).name == recipe["data"]:
+        recipe["data"] = sources.Known(recipe["data"])  # whatever lies here
+    if targets is not None:
+        if "targets" not in inspect.signature(kind.read).parameters:
+            raise ValueError(
+                "`targets` are columns of a table, which this recipe does not "
+                f"read. Received: targets={targets!r}, name={name!r}"
+            )
+        if isinstance(targets, str):
+            targets = [column.strip() for column in targets.split(",")]
+        recipe["targets"] = list(targets)
+        command += ["--targets", ",".join(targets)]
     if vectors is not None:
         if "vectors" not in recipe:
             raise ValueError(
@@ -83,7 +103,6 @@ def train(
     training.check_tensorboard(tensorboard, runs)
 
     # Before the training: what is in the way would be in the way after it.
-    kind = saving.task_class(recipe["task"])
     roles = (*kind.input.roles, *kind.output.roles)
     presets.check_replaceable(pathlib.Path(folder) / name, roles=roles)
     presets.check_manifest(folder)
@@ -122,8 +141,9 @@ def follow(recipe, learned=None, dtype=None, found=None, **options):
     """
     recipe = dict(recipe)
     kind = saving.task_class(recipe.pop("task"))
-    data = kind.read(recipe["data"], "train")
-    test = kind.read(recipe["data"], "test")
+    chosen = {"targets": recipe["targets"]} if "targets" in recipe else {}
+    data = kind.read(recipe["data"], "train", **chosen)
+    test = kind.read(recipe["data"], "test", **chosen)
     for part in (data, test) if found else ():
         found(part)
     keras.utils.set_random_seed(recipe["training"]["seed"])

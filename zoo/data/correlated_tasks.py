@@ -9,7 +9,7 @@ WAVES = 5
 
 
 def correlated_tasks(
-    count, correlation=0.5, seed=0, draw=0, features=100, scale=1.0
+    count, correlation=0.5, seed=0, draw=0, features=100, scale=0.3
 ):
     """The synthetic tasks of Ma et al. (2018, section 3.2).
 

@@ -111,7 +111,7 @@ class TableData(examples.Examples):
         )
 
     def digest_targets(self):
-        return "\0".join(self.targets).encode()
+        return b""  # columns like the others, whichever are to be answered
 
     def sha256(self):
         digest = hashlib.sha256(self.digest_targets())

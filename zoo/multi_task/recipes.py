@@ -13,6 +13,12 @@ _TRAINING = {
 }
 
 RECIPES = {
+    "mmoe_correlated": {
+        "builder": "mmoe",
+        "builder_args": {**PRESETS["census"], "dropout": 0.0},
+        "data": "correlated_tasks",
+        "training": {**_TRAINING, "epochs": 60, "batch_size": 250},
+    },
     "mmoe_adult": {
         "builder": "mmoe",
         "builder_args": dict(PRESETS["census"]),

@@ -24,7 +24,7 @@ class Several:
 
     Of training data, a column of words is a label, and so is one of at most 20
     different numbers; any other is a number. A recipe can say it otherwise:
-    `{"targets": {"rooms": "number"}}`.
+    `{"target_kinds": {"rooms": "number"}}`.
 
     The network's outputs are `logits_1`, `logits_2` and so on, in the order of
     the targets.
@@ -52,7 +52,7 @@ class Several:
                 f"answered. Received: targets={data.targets!r}, columns "
                 f"{list(data.columns)[:50]}"
             )
-        said, parts = recipe.get("targets") or {}, {}
+        said, parts = recipe.get("target_kinds") or {}, {}
         for name in data.targets:
             if name in TAKEN:
                 raise ValueError(
@@ -71,7 +71,7 @@ class Several:
             if kind == "number" and not column.is_number:
                 raise ValueError(
                     "A target of words cannot be learned as a number. "
-                    f"Received: targets[{name!r}]={kind!r}"
+                    f"Received: target_kinds[{name!r}]={kind!r}"
                 )
             parts[name] = KINDS[kind].learn(column, recipe)
         return cls(parts)
