@@ -224,6 +224,14 @@ def plain(value, key="the card"):
     )
 
 
+def is_finite(value):
+    """Whether a foreign value is a finite number, and no boolean."""
+    try:
+        return _number(value) and math.isfinite(value)
+    except OverflowError:  # an integer beyond all floats
+        return False
+
+
 def shown(value):
     """A foreign value, short and without control characters."""
     return _SHORT.repr(value)

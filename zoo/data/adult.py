@@ -75,6 +75,9 @@ class Adult(tfds.core.GeneratorBasedBuilder):
         text = examples.read_file(path)
         for place, row in enumerate(csv.DictReader(io.StringIO(text))):
             try:
+                # What `csv` says of a line of another length.
+                if None in row or None in row.values():
+                    raise ValueError("a line of another length")
                 yield (
                     place,
                     {name: kind(row[name]) for name, kind in COLUMNS.items()},

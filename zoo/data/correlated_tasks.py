@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from zoo.data.tables import TableData
+from zoo.data.table_data import TableData
 
 NOISE = 0.1  # standard deviation of what no model can know
 WAVES = 5

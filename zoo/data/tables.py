@@ -6,8 +6,6 @@ missing is a value of its own: NaN among numbers, "" among words.
 
 import csv
 import dataclasses
-import difflib
-import hashlib
 import io
 import math
 import numbers
@@ -16,10 +14,12 @@ import re
 import numpy as np
 
 from zoo.data import examples, folders, sources
-
-# Licence class of the data sets that presets are trained on: A open,
-# B non-commercial or research terms, C none stated.
-LICENCES = {"adult": "A", "census_income_kdd": "A", "correlated_tasks": "A"}
+from zoo.data.table_data import (
+    LICENCES,
+    TableData,
+    check_column,
+    shown_value,
+)
 
 # What a cell says where nothing is known, in any case.
 MISSING = ("", "?", "na", "n/a", "nan", "null", "none")
@@ -27,143 +27,6 @@ MISSING = ("", "?", "na", "n/a", "nan", "null", "none")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _WITH_COMMAS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?|[+-]?\d+,\d+")
 MOSTLY = 0.9  # from this share of numbers on, a word is a mistake
-FEW = 20  # distinct numbers that can be classes
-
-
-@dataclasses.dataclass
-class TableData(examples.Examples):
-    """Rows of a table, and which of its columns are to be answered.
-
-    Args:
-        columns: Dict from column to array `(N,)`: float64, NaN where missing,
-            or strings (dtype object), "" where missing. The targets are among
-            them.
-        targets: List of strings, the columns to be answered; empty where that
-            is not said yet.
-        name: String. What the data is called.
-        split: String. Which part of it this is.
-        version: String or `None`. The data set's own version.
-        place: String or `None`. Where the data were read from.
-        skipped: Tuple of strings. Unused; rows are never skipped.
-        lines: Integers `(N,)`, the line of each row in its file; or `None`.
-    """
-
-    licences = LICENCES
-
-    columns: dict
-    targets: list
-    name: str = "rows"
-    split: str = "all"
-    version: str | None = None
-    place: str | None = None
-    skipped: tuple = ()
-    lines: np.ndarray | None = None
-
-    @property
-    def fields(self):
-        return ("columns",) if self.lines is None else ("columns", "lines")
-
-    def __len__(self):
-        return len(next(iter(self.columns.values()), ()))
-
-    @property
-    def strata(self):
-        """The combination of the targets' classes, if none is rare.
-
-        Of a target that is a number nothing is kept in proportion, nor of
-        combinations of which one has less than ten rows: then the classes of
-        the first target count, and else nothing.
-        """
-        classes = [
-            np.unique(values, return_inverse=True)[1]
-            for values in map(self.columns.get, self.targets)
-            if values.dtype.kind == "O" or len(np.unique(values)) <= FEW
-        ]
-        for chosen in (classes, classes[:1]):
-            if not chosen:
-                continue
-            rows = np.stack(chosen, axis=1)
-            _, strata, sizes = np.unique(
-                rows, axis=0, return_inverse=True, return_counts=True
-            )
-            if min(sizes) >= 10:
-                return strata.reshape(-1)
-        return None
-
-    @property
-    def how_cut(self):
-        return "at random" if self.strata is None else "stratified"
-
-    def found(self):
-        said = []
-        for name in self.targets:
-            values = self.columns[name]
-            if values.dtype.kind == "f" and len(np.unique(values)) > FEW:
-                said.append(f"{name} {values.min():g} to {values.max():g}")
-                continue
-            counts = zip(*np.unique(values, return_counts=True))
-            shown = [f"{shown_value(x)} {n:,}" for x, n in list(counts)[:20]]
-            said.append(f"{name} ({', '.join(shown)})")
-        return (
-            f"{self.name}, {self.split}: {len(self):,} rows of "
-            f"{len(self.columns)} columns"
-            + (f", to answer {', '.join(said)}" if said else "")
-        )
-
-    def digest_targets(self):
-        return b""  # columns like the others, whichever are to be answered
-
-    def sha256(self):
-        digest = hashlib.sha256(self.digest_targets())
-        for name, values in self.columns.items():
-            digest.update(f"\0{name}\0{values.dtype.kind}".encode())
-            if values.dtype.kind == "f":
-                digest.update(np.ascontiguousarray(values).tobytes())
-            else:
-                encoded = [text.encode() for text in values]
-                digest.update(np.array(list(map(len, encoded))).tobytes())
-                digest.update(b"".join(encoded))
-        return digest.hexdigest()
-
-    def where(self, place):
-        """A row's place in words, its line if it was read from a file."""
-        if self.lines is None:
-            return f"at place {place}"
-        return f"in line {self.lines[place]} of {self.place or self.name}"
-
-    def answering(self, targets):
-        """The same rows, with other columns to be answered.
-
-        Args:
-            targets: List of strings.
-
-        Returns:
-            `TableData`.
-
-        Raises:
-            ValueError: If a target is absent, named twice, or has a missing
-                cell.
-        """
-        targets = list(targets)
-        if len(set(targets)) < len(targets) or not targets:
-            raise ValueError(
-                "Targets must be columns, one at least, each named once. "
-                f"Received: targets={targets}"
-            )
-        for name in targets:
-            check_column(name, self.columns, f"the data {self.name!r}")
-            values = self.columns[name]
-            missing = (
-                np.isnan(values) if values.dtype.kind == "f" else values == ""
-            )
-            if missing.any():
-                place = int(missing.argmax())
-                raise ValueError(
-                    "A target must be known in every row. Received: "
-                    f"{missing.sum():,} missing cells in the column {name!r}, "
-                    f"the first {self.where(place)}"
-                )
-        return dataclasses.replace(self, targets=targets)
 
 
 def load_tables(
@@ -206,25 +69,6 @@ def load_tables(
     return found.answering(targets)
 
 
-def check_column(name, columns, where):
-    """Raises unless there is a column of that name.
-
-    Args:
-        name: String.
-        columns: The names that there are.
-        where: String. What has them, for the error.
-
-    Raises:
-        ValueError: If there is none; near ones are listed.
-    """
-    if name not in columns:
-        near = difflib.get_close_matches(str(name), list(columns), n=3)
-        raise ValueError(
-            f"There must be a column {name!r} in {where}. Received: columns "
-            f"{list(columns)[:50]}" + (f"; near: {near}" if near else "")
-        )
-
-
 def number(cell):
     """A cell as a number.
 
@@ -239,10 +83,12 @@ def number(cell):
     """
     if is_missing(cell):
         return math.nan
-    if isinstance(cell, numbers.Real) and not isinstance(cell, bool):
-        if math.isfinite(cell):
-            return float(cell)
-    elif isinstance(cell, str) and NUMBER.fullmatch(cell.strip()):
+    is_number = (
+        NUMBER.fullmatch(cell.strip())
+        if isinstance(cell, str)
+        else isinstance(cell, numbers.Real) and not isinstance(cell, bool)
+    )
+    if is_number and not _is_infinite(cell):
         return float(cell)
     raise ValueError(
         "A number must be finite, written with digits and a point, without "
@@ -251,14 +97,29 @@ def number(cell):
 
 
 def category(cell):
-    """A cell as a word, "" where it is missing."""
+    """A cell as a word.
+
+    Args:
+        cell: Number, string, boolean or `None`.
+
+    Returns:
+        String, "" where it is missing; of a whole number one without a point.
+
+    Raises:
+        ValueError: If it is anything else.
+    """
     if is_missing(cell):
         return ""
     if isinstance(cell, str):
         return cell.strip()
-    if isinstance(cell, numbers.Real) and not isinstance(cell, bool):
+    if isinstance(cell, (bool, np.bool_)):
+        return str(bool(cell))
+    if isinstance(cell, numbers.Real):
         return shown_value(cell)
-    return str(cell)
+    raise ValueError(
+        "A cell must be a number, a word, or None where nothing is known. "
+        f"Received: {repr(cell)[:50]} of type {type(cell).__name__}"
+    )
 
 
 def is_missing(cell):
@@ -266,13 +127,6 @@ def is_missing(cell):
     if isinstance(cell, str):
         return cell.strip().lower() in MISSING
     return cell is None or (isinstance(cell, numbers.Real) and cell != cell)
-
-
-def shown_value(value):
-    """A value as a word: whole numbers without a point."""
-    if isinstance(value, numbers.Real) and float(value).is_integer():
-        return str(int(value))
-    return str(value)
 
 
 def read_csv(path, text=None):
@@ -327,9 +181,15 @@ def read_csv(path, text=None):
 
 def _found(source, split, kinds):
     if isinstance(source, TableData):
+        _check_no_kinds(kinds, source.name)
         return source
     if hasattr(source, "columns") and hasattr(source, "to_dict"):
-        source = {str(name): list(source[name]) for name in source.columns}
+        names = list(map(str, source.columns))
+        if len(set(names)) < len(names):
+            raise ValueError(
+                f"No two columns may have one name. Received: {names}"
+            )
+        source = dict(zip(names, (list(source[x]) for x in source.columns)))
     if isinstance(source, (list, tuple)):
         source = _columns_of(source)
     if isinstance(source, dict):
@@ -338,12 +198,21 @@ def _found(source, split, kinds):
     if path is not None:
         found = _from_place(path, split, kinds)
         return dataclasses.replace(found, place=sources.shown(path))
+    _check_no_kinds(kinds, source)
     if source == "correlated_tasks":
         from zoo.data.correlated_tasks import correlated_tasks
 
         count, draw = {"train": (10_000, 0), "test": (2_000, 1)}[split]
         return correlated_tasks(count, draw=draw)
     return _from_tensorflow_datasets(source, split)
+
+
+def _check_no_kinds(kinds, name):
+    if kinds:
+        raise ValueError(
+            "`kinds` is for files and for columns of your own; those of "
+            f"{name!r} are known. Received: kinds={kinds!r}"
+        )
 
 
 def _columns_of(rows):
@@ -383,8 +252,22 @@ def _from_csv(path, kinds):
     return _typed(columns, kinds, path.stem, np.array(lines), str(path))
 
 
-def _typed(columns, kinds, name, lines=None, place=None):
+def _typed(columns, kinds, name, lines=None, file=None):
     """Columns of any cells as those of a `TableData`."""
+    for key, values in columns.items():
+        if not isinstance(key, str):
+            raise ValueError(
+                f"A column's name must be a string. Received: {key!r}"
+            )
+        if (
+            isinstance(values, (str, bytes, dict))
+            or not hasattr(values, "__len__")
+            or getattr(values, "ndim", 1) != 1
+        ):
+            raise ValueError(
+                "A column must be a list or an array of one axis, with a cell "
+                f"for each row. Received: {repr(values)[:50]} as {key!r}"
+            )
     lengths = {key: len(values) for key, values in columns.items()}
     if len(set(lengths.values())) != 1 or not next(iter(lengths.values())):
         raise ValueError(
@@ -398,12 +281,8 @@ def _typed(columns, kinds, name, lines=None, place=None):
                 '`kinds` must say "number" or "category". '
                 f"Received: kinds[{key!r}]={kind!r}"
             )
-    data = TableData({}, [], name, place=place, lines=lines)
+    data = TableData({}, [], name, lines=lines, file=file)
     for key, values in columns.items():
-        if not isinstance(key, str):
-            raise ValueError(
-                f"A column's name must be a string. Received: {key!r}"
-            )
         data.columns[key] = _column(data, key, list(values), kinds.get(key))
     return data
 
@@ -414,10 +293,9 @@ def _column(data, name, cells, kind):
     wrong = [(place, x) for place, x in known if not _is_number(x)]
     if kind is None:
         kind = "category" if wrong or not known else "number"
-        commas = [(place, x) for place, x in wrong if _has_commas(x)]
-        if commas and len(commas) == len(wrong):
+        if wrong and all(_has_commas(x) or _is_infinite(x) for _, x in wrong):
             raise _refused(
-                data, name, commas[0], "without commas: 1234.5 for 1,234.5"
+                data, name, wrong[0], "without commas: 1234.5 for 1,234.5"
             )
         if wrong and len(wrong) < (1 - MOSTLY) * len(known):
             raise _refused(data, name, wrong[0], "as most of its column are")
@@ -425,7 +303,15 @@ def _column(data, name, cells, kind):
         if wrong:
             raise _refused(data, name, wrong[0], "as `kinds` says")
         return np.array([number(x) for x in cells], "float64")
-    return np.array([category(x) for x in cells], "object")
+    words = np.empty(len(cells), "object")
+    for place, cell in enumerate(cells):
+        try:
+            words[place] = category(cell)
+        except ValueError as error:
+            raise ValueError(
+                f"{error} in the column {name!r}, {data.where(place)}"
+            ) from error
+    return words
 
 
 def _is_number(cell):
@@ -438,6 +324,15 @@ def _is_number(cell):
 
 def _has_commas(cell):
     return isinstance(cell, str) and bool(_WITH_COMMAS.fullmatch(cell.strip()))
+
+
+def _is_infinite(cell):
+    try:
+        return math.isinf(float(cell))
+    except OverflowError:  # an integer beyond all floats
+        return True
+    except (TypeError, ValueError):
+        return False
 
 
 def _refused(data, name, wrong, why):
@@ -471,8 +366,9 @@ def _from_tensorflow_datasets(name, split):
         for column, kind in module.COLUMNS.items():
             values = np.concatenate([batch[column] for batch in batches])
             if kind is str:
-                words = [category(x.decode()) for x in values.tolist()]
-                columns[column] = np.array(words, "object")
+                cells = values.tolist()
+                words = {x: category(x.decode()) for x in set(cells)}
+                columns[column] = np.array([words[x] for x in cells], "object")
             else:
                 columns[column] = values.astype("float64")
         return TableData(

@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 
-from zoo.cards import PresetError, shown
+from zoo.cards import PresetError, is_finite, shown
 from zoo.data import tables
 from zoo.inputs.safe_names import safe_names
 
@@ -66,8 +66,9 @@ class TableRow:
                 known = values[~np.isnan(values)]
                 column["kind"] = "number"
                 column["mean"] = float(known.mean()) if len(known) else 0.0
-                deviation = float(known.std()) if len(known) else 0.0
-                column["deviation"] = deviation or 1.0
+                # The deviation of equal numbers need not come out as 0.
+                varied = len(known) and np.ptp(known) > 0
+                column["deviation"] = float(known.std()) if varied else 1.0
             else:
                 found, counts = np.unique(values, return_counts=True)
                 order = np.argsort(-counts, kind="stable")
@@ -101,7 +102,7 @@ class TableRow:
                 raise _wrong(column)
             if column["kind"] == "number":
                 numbers = column["mean"], column["deviation"]
-                if not all(map(_is_number, numbers)) or numbers[1] <= 0:
+                if not all(map(is_finite, numbers)) or numbers[1] <= 0:
                     raise _wrong(column)
             elif (
                 not isinstance(column["values"], list)
@@ -195,7 +196,21 @@ class TableRow:
             name, kind = column["name"], column["kind"]
             tables.check_column(name, data.columns, f"the data {data.name!r}")
             values = data.columns[name]
-            # A category may be written in digits; a number is never a word.
+            if kind == "category" and values.dtype.kind == "f":
+                # Digits can be words, but of a number "07" has become "7".
+                lost = [
+                    word
+                    for word in column["values"]
+                    if tables.NUMBER.fullmatch(word)
+                    and tables.category(tables.number(word)) != word
+                ]
+                if lost:
+                    raise ValueError(
+                        f"The column {name!r} holds words of digits such as "
+                        f"{lost[0]!r}, which numbers cannot tell; declare it "
+                        f'by kinds={{{name!r}: "category"}}. Received: numbers '
+                        f"in the data {data.name!r}"
+                    )
             if kind == "number" and values.dtype.kind != "f":
                 wrong = [
                     (place, value)
@@ -419,11 +434,10 @@ class TableRow:
         return [tables.category(cell) for cell in cells]
 
     def _cell(self, column, cell, where):
-        """Refuses a cell that is no number where there must be one."""
-        if column["kind"] != "number":
-            return
+        """Refuses a cell that is not of its column's kind."""
+        read = {"number": tables.number, "category": tables.category}
         try:
-            tables.number(cell)
+            read[column["kind"]](cell)
         except ValueError as error:
             raise ValueError(
                 f"{error} in the column {column['name']!r}, {where}"
@@ -436,14 +450,6 @@ def _reads(function, value):
     except ValueError:
         return False
     return True
-
-
-def _is_number(value):
-    return (
-        isinstance(value, (int, float))
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-    )
 
 
 def _is_word(value):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from zoo.cards import PresetError, shown
+from zoo.cards import PresetError, is_finite, shown
 from zoo.metrics import check_loss
 
 
@@ -29,13 +29,13 @@ class Number:
 
     @classmethod
     def learn(cls, data, recipe):
-        deviation = float(np.std(data.values))
-        if not deviation > 0:
+        # The deviation of equal numbers need not come out as exactly 0.
+        if np.ptp(data.values) == 0:
             raise ValueError(
                 "A number that is to be learned must not be the same in every "
                 f"example. Received: {data.values[0]!r} in all"
             )
-        return cls(float(np.mean(data.values)), deviation)
+        return cls(float(np.mean(data.values)), float(np.std(data.values)))
 
     @classmethod
     def from_card(cls, settings, assets):
@@ -43,10 +43,7 @@ class Number:
         if (
             not isinstance(number, dict)
             or set(number) != {"mean", "deviation"}
-            or not all(
-                isinstance(x, (int, float)) and not isinstance(x, bool)
-                for x in number.values()
-            )
+            or not all(map(is_finite, number.values()))
             or number["deviation"] <= 0
         ):
             raise PresetError(

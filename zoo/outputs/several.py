@@ -1,18 +1,20 @@
 """Several labels and numbers as the output of a task."""
 
 import dataclasses
+import difflib
 import json
 
 import numpy as np
 
 from keras_attention.lettering import printable
 from zoo.cards import PresetError, check_strings, shown
-from zoo.data.tables import FEW, shown_value
+from zoo.data.table_data import FEW, shown_value
 from zoo.outputs.label import Label
 from zoo.outputs.number import Number
 
 KINDS = {"label": Label, "number": Number}
-TAKEN = ("attention", "missing", "unseen")  # what an answer says besides
+# What an answer says besides.
+TAKEN = ("answers", "attention", "missing", "unseen")
 
 
 class Several:
@@ -53,19 +55,21 @@ class Several:
                 f"{list(data.columns)[:50]}"
             )
         said, parts = recipe.get("target_kinds") or {}, {}
+        for name, kind in said.items():
+            if name not in data.targets or kind not in KINDS:
+                raise ValueError(
+                    "`target_kinds` must be a dict from target to "
+                    '"label" or "number". '
+                    f"Received: target_kinds[{name!r}]={kind!r}; the targets are "
+                    f"{list(data.targets)}"
+                )
         for name in data.targets:
             if name in TAKEN:
                 raise ValueError(
                     f"A target must not be called one of {TAKEN}, which an "
                     f"answer says besides. Received: target={name!r}"
                 )
-            column = _column(data, name)
-            if len(column.label_names) < 2:
-                raise ValueError(
-                    "A target must not be the same in every row, or there is "
-                    f"nothing to learn. Received: {column.label_names[0]!r} in "
-                    f"each of {len(data)} rows of the column {name!r}"
-                )
+            column = _varied(data, name)
             is_number = column.is_number and len(column.label_names) > FEW
             kind = said.get(name, "number" if is_number else "label")
             if kind == "number" and not column.is_number:
@@ -138,7 +142,7 @@ class Several:
             )
         data = self._own(data)
         parts = {
-            name: part.like(_column(data, name))
+            name: part.like(_varied(data, name))
             for name, part in self.parts.items()
         }
         same = all(parts[name] is part for name, part in self.parts.items())
@@ -306,10 +310,15 @@ class Several:
         data = data.answering(self.names)
         for name, part in self.parts.items():
             column = _column(data, name)
-            many = column.is_number and len(column.label_names) > FEW
             if isinstance(part, Number) and not column.is_number:
-                found = "words"
-            elif isinstance(part, Label) and many:
+                found = f"the word {column.values[0]!r} {data.where(0)}"
+            elif (
+                isinstance(part, Label)
+                and column.is_number
+                and len(column.label_names) > FEW
+                # A recipe may have said so of many numbers.
+                and not set(column.label_names) <= set(part.labels)
+            ):
                 found = f"{len(column.label_names):,} different numbers"
             else:
                 continue
@@ -321,10 +330,13 @@ class Several:
 
     def _columns(self, data):
         """The targets, each as its part takes it."""
-        return [
-            part.select(_column(data, name))
-            for name, part in self.parts.items()
-        ]
+        columns = []
+        for name, part in self.parts.items():
+            column = _column(data, name)
+            if isinstance(part, Label):
+                _check_classes(data, name, column, part.labels)
+            columns.append(part.select(column))
+        return columns
 
 
 @dataclasses.dataclass
@@ -349,6 +361,31 @@ def _column(data, name):
         [shown_value(value) for value in found],
         values.dtype.kind == "f",
     )
+
+
+def _varied(data, name):
+    """A target to learn from, which is not the same in every row."""
+    column = _column(data, name)
+    if len(column.label_names) < 2:
+        raise ValueError(
+            "A target must not be the same in every row, or there is nothing "
+            f"to learn. Received: {column.label_names[0]!r} in each of "
+            f"{len(data)} rows of the column {name!r}"
+        )
+    return column
+
+
+def _check_classes(data, name, column, labels):
+    unknown = [label for label in column.label_names if label not in labels]
+    if unknown:
+        label = unknown[0]
+        place = column.labels.tolist().index(column.label_names.index(label))
+        near = difflib.get_close_matches(label, labels, n=3)
+        raise ValueError(
+            f"The classes of the target {name!r} must be among the model's: "
+            f"{labels}. Received: {label!r} {data.where(place)}"
+            + (f"; near: {near}" if near else "")
+        )
 
 
 def _part(tensors, name):
