@@ -60,8 +60,8 @@ class Several:
                 raise ValueError(
                     "`target_kinds` must be a dict from target to "
                     '"label" or "number". '
-                    f"Received: target_kinds[{name!r}]={kind!r}; the targets are "
-                    f"{list(data.targets)}"
+                    f"Received: target_kinds[{name!r}]={kind!r}; the targets "
+                    f"are {list(data.targets)}"
                 )
         for name in data.targets:
             if name in TAKEN:
