@@ -9,9 +9,16 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from typer.testing import CliRunner
 
+import zoo
+import zoo.task
+from zoo import layer_groups
+from zoo.answering import one_or_all
+from zoo.cli import app
 from zoo.decoding import beam_search
 
+QUICK = {"epochs": 1, "batch_size": 8, "verbose": 0}
 STRANGE = (None, "strange", -1, [], {}, 10**9, ["a", 3], {"a": {}}, 0.5)
 
 
@@ -123,6 +130,204 @@ def check_output(made, data, said, raws, notes):
             module = made.tensorflow(pathlib.Path(folder))
             assert isinstance(module, tf.Module)
             _same_served(module(tensors), served)
+
+
+def check_task(task, recipe, data, raws, words, folder, other=None):
+    """Checks every promise of a task.
+
+    Args:
+        task: A trained task, whose network has attention.
+        recipe: Dict, how it was built, with `"training"`.
+        data: `zoo.data.examples.Examples`, sixteen at least, in its classes.
+        raws: List of raw inputs, two at least.
+        words: List of strings, what the shell is given for them.
+        folder: Path of an empty folder.
+        other: As `data`, of other classes; `None` where there are none.
+    """
+    _check_answers(task, raws)
+    _check_learns(task, recipe, data)
+    again = _check_is_kept(task, raws, folder / "kept")
+    _check_finetunes(again, data, raws, other)
+    _check_refuses(again, data)
+    half = task.rebuilt(dtype="mixed_bfloat16")
+    policies = {layer.compute_dtype for layer in half.model.layers}
+    assert "bfloat16" in policies
+    outputs, _ = half.graph().predict_on_batch(half.input.golden())
+    assert all(array.dtype == "float32" for array in outputs.values())
+    assert half.evaluate(data)["loss"] > 0
+    if keras.backend.backend() == "tensorflow":
+        reports = again.export(folder / "exported")
+        assert set(reports) == set(again.formats)
+        beside = {path.name for path in (folder / "exported").iterdir()}
+        assert {*again.input.files(), *again.output.files()} < beside
+    _check_shell(again, words, folder)
+
+
+def _check_answers(task, raws):
+    several = task.predict(raws)
+    assert len(several) == len(raws) and json.dumps(several)
+    _alike(task.predict(raws[0]), several[0])
+    _alike(task.predict(raws[1:2]), several[1:2])
+    _alike(task.predict(raws, batch_size=1), several)
+    assert task.predict([]) == [] == task.look([])
+
+    looked = task.look(raws)
+    for answer, seen in zip(several, looked, strict=True):
+        found = list(_maps(seen))
+        assert found and all(np.isfinite(x).all() for x in found)
+        _alike(_without_looks(seen), _without_looks(answer))
+    assert task.picture(raws, looked).axes
+    assert (task.page(looked) is None) == (
+        type(task).page is zoo.task.Task.page
+    )
+
+
+def _check_learns(task, recipe, data):
+    keras.utils.set_random_seed(0)
+    fresh = type(task).untrained(recipe, task.input, task.output)
+    before = fresh.evaluate(data)
+    plan = {**recipe["training"], "epochs": 4}
+    log = fresh.fit(data, {**recipe, "training": plan}, data, verbose=0)
+    after = fresh.evaluate(data)
+    assert list(before) == list(after) == [*list(after)[:-1], "loss"]
+    assert after["loss"] < before["loss"]
+    assert len(log) == 4 and "val_loss" in log[-1]
+    # What the training saw is what is measured.
+    assert log[-1]["val_loss"] == pytest.approx(after["loss"], rel=1e-3)
+    assert fresh.card["data"] == data.describe()
+    assert fresh.card["recipe"]["log"] == log
+    assert fresh.measure(data) == after
+    for metric, found in fresh.card["metrics"].items():
+        assert found["value"] == after[metric]
+        assert 0 < found["n"] <= len(data)
+
+
+def _check_is_kept(task, raws, folder):
+    again = zoo.load(task.save(folder))
+    assert type(again) is type(task)
+    assert again.predict(raws) == task.predict(raws)
+    assert again.card == zoo.card(folder) == task.card
+    assert again.assets == _as_json(task.assets)
+    assert set(again.card["assets"]) == {
+        *again.input.roles,
+        *again.output.roles,
+    }
+    golden = np.load(folder / "golden.npz")
+    said = keras.tree.flatten(again.model(one_or_all(again.input.golden())))
+    for place, array in enumerate(said):
+        np.testing.assert_allclose(
+            keras.ops.convert_to_numpy(array),
+            golden[f"output_{place}"],
+            rtol=1e-4,
+            atol=1e-5,
+        )
+    return again
+
+
+def _check_finetunes(task, data, raws, other):
+    before = [w.copy() for w in task.model.get_weights()]
+    heads = set(task.output.heads)
+    copy = task.finetune(data, freeze="backbone", **QUICK)
+    assert type(copy) is type(task) and copy.model is not task.model
+    assert _moved(copy, task) == heads
+    assert copy.input is task.input and copy.output is task.output
+    assert copy.card["recipe"]["training"]["freeze"] == "backbone"
+    first = next(la.name for la in task.model.layers if la.trainable_variables)
+    copy = task.finetune(
+        data, freeze=[first], validation=0.25, layer_decay=0.5, **QUICK
+    )
+    moved = _moved(copy, task)
+    assert first not in moved and heads <= moved
+    assert "val_loss" in copy.card["recipe"]["log"][0]
+    assert len(copy.predict(raws)) == len(raws)
+    if other is not None:
+        copy = task.finetune(other, **QUICK)
+        assert copy.output is not task.output
+        assert copy.assets != task.assets
+        assert copy.evaluate(other)["loss"] > 0
+        kept = task.rebuilt(copy.output)
+        assert _moved(kept, task) == heads - set(task.output.kept(copy.output))
+    rates = layer_groups.multipliers(task.model, 0.5, task.output.heads)
+    by_layer = {path.split("/")[0]: rate for path, rate in rates.items()}
+    assert {by_layer[head] for head in heads} == {1.0}
+    assert by_layer[first] == min(by_layer.values()) < 1
+    for old, now in zip(before, task.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, now)
+
+
+def _check_refuses(task, data):
+    for options, message in (
+        ({"freeze": "nowhere"}, "freeze='nowhere'"),
+        ({"learning_rate": -1}, "learning_rate=-1"),
+        ({"num_classes": 1}, "num_classes=1"),
+        ({"validation": 1.5}, "validation=1.5"),
+        ({"class_weight": {"nobody": 2}}, "class_weight=.*nobody"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            task.finetune(data, **{**QUICK, **options})
+    with pytest.raises(TypeError, match="near: .*learning_rate"):
+        task.finetune(data, learning_rat=1)
+    broken = task.rebuilt()
+    for name in broken.output.heads:
+        bias = broken.model.get_layer(name).bias
+        bias.assign(np.full(bias.shape, np.nan))
+    with pytest.raises(ValueError, match="Received: loss=nan"):
+        broken.evaluate(data)
+
+
+def _check_shell(task, words, folder):
+    kept, picture = str(task.save(folder / "shell")), folder / "seen.png"
+    expected = task.predict(task.input.from_shell(words, {}))
+    result = CliRunner().invoke(app, ["predict", kept, "--json", *words])
+    assert result.exit_code == 0, result.output
+    printed = json.loads(result.output[result.output.index("[") :])
+    for answer in printed:
+        del answer[task.input.noun]
+    shown = [
+        {k: v for k, v in x.items() if k != task.input.noun} for x in expected
+    ]
+    _alike(printed, _as_json(shown))
+    result = CliRunner().invoke(
+        app, ["look", kept, "--out", str(picture), *words]
+    )
+    assert result.exit_code == 0, result.output
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+
+
+def _moved(copy, task):
+    """Names of the layers whose weights are others."""
+    moved = set()
+    for one, two in zip(copy.model.layers, task.model.layers, strict=True):
+        for new, old in zip(one.get_weights(), two.get_weights(), strict=True):
+            if new.shape != old.shape or (new != old).any():
+                moved.add(one.name)
+    return moved
+
+
+def _maps(answer):
+    """The attention maps of an answer, wherever they stand."""
+    for each in answer.get("answers", [answer]):
+        yield from each["attention"].values()
+
+
+def _without_looks(answer):
+    if "answers" in answer:
+        return {
+            **answer,
+            "answers": list(map(_without_looks, answer["answers"])),
+        }
+    return {k: v for k, v in answer.items() if k not in ("attention", "words")}
+
+
+def _alike(one, other):
+    """Equal but for the last digits of numbers."""
+    one, other = (keras.tree.flatten(_as_json(x)) for x in (one, other))
+    assert len(one) == len(other)
+    for left, right in zip(one, other):
+        if isinstance(left, float):
+            assert left == pytest.approx(right, abs=1e-5)
+        else:
+            assert left == right
 
 
 def _check_kept(made):

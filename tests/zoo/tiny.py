@@ -12,10 +12,8 @@ from zoo.outputs.label import Label
 LABELS = ["red", "green", "blue"]
 
 
-def tiny_task(attention="cbam", dtype=None):
-    """A seeded, untrained task on images of 16 x 16."""
-    keras.utils.set_random_seed(0)
-    recipe = {
+def tiny_recipe(attention="cbam"):
+    return {
         "builder": "attention_resnet",
         "builder_args": {
             "input_shape": [16, 16, 3],
@@ -26,8 +24,13 @@ def tiny_task(attention="cbam", dtype=None):
             "blocks": PRESETS["tiny"]["blocks"],
         },
     }
+
+
+def tiny_task(attention="cbam", dtype=None):
+    """A seeded, untrained task on images of 16 x 16."""
+    keras.utils.set_random_seed(0)
     task = ImageClassification.untrained(
-        recipe, Image((16, 16), 3), Label(LABELS), dtype
+        tiny_recipe(attention), Image((16, 16), 3), Label(LABELS), dtype
     )
     task.card["data"] = {"name": "tiny"}
     return task

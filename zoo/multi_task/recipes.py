@@ -4,7 +4,7 @@ from zoo.multi_task.mmoe import PRESETS
 
 _TRAINING = {
     "epochs": 10,
-    "batch_size": 512,
+    "batch_size": 256,
     "optimizer": "adamw",
     "learning_rate": 3e-3,
     "schedule": "one_cycle",
@@ -23,7 +23,7 @@ RECIPES = {
         "builder": "mmoe",
         "builder_args": dict(PRESETS["census"]),
         "data": "adult",
-        "training": {**_TRAINING, "batch_size": 128},
+        "training": {**_TRAINING, "epochs": 20},
     },
     "mmoe_census": {
         "builder": "mmoe",

@@ -14,7 +14,8 @@ from PIL import Image
 import zoo
 from keras_attention import attention_maps
 from tests.numbers import randomize
-from tests.zoo.tiny import LABELS, tiny_data, tiny_task
+from tests.zoo.contract import check_task
+from tests.zoo.tiny import LABELS, tiny_data, tiny_recipe, tiny_task
 from zoo import measuring
 from zoo.data.images import ImageData
 from zoo.image_classification.task import ImageClassification
@@ -397,9 +398,17 @@ def test_the_users_own_compile_stays(trained):
     assert trained.model.loss == "mse"
 
 
-def test_what_is_no_number_is_not_measured():
-    task = tiny_task(None)
-    head = task.model.get_layer("logits")
-    head.set_weights([weight * np.nan for weight in head.get_weights()])
-    with pytest.raises(ValueError, match="Received: loss=nan"):
-        task.evaluate(tiny_data(6))
+def test_keeps_the_contract(trained, tmp_path):
+    data, files = tiny_data(24), [tmp_path / "a.png", tmp_path / "b.png"]
+    for file, pixels in zip(files, data.images):
+        Image.fromarray(pixels).save(file)
+    other = ImageData(data.images, data.labels % 2, ["night", "day"])
+    check_task(
+        trained,
+        {**tiny_recipe(), "training": PLAN},
+        data,
+        list(data.images[:3]),
+        list(map(str, files)),
+        tmp_path / "made",
+        other,
+    )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import zoo
+from tests.zoo.contract import check_task
 from tests.zoo.sentence_matching.tiny import (
     ABCNN,
     LABELS,
@@ -23,7 +24,7 @@ from tests.zoo.sentence_matching.tiny import (
 from zoo import layer_groups, metrics
 from zoo.data.pairs import PairData, scene_claims, who_did_what
 from zoo.inputs.candidates import Candidates
-from zoo.sentence_matching.task import AnswerSelection, SentenceMatching
+from zoo.sentence_matching.task import SentenceMatching
 
 PLAN = {
     "epochs": 10,
@@ -209,7 +210,7 @@ def test_says_which_words_it_found_alike(trained):
     assert not grid[4:].any() and not grid[:, 3:].any()
 
 
-def test_says_which_word_notes_which(mwan):
+def test_says_which_words_read_which(mwan):
     answer = mwan.look(PAIR)
     maps = answer["attention"]
     assert {name: grid.shape for name, grid in maps.items()} == {
@@ -410,15 +411,6 @@ def test_is_kept_and_loaded_and_answers_alike(builder, tmp_path, request):
     )
 
 
-def test_a_ranking_is_kept_and_loaded(selector, tmp_path):
-    again = zoo.load(selector.save(tmp_path / "mine"))
-    assert type(again) is AnswerSelection
-    raw = (QUESTION, CANDIDATES)
-    assert scores(again.predict(raw)) == pytest.approx(
-        scores(selector.predict(raw)), abs=1e-6
-    )
-
-
 def test_golden_ids_are_of_all_kinds_and_one_pair_is_padded(trained):
     ids = trained.input.golden()
     again = trained.input.golden()
@@ -449,23 +441,6 @@ def test_finetunes_a_copy_for_other_classes(trained):
     assert "val_loss" in copy.card["recipe"]["log"][1]
     for old, now in zip(before, trained.model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, now)
-
-
-@pytest.mark.parametrize("freeze", ["backbone", ["embedding"]])
-def test_freezes_what_is_named(trained, freeze):
-    copy = trained.finetune(
-        tiny_pairs(16), freeze=freeze, epochs=1, batch_size=8, verbose=0
-    )
-    moved = {
-        layer.name
-        for layer, old in zip(
-            copy.model.layers, trained.model.layers, strict=True
-        )
-        for w, o in zip(layer.get_weights(), old.get_weights(), strict=True)
-        if (w != o).any()
-    }
-    expected = {"logits"} if freeze == "backbone" else {"block_1", "logits"}
-    assert moved == expected
 
 
 def test_lower_layers_learn_more_slowly(trained):
@@ -719,17 +694,6 @@ def test_the_first_word_of_the_command_line_is_the_question(strange):
         strange.predict(strange.input.from_shell(["q"], {}))
 
 
-def test_computes_in_mixed_precision_and_answers_in_full():
-    task = tiny_selector(dtype="mixed_bfloat16", overlap_features=True)
-    assert task.model.get_layer("block_1").compute_dtype == "bfloat16"
-    layer = task.model.get_layer("overlap_features")
-    assert keras.backend.standardize_dtype(layer.idf.dtype) == "float32"
-    logits = task.model(task.input.golden())
-    assert keras.backend.standardize_dtype(logits.dtype) == "float32"
-    results = task.evaluate(tiny_questions(4))
-    assert all(np.isfinite([*results.values()]))
-
-
 def test_metrics_of_one_question_are_those_of_the_module(selector):
     data = tiny_questions(1)
     ranked = scores(selector.predict((data.pairs[0][1], [*dict(data.pairs)])))
@@ -747,3 +711,27 @@ def test_what_is_no_number_is_not_measured(make):
     data = tiny_pairs(8) if make is tiny_matcher else tiny_questions(8)
     with pytest.raises(ValueError, match="Received: loss=nan"):
         task.evaluate(data)
+
+
+def test_keeps_the_contract(trained, tmp_path):
+    pairs = [("blick dax wug", "dax"), ("fep zav", "toma")] * 9
+    check_task(
+        trained,
+        {**tiny_recipe(), "training": PLAN},
+        tiny_pairs(24),
+        [PAIR, ("fep", "gorp")],
+        [*PAIR, "fep", "gorp"],
+        tmp_path,
+        PairData(pairs, np.arange(18) % 2, ["follows", "open"]),
+    )
+
+
+def test_a_ranking_keeps_the_contract(selector, tmp_path):
+    check_task(
+        selector,
+        {**tiny_recipe(overlap_features=True), "training": PLAN},
+        tiny_questions(8),
+        [(QUESTION, CANDIDATES), ("fep?", ["dax fep", "lim"])],
+        [QUESTION, *CANDIDATES],
+        tmp_path,
+    )

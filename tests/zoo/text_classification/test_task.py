@@ -3,12 +3,12 @@
 import io
 import json
 
-import keras
 import numpy as np
 import pytest
 
 import zoo
 from tests.numbers import randomize
+from tests.zoo.contract import check_task
 from tests.zoo.text_classification.tiny import (
     HAN,
     LABELS,
@@ -241,23 +241,6 @@ def test_finetunes_a_copy_that_reads_by_the_same_vocabulary(trained):
         np.testing.assert_array_equal(old, now)
 
 
-@pytest.mark.parametrize("freeze", ["backbone", ["embedding"]])
-def test_freezes_what_is_named(trained, freeze):
-    copy = trained.finetune(
-        tiny_texts(16), freeze=freeze, epochs=1, batch_size=8, verbose=0
-    )
-    for layer, old in zip(copy.model.layers, trained.model.layers, strict=True):
-        same = all(
-            (w == o).all()
-            for w, o in zip(layer.get_weights(), old.get_weights())
-        )
-        still = layer.name != "logits" if freeze == "backbone" else None
-        if layer.name == "embedding" or (still and layer.weights):
-            assert same, layer.name
-        elif layer.name == "logits":
-            assert not same
-
-
 def test_lower_layers_learn_more_slowly(trained):
     groups = layer_groups.multipliers(trained.model, 0.5, ("logits",))
     rates = {path.split("/")[0]: rate for path, rate in groups.items()}
@@ -338,10 +321,14 @@ def test_a_minus_on_the_command_line_is_standard_input(trained, monkeypatch):
     assert trained.input.from_shell(["- is no text"], {}) == ["- is no text"]
 
 
-def test_computes_in_mixed_precision_and_answers_in_full():
-    task = tiny_reader(dtype="mixed_bfloat16")
-    assert task.model.get_layer("encoder_1").compute_dtype == "bfloat16"
-    (logits,) = task.model(task.input.golden()["token_ids"][:1])
-    assert keras.backend.standardize_dtype(logits.dtype) == "float32"
-    shares = task.predict(TEXT)["probabilities"].values()
-    assert sum(shares) == pytest.approx(1, abs=1e-6)
+def test_keeps_the_contract(trained, tmp_path):
+    texts = ["lovely lamp", "awful road", "lovely", "tree awful"] * 4
+    check_task(
+        trained,
+        {**tiny_recipe(TRANSFORMER), "training": PLAN},
+        tiny_texts(24),
+        [TEXT, "awful lamp"],
+        [TEXT, "awful lamp"],
+        tmp_path,
+        TextData(texts, np.tile([1, 0], 8), ["dull", "fine"]),
+    )
