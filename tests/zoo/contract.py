@@ -280,7 +280,7 @@ def _check_shell(task, words, folder):
     expected = task.predict(task.input.from_shell(words, {}))
     result = CliRunner().invoke(app, ["predict", kept, "--json", *words])
     assert result.exit_code == 0, result.output
-    printed = json.loads(result.output[result.output.index("[") :])
+    printed = json.loads(result.stdout)
     for answer in printed:
         del answer[task.input.noun]
     shown = [
