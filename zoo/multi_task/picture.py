@@ -2,8 +2,10 @@
 
 from keras_attention import pictures
 from keras_attention.lettering import shortened
+from keras_attention.pictures.drawing import new_figure
 
-MOST = 20  # letters of an answer
+MOST = 24  # letters of an answer
+WIDE, HIGH = 4.5, 0.45  # inches: of a grid, and of a task's row and its title
 
 
 def experts_figure(answers, targets):
@@ -27,16 +29,23 @@ def experts_figure(answers, targets):
     experts = [f"expert {n}" for n in range(1, gates[0].shape[-1] + 1)]
     return pictures.stacked(
         [
-            pictures.alignment_matrix(
-                weights,
-                targets,
-                experts,
-                title="\n".join(_said(answer, name) for name in targets),
-                weights_range=(0, top),
-            )
+            _grid(weights, targets, experts, answer, top)
             for weights, answer in zip(gates, answers)
         ]
     )
+
+
+def _grid(weights, targets, experts, answer, top):
+    figure = new_figure(WIDE, 1.1 + HIGH * len(targets))
+    pictures.alignment_matrix(
+        weights,
+        targets,
+        experts,
+        title="\n".join(_said(answer, name) for name in targets),
+        ax=figure.subplots(),
+        weights_range=(0, top),
+    )
+    return figure
 
 
 def _said(answer, name):
