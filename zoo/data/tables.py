@@ -255,9 +255,10 @@ def _from_csv(path, kinds):
 def _typed(columns, kinds, name, lines=None, file=None):
     """Columns of any cells as those of a `TableData`."""
     for key, values in columns.items():
-        if not isinstance(key, str):
+        if not isinstance(key, str) or not key.strip():
             raise ValueError(
-                f"A column's name must be a string. Received: {key!r}"
+                "A column's name must be a string that is not blank. "
+                f"Received: {key!r}"
             )
         if (
             isinstance(values, (str, bytes, dict))

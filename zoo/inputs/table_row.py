@@ -15,6 +15,7 @@ from zoo.inputs.safe_names import safe_names
 ABSENT, UNSEEN = 0, 1  # ids of a category that is missing, or not known
 FIRST = 2
 LEAST, MOST = 2, 1000  # rows that hold a category, and categories of a column
+LONGEST = 1000  # letters of a category
 MOSTLY = 0.5  # from this share of columns on, a reader is warned
 KINDS = ("number", "category")
 
@@ -75,7 +76,8 @@ class TableRow:
                 column["values"] = [
                     found[place]
                     for place in order
-                    if found[place] and counts[place] >= LEAST
+                    if 0 < len(found[place]) <= LONGEST
+                    and counts[place] >= LEAST
                 ][:MOST]
             columns.append(column)
         if not columns:
@@ -453,7 +455,7 @@ def _reads(function, value):
 
 
 def _is_word(value):
-    return isinstance(value, str) and 0 < len(value) <= 1000
+    return isinstance(value, str) and 0 < len(value) <= LONGEST
 
 
 def _wrong(value):

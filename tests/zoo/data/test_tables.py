@@ -230,6 +230,7 @@ def test_half_words_are_words_and_few_may_be_declared(tmp_path):
         ({"a": "letters"}, "a list or an array.*Received: 'letters' as 'a'"),
         ({"a": np.ones((1, 2))}, "a list or an array.* as 'a'"),
         ({3: [1, 2]}, "name must be a string.*3"),
+        ({" ": [1, 2]}, "name must be a string.*' '"),
         ({"a": [1.0, np.inf]}, "finite.*'inf' in the column 'a', at place 1"),
         ({"a": [1, 10**400]}, "finite.*in the column 'a', at place 1"),
         ({"a": ["x", ["y"]]}, "a number, a word, or None.*'a', at place 1"),

@@ -262,18 +262,6 @@ def test_a_model_of_one_channel_reads_colour_and_gray(tmp_path):
     close(served["probabilities"], shares(task.predict(files)))
 
 
-def test_names_are_safe_and_each_its_own():
-    names = ["a/b", "a_b", "a.b", "c", "é"]
-    safe = saved_model.safe_names({name: name for name in names})
-    assert safe == {
-        "a_b": "a/b",
-        "a_b_2": "a_b",
-        "a_b_3": "a.b",
-        "c": "c",
-        "_": "é",
-    }
-
-
 def test_the_terminal_stays_quiet(task, tmp_path, capfd, monkeypatch):
     save = tf.saved_model.save
 
