@@ -176,6 +176,8 @@ def save_page(page, path):
 
 def plain(raw):
     """What was asked, as JSON."""
+    if isinstance(raw, dict):
+        return {name: plain(value) for name, value in raw.items()}
     return list(raw) if isinstance(raw, tuple) else str(raw)
 
 

@@ -27,6 +27,7 @@ class Image:
     asked = "IMAGE..."
     roles = ()
     flags = ("decoded",)  # what an export says of each raw input beside
+    augmentation = tuple(image_data.AUGMENTATION)
 
     def __init__(self, image_size, channels):
         height, width = image_size
@@ -73,7 +74,7 @@ class Image:
 
     def reader(self, data, augment=(), seed=0):
         read = image_data.Reader(
-            data.images, self.size, self.channels, augment, seed
+            data.raws, self.size, self.channels, augment, seed
         )
         return lambda *place: {"image": read(*place)}
 

@@ -33,7 +33,7 @@ class Text:
 
     @classmethod
     def learn(cls, data, recipe):
-        learned = Tokens.learn(data.texts, **recipe["tokens"])
+        learned = Tokens.learn(data.raws, **recipe["tokens"])
         return cls(learned.vocabulary, **learned.config())
 
     @classmethod
@@ -70,7 +70,7 @@ class Text:
     def reader(self, data, augment=(), seed=0):
         word_notes.check_no_augmentation(augment)
         word_notes.warn_of_unknown_data(self.tokens, data)
-        ids = self.tokens(data.texts)
+        ids = self.tokens(data.raws)
         return lambda indices, epoch, place: {"token_ids": ids[indices]}
 
     def notes(self, raws, maps):
