@@ -141,8 +141,14 @@ def test_a_copy_learns_other_classes_of_one_target_alone(trained):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"hours": ["long", "short"] * 8}, "'hours' is of another kind.*the word 'long'"),
-        ({"pay": np.arange(16.0) * 2}, "classes of the target 'pay' must be among"),
+        (
+            {"hours": ["long", "short"] * 8},
+            "'hours' is of another kind.*the word 'long'",
+        ),
+        (
+            {"pay": np.arange(16.0) * 2},
+            "classes of the target 'pay' must be among",
+        ),
         ({"pay": [""] + ["low"] * 15}, "1 missing cells in the column 'pay'"),
         ({"pay": None}, "a column 'pay' in the data"),
         ({"age": None}, "a column 'age' in the data"),
