@@ -16,6 +16,9 @@ from keras_attention.looking import attention_maps as attention_maps
 from keras_attention.mixture.multi_gate_mixture_of_experts import (
     MultiGateMixtureOfExperts as MultiGateMixtureOfExperts,
 )
+from keras_attention.mixture.transparent_attention import (
+    TransparentAttention as TransparentAttention,
+)
 from keras_attention.pair.abcnn import ABCNN as ABCNN
 from keras_attention.pair.gated_aggregation import (
     GatedAggregation as GatedAggregation,

@@ -44,7 +44,9 @@ def attention_maps(model, inputs, batch_size=32):
         so on; the steps of `keras.layers.TimeDistributed` are one map,
         `(B, T, ...)`. The weights are a float32 array, or a dict of arrays
         where the layer returns a dict, shaped as the layer says. Weights
-        without a sample axis (of rank 1 or less) come as they are.
+        without a sample axis (of rank 1 or less) come as they are; those that
+        are the same for all samples, as a layer says by `scores_of_samples =
+        False`, are repeated for each, `(B, ...)`.
 
     Raises:
         ValueError: If the model has no attention layer, none was called or has
@@ -248,13 +250,18 @@ def _noting(found, distributed, maps):
     reserved = {path for path, _ in found}
     open_maps = [maps]  # the last is that of the step being run
 
-    def noted(path, call):
+    def noted(path, layer):
+        call = layer.call
+
         def call_and_note(*args, **kwargs):
             if threading.get_ident() != thread:
                 return call(*args, **kwargs)
             asked = kwargs.pop("return_attention_scores", False)
             result = call(*args, **kwargs, return_attention_scores=True)
             *outputs, weights = result
+            if not getattr(layer, "scores_of_samples", True):
+                samples = ops.shape(keras.tree.flatten(outputs)[0])[0]
+                weights = ops.repeat(weights[None], samples, axis=0)
             note(path, keras.tree.map_structure(_float32, weights))
             if asked:
                 return result
@@ -300,7 +307,7 @@ def _noting(found, distributed, maps):
 
         return call_by_steps
 
-    calls = {layer: noted(path, layer.call) for path, layer in found}
+    calls = {layer: noted(path, layer) for path, layer in found}
     calls |= {layer: in_steps(layer) for layer in distributed}
     with _LOCK, _calling(calls):
         yield

@@ -90,13 +90,15 @@ def _refusing_empty(call):
     @functools.wraps(call)
     def checked(self, *args, **kwargs):
         for name, value in (*zip(names, args), *kwargs.items()):
-            shape = getattr(value, "shape", ())
-            if shape and 0 in tuple(shape):
-                raise ValueError(
-                    f"`{name}` must have no axis of size 0, which leaves "
-                    "nothing to attend to. "
-                    f"Received: {name} of shape {tuple(shape)}"
-                )
+            several = value if isinstance(value, (list, tuple)) else [value]
+            for each in several:
+                shape = getattr(each, "shape", ())
+                if shape and 0 in tuple(shape):
+                    raise ValueError(
+                        f"`{name}` must have no axis of size 0, which leaves "
+                        "nothing to attend to. "
+                        f"Received: {name} of shape {tuple(shape)}"
+                    )
         return call(self, *args, **kwargs)
 
     return checked
@@ -133,6 +135,8 @@ def _tensors(shape, dtype):
     """A symbolic tensor of a shape; of nested shapes, several."""
     if isinstance(shape, dict):
         return {key: _tensors(one, dtype) for key, one in shape.items()}
+    if shape and isinstance(shape[0], (list, tuple)):
+        return [_tensors(one, dtype) for one in shape]
     return None if shape is None else keras.KerasTensor(shape, dtype=dtype)
 
 
