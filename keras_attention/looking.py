@@ -260,8 +260,7 @@ def _noting(found, distributed, maps):
             result = call(*args, **kwargs, return_attention_scores=True)
             *outputs, weights = result
             if not getattr(layer, "scores_of_samples", True):
-                samples = ops.shape(keras.tree.flatten(outputs)[0])[0]
-                weights = ops.repeat(weights[None], samples, axis=0)
+                weights = _of_each_sample(weights, outputs)
             note(path, keras.tree.map_structure(_float32, weights))
             if asked:
                 return result
@@ -329,6 +328,14 @@ def _calling(calls):
                 vars(layer).pop("call", None)
             else:
                 vars(layer)["call"] = call
+
+
+def _of_each_sample(weights, outputs):
+    """Weights that all samples share as `(B, ...)`, the batch of an output."""
+    output = keras.tree.flatten(outputs)[0]
+    places = tuple(range(1, len(output.shape)))
+    zeros = ops.sum(ops.zeros_like(output), axis=places)  # (B,)
+    return weights[None] + ops.reshape(zeros, (-1, *[1] * len(weights.shape)))
 
 
 def _of_all_steps(first, *others):

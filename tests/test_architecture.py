@@ -12,7 +12,12 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
 BACKENDS = {"tensorflow", "jax", "torch"}
-CONTRACTS = {"check_layer", "check_query_layer", "check_pair_layer"}
+CONTRACTS = {
+    "check_layer",
+    "check_mixture_layer",
+    "check_pair_layer",
+    "check_query_layer",
+}
 
 # Who may import a backend, inside functions.
 DOORS = (
@@ -82,6 +87,9 @@ CLASSES = [
     for node in ast.parse((ROOT / module).read_text()).body
     if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
 ]
+LAYERS = sorted({module for module, _ in CLASSES})
+# What layers of one room share, and no equation: it takes layers.
+PARTS = sorted({*ROOMS} - {*LAYERS})
 
 
 def floor(name):
@@ -241,7 +249,7 @@ def test_importing_brings_no_backend_that_keras_did_not(package):
         assert others == {"keras_attention"}
 
 
-@pytest.mark.parametrize("module", ROOMS)
+@pytest.mark.parametrize("module", LAYERS)
 def test_every_layer_has_its_mirrored_test_with_the_contract(module):
     room, name = pathlib.Path(module).parts[1:]
     test = ROOT / "tests" / room / f"test_{name}"
@@ -260,9 +268,10 @@ def test_every_layer_has_its_mirrored_test_with_the_contract(module):
     assert classes <= used, f"{test.name} tests no {classes - used}"
 
 
-@pytest.mark.parametrize("module", STAGES)
+@pytest.mark.parametrize("module", [*STAGES, *PARTS])
 def test_every_stage_has_its_mirrored_test(module):
-    test = ROOT / "tests/functional" / f"test_{pathlib.Path(module).name}"
+    room, name = pathlib.Path(module).parts[1:]
+    test = ROOT / "tests" / room / f"test_{name}"
     assert test.exists(), f"{module} has no {test.relative_to(ROOT)}"
     used = {
         node.id if isinstance(node, ast.Name) else node.attr

@@ -20,9 +20,6 @@ from keras_attention.functional.contexts import (
     scaled_dot_product_attention as scaled_dot_product_attention,
 )
 from keras_attention.functional.contexts import weighted_sum as weighted_sum
-from keras_attention.functional.directions import (
-    both_directions as both_directions,
-)
 from keras_attention.functional.known import as_floats as as_floats
 from keras_attention.functional.known import cast_back as cast_back
 from keras_attention.functional.known import known_integer as known_integer

@@ -1,4 +1,4 @@
-"""Transparent attention of Bapna et al. (2018): mixes of an encoder's layers."""
+"""Transparent attention of Bapna et al. (2018): an encoder's layers mixed."""
 
 import keras
 from keras import ops
@@ -15,8 +15,8 @@ class TransparentAttention(keras.layers.Layer):
 
     A reader, such as the cross attention of one block of a decoder, sees a
     learned mean of the embeddings and of all layers above them, in place of the
-    last one alone. So every layer has a short way to the loss, and deep encoders
-    can be trained:
+    last one alone. So every layer has a short way to the loss, and deep
+    encoders can be trained:
 
         weights = softmax over i of dropout(W)
         outputs[j] = sum_i weights[i, j] * inputs[i]

@@ -4,7 +4,8 @@ import keras
 from keras import ops
 
 from keras_attention.arguments import check_known_depth, check_sizes
-from keras_attention.functional import both_directions, check_mask, hide
+from keras_attention.functional import check_mask, hide
+from keras_attention.pair.directions import both_directions
 from keras_attention.sequence.attention_pooling import AttentionPooling
 from keras_attention.shapes import shapes_by_tracing
 

@@ -9,11 +9,11 @@ from keras_attention.arguments import (
     check_sizes,
 )
 from keras_attention.functional import (
-    both_directions,
     check_pair_call,
     check_same_depth,
     hide,
 )
+from keras_attention.pair.directions import both_directions
 from keras_attention.pair.gated_aggregation import GatedAggregation
 from keras_attention.pair.mixed_aggregation import MixedAggregation
 from keras_attention.pair.multiway_attention import WAYS, MultiwayAttention

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_attention import MultiGateMixtureOfExperts, attention_maps
-from tests.contract import check_layer
+from tests.contract import check_mixture_layer
 from tests.numbers import arrays, close, numpy, randomize, relu
 
 INPUTS = np.random.default_rng(1).normal(size=(3, 5))
@@ -23,9 +23,17 @@ def made(inputs=INPUTS, experts=4, tasks=2, units=6, **options):
     return layer
 
 
+def experts_of(layer, inputs):
+    W, b = arrays(layer, "expert_kernel", "expert_bias")
+    activation = layer.activation(
+        np.einsum("bd,deu->ebu", inputs, W) + b[:, None]
+    )
+    return numpy(activation)
+
+
 def test_contract(tmp_path):
     sizes = {"num_experts": 4, "num_tasks": 2, "units": 6}
-    check_layer(
+    check_mixture_layer(
         MultiGateMixtureOfExperts,
         inits=[
             sizes,
@@ -38,6 +46,7 @@ def test_contract(tmp_path):
         output=(3, 2, 6),
         weights=(3, 2, 4),
         folder=tmp_path,
+        branches=experts_of,
         sum_axis=-1,
     )
 

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_attention.functional import both_directions
+from keras_attention.pair.directions import both_directions
 from tests.numbers import close, numpy
 
 
