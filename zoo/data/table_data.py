@@ -183,6 +183,45 @@ def check_column(name, columns, where):
         )
 
 
+def spread(values):
+    """Mean and standard deviation of numbers that are to be standardised.
+
+    Args:
+        values: Floats `(N,)`, one at least.
+
+    Returns:
+        Two floats; the deviation of equal numbers is exactly 0.
+
+    Raises:
+        ValueError: If the numbers are too large, or too small, for these.
+    """
+    with np.errstate(over="ignore"):
+        mean, deviation = float(np.mean(values)), float(np.std(values))
+    if not np.min(values) < np.max(values):
+        deviation = 0.0  # need not come out as that
+    elif not (np.isfinite(mean) and 0 < deviation < np.inf):
+        raise ValueError(
+            "Numbers must have a mean and a deviation in 64 bits; give them in "
+            f"another unit. Received: {np.min(values)} to {np.max(values)}"
+        )
+    return mean, deviation
+
+
+def fits_32_bits(mean, deviation, share):
+    """Whether numbers can be told in 32 bits.
+
+    Args:
+        mean: Float.
+        deviation: Positive float.
+        share: Float. The share of a deviation that may be lost by rounding.
+
+    Returns:
+        Boolean.
+    """
+    rounded = abs(mean) * float(np.finfo("float32").epsneg)
+    return bool(1e-30 < deviation < 1e30 and rounded <= share * deviation)
+
+
 def shown_value(value):
     """A value as a word: whole numbers without a point."""
     if isinstance(value, numbers.Real) and float(value).is_integer():

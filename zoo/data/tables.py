@@ -92,7 +92,7 @@ def number(cell):
         return float(cell)
     raise ValueError(
         "A number must be finite, written with digits and a point, without "
-        f"commas. Received: {cell!r}"
+        f"commas. Received: {repr(cell)[:50]}"
     )
 
 
@@ -295,9 +295,10 @@ def _column(data, name, cells, kind):
     if kind is None:
         kind = "category" if wrong or not known else "number"
         if wrong and all(_has_commas(x) or _is_infinite(x) for _, x in wrong):
-            raise _refused(
-                data, name, wrong[0], "without commas: 1234.5 for 1,234.5"
-            )
+            why = "such as 1234.5"
+            if _has_commas(wrong[0][1]):
+                why = "without commas: 1234.5 for 1,234.5"
+            raise _refused(data, name, wrong[0], why)
         if wrong and len(wrong) < (1 - MOSTLY) * len(known):
             raise _refused(data, name, wrong[0], "as most of its column are")
     if kind == "number":

@@ -10,6 +10,7 @@ import numpy as np
 
 from zoo.cards import PresetError, is_finite, shown
 from zoo.data import tables
+from zoo.data.table_data import fits_32_bits, spread
 from zoo.inputs.safe_names import safe_names
 
 ABSENT, UNSEEN = 0, 1  # ids of a category that is missing, or not known
@@ -18,6 +19,9 @@ LEAST, MOST = 2, 1000  # rows that hold a category, and categories of a column
 LONGEST = 1000  # letters of a category
 MOSTLY = 0.5  # from this share of columns on, a reader is warned
 KINDS = ("number", "category")
+FINE = 1e-3  # of a deviation, what a served number may be rounded by
+# The white space that `str.strip` removes; TensorFlow's `strip` knows less.
+SPACE = r"[\t-\r\x1c-\x1f\x{85}\pZ]+"
 
 
 class TableRow:
@@ -66,10 +70,15 @@ class TableRow:
             if values.dtype.kind == "f":
                 known = values[~np.isnan(values)]
                 column["kind"] = "number"
-                column["mean"] = float(known.mean()) if len(known) else 0.0
-                # The deviation of equal numbers need not come out as 0.
-                varied = len(known) and np.ptp(known) > 0
-                column["deviation"] = float(known.std()) if varied else 1.0
+                mean, deviation = 0.0, 0.0
+                try:
+                    if len(known):
+                        mean, deviation = spread(known)
+                except ValueError as error:
+                    raise ValueError(
+                        f"{error} in the column {name!r}"
+                    ) from error
+                column["mean"], column["deviation"] = mean, deviation or 1.0
             else:
                 found, counts = np.unique(values, return_counts=True)
                 order = np.argsort(-counts, kind="stable")
@@ -288,8 +297,7 @@ class TableRow:
 
     def served(self):
         return {
-            safe: "float32" if column["kind"] == "number" else "string"
-            for safe, column in self._safe().items()
+            safe: _served_as(column) for safe, column in self._safe().items()
         }
 
     def requests(self, arrays):
@@ -299,7 +307,8 @@ class TableRow:
         half = len(self.numbers)
         for place, column in enumerate(self.numbers):
             for row, values in zip(raws, arrays["numbers"]):
-                value = column["mean"] + column["deviation"] * values[place]
+                standard = float(values[place])  # in 64 bits
+                value = column["mean"] + column["deviation"] * standard
                 absent = values[half + place]
                 row[column["name"]] = None if absent else float(value)
         for place, column in enumerate(self.categories):
@@ -311,9 +320,9 @@ class TableRow:
             cells = [row[column["name"]] for row in raws]
             if column["kind"] == "number":
                 cells = [math.nan if x is None else x for x in cells]
-                cells = np.array(cells, "float32")
+                cells = np.array(cells, _served_as(column))
                 for row, cell in zip(raws, cells):
-                    # As it is served, in 32 bits.
+                    # As it is served, most often in 32 bits.
                     known = None if np.isnan(cell) else float(cell)
                     row[column["name"]] = known
             columns[safe] = cells
@@ -354,7 +363,11 @@ class TableRow:
                     scaled.append(tf.where(absent, 0.0, standard))
                     missing.append(tf.cast(absent, tf.float32))
                 for column, known in zip(categories, self.tables):
-                    words = tf.strings.strip(columns[safe[column["name"]]])
+                    words = tf.strings.regex_replace(
+                        columns[safe[column["name"]]],
+                        f"\\A{SPACE}|{SPACE}\\z",
+                        "",
+                    )
                     lower = tf.strings.lower(words)
                     absent = tf.reduce_any(
                         lower[:, None] == tf.constant(tables.MISSING), axis=1
@@ -444,6 +457,14 @@ class TableRow:
             raise ValueError(
                 f"{error} in the column {column['name']!r}, {where}"
             ) from error
+
+
+def _served_as(column):
+    """A column's type in a signature: wide where 32 bits would lose much."""
+    if column["kind"] == "category":
+        return "string"
+    fits = fits_32_bits(column["mean"], column["deviation"], FINE)
+    return "float32" if fits else "float64"
 
 
 def _reads(function, value):

@@ -5,7 +5,10 @@ import numpy as np
 from keras import ops
 
 from zoo.cards import PresetError, is_finite, shown
+from zoo.data.table_data import fits_32_bits, spread
 from zoo.metrics import check_loss
+
+FINE = 0.01  # of a deviation, what an answer may be rounded by
 
 
 class Number:
@@ -29,13 +32,20 @@ class Number:
 
     @classmethod
     def learn(cls, data, recipe):
-        # The deviation of equal numbers need not come out as exactly 0.
-        if np.ptp(data.values) == 0:
+        mean, deviation = spread(data.values)
+        if not deviation:
             raise ValueError(
                 "A number that is to be learned must not be the same in every "
                 f"example. Received: {data.values[0]!r} in all"
             )
-        return cls(float(np.mean(data.values)), float(np.std(data.values)))
+        if not fits_32_bits(mean, deviation, FINE):
+            raise ValueError(
+                "A number that is to be answered must be told in 32 bits, "
+                "fine beside its deviation; subtract a constant, or take "
+                f"another unit. Received: {np.min(data.values)} to "
+                f"{np.max(data.values)}"
+            )
+        return cls(mean, deviation)
 
     @classmethod
     def from_card(cls, settings, assets):

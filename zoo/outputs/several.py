@@ -77,7 +77,10 @@ class Several:
                     "A target of words cannot be learned as a number. "
                     f"Received: target_kinds[{name!r}]={kind!r}"
                 )
-            parts[name] = KINDS[kind].learn(column, recipe)
+            try:
+                parts[name] = KINDS[kind].learn(column, recipe)
+            except ValueError as error:
+                raise ValueError(f"{error} in the column {name!r}") from error
         return cls(parts)
 
     @classmethod

@@ -182,8 +182,14 @@ def test_the_default_is_two_tasks_made_here():
             HEADER + '"3,5",x,low\n"4,5",y,high\n',
             "without commas.*'3,5' in the column 'age', in line 2",
         ),
-        (HEADER + "1,x,low\n-inf,y,high\n", "finite.*'-inf'.*'age', in line 3"),
-        (HEADER + "1,x,low\n1e400,y,a\n", "finite.*'1e400'.*'age', in line 3"),
+        (
+            HEADER + "1,x,low\n-inf,y,high\n",
+            "such as 1234.5;.*'-inf'.*'age', in line 3",
+        ),
+        (
+            HEADER + "1,x,low\n1e400,y,a\n",
+            "as 1234.5;.*'1e400'.*'age', in line 3",
+        ),
         (
             HEADER + "".join(f"{n},x,low\n" for n in range(15)) + "old,x,low\n",
             "as most of its column are.*kinds={'age': \"category\"}.*"

@@ -46,6 +46,7 @@ WRONG = [
     ([ROW, {**ROW, "age": "1,234"}], "commas.*'1,234' in the column 'age', at"),
     ({**ROW, "age": "old"}, "'old' in the column 'age', at place 0"),
     ({**ROW, "age": float("inf")}, "finite.*inf in the column 'age'"),
+    ({**ROW, "age": 10**400}, r"finite.*10{49} in the column 'age'"),
     ({**ROW, "age": True}, "finite.*True in the column 'age'"),
     ({**ROW, "age": [60]}, r"finite.*\[60\] in the column 'age'"),
     ({**ROW, "job": ["baker"]}, "a number, a word.*in the column 'job'"),
@@ -267,6 +268,42 @@ def test_small_differences_of_large_numbers_are_kept():
     expected = row.arrays(raws)["numbers"]
     np.testing.assert_allclose(tensors["numbers"], expected, rtol=1e-6)
     assert len(np.unique(expected[:, 1])) == 8
+
+
+def test_any_white_space_around_a_word_is_left_out_of_an_export_too():
+    row = learned()
+    spaces = [c for c in map(chr, range(0x3001)) if c.isspace()]
+    words = [
+        word
+        for c in spaces
+        for word in (f"{c}{c}baker{c}", c, f"NA{c}", f"x{c}x")
+    ]
+    raws = [{"age": 40, "job": word} for word in words]
+    tensors, _ = row.tensorflow()(
+        age=tf.fill([len(words)], 40.0), job=tf.constant(words)
+    )
+    np.testing.assert_array_equal(
+        tensors["categories"], row.arrays(raws)["categories"]
+    )
+    assert tensors["categories"].numpy()[:4, 0].tolist() == [2, 0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    "step, dtype", [(1e6, "float32"), (1.0, "float64"), (1e50, "float64")]
+)
+def test_numbers_are_served_in_as_many_bits_as_they_need(step, dtype):
+    row = learned(second=[1.7e9 + step * n for n in range(8)])
+    assert row.served()["second"] == dtype
+    columns, raws = row.requests(row.golden())
+    assert columns["second"].dtype == dtype
+    arrays = row.arrays(raws)["numbers"]
+    np.testing.assert_allclose(arrays, row.golden()["numbers"], atol=1e-3)
+
+
+@pytest.mark.parametrize("values", [[1e200, -1e200] * 4, [0.0, 1e-320] * 4])
+def test_numbers_without_a_deviation_in_64_bits_are_refused(values):
+    with pytest.raises(ValueError, match="another unit.*the column 'second'"):
+        learned(second=values)
 
 
 def test_foreign_names_of_columns_are_made_safe():

@@ -104,6 +104,28 @@ def test_what_is_the_same_everywhere_cannot_be_learned(values):
         learned(values)
 
 
+@pytest.mark.parametrize(
+    "values, why",
+    [
+        ([1e200, -1e200], "another unit.*-1e.200 to 1e.200"),
+        ([0.0, 1e-320], "another unit"),
+        ([0.0, 1e-50], "in 32 bits"),
+        ([0.0, 1e50], "in 32 bits"),
+        ([1.7e9, 1.7e9 + 9], "subtract a constant.*1700000000.0 to 1700000009"),
+    ],
+)
+def test_what_could_not_be_answered_exactly_is_refused(values, why):
+    with pytest.raises(ValueError, match=why):
+        learned(values)
+
+
+def test_large_numbers_are_learned_if_they_vary_enough():
+    number = learned([1.7e9, 1.7e9 + 1e6])
+    np.testing.assert_allclose(
+        final(number, [-1.0, 1.0])["value"], [1.7e9, 1.701e9], atol=5e3
+    )
+
+
 def test_a_copy_keeps_the_unit_and_its_head():
     number, other = learned(), Examples(1000 * VALUES)
     assert number.like(other) is number

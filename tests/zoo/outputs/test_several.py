@@ -102,6 +102,10 @@ def test_a_recipe_can_say_it_otherwise():
             {"targets": ["same"], "same": [0.5] * COUNT},
             "same in every row.*'0.5' in each of 24 rows of the column 'same'",
         ),
+        (
+            {"targets": ["at"], "at": [1.7e9 + n for n in range(COUNT)]},
+            "subtract a constant.*in the column 'at'",
+        ),
         *(
             ({"targets": [name], name: COLUMNS["pay"]}, f"called.*{name!r}")
             for name in ("attention", "missing", "unseen", "answers")
