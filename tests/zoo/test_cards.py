@@ -22,6 +22,7 @@ from tests.zoo.tiny import tiny_data, tiny_task
 from zoo import cards, weights
 from zoo.image_classification.task import ImageClassification
 from zoo.inputs.text import Text
+from zoo.multi_task.mmoe import mmoe
 from zoo.outputs.label import Label
 from zoo.text_classification.task import TextClassification
 
@@ -289,6 +290,16 @@ def test_a_missing_argument_is_named(forge, images):
 def test_sizes_of_texts_have_bounds(forge, texts, name, value):
     told = forge(texts, setting("builder_args", name, value))
     assert f"`{name}`" in told and "integer from" in told
+
+
+def test_a_table_may_have_many_columns_but_not_any_number():
+    good = {"num_numbers": 0, "category_sizes": [3] * 120}
+    good["num_outputs"] = [2] * 120
+    cards.check_arguments(mmoe, good, "card.json")
+    for name, most in (("category_sizes", 10_000), ("num_outputs", 1000)):
+        wrong = {**good, name: [2] * (most + 1)}
+        with pytest.raises(cards.PresetError, match=f"at most {most:,}"):
+            cards.check_arguments(mmoe, wrong, "card.json")
 
 
 def test_a_table_that_the_file_does_not_hold_is_never_allocated(forge, texts):
