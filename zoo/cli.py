@@ -241,7 +241,7 @@ def list_(
             name,
             card["task"],
             card["data"]["name"],
-            metrics_line(card),
+            metrics_line(card, most=2),
             f"{card['parameters']['total']:,}",
         )
     console.print(table)

@@ -206,13 +206,23 @@ def _is_numeric(text):
     return not text.strip("0123456789.,+- %")
 
 
-def metrics_line(card):
-    """The metrics of a card on one line, the loss left out."""
-    return ", ".join(
+def metrics_line(card, most=None):
+    """The metrics of a card on one line, the loss left out.
+
+    Args:
+        card: Dict.
+        most: Integer. How many are written out; the others are counted.
+
+    Returns:
+        String.
+    """
+    shown = [
         f"{metric} {metric_number(found['value'])}"
         for metric, found in card["metrics"].items()
         if metric != "loss"
-    )
+    ]
+    more = len(shown) - len(shown[:most])
+    return ", ".join(shown[:most] + [f"{more} more"] * bool(more))
 
 
 def metric_number(value):

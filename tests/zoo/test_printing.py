@@ -145,3 +145,16 @@ def test_a_metric_that_was_no_finite_number_is_said():
     card = {"metrics": {"accuracy": {"value": 0.5}, "auc": found}}
     assert printing.metrics_line(card) == "accuracy 0.5000, auc not finite"
     assert printing.metric_line(found).startswith("not finite (24 examples")
+
+
+def test_of_many_metrics_the_first_are_shown_and_the_others_counted():
+    values = {"auc": 0.5, "loss": 2.0, "accuracy": 0.25, "rmse": 3.0}
+    card = {"metrics": {name: {"value": x} for name, x in values.items()}}
+    assert (
+        printing.metrics_line(card)
+        == "auc 0.5000, accuracy 0.2500, rmse 3.0000"
+    )
+    assert printing.metrics_line(card, most=2) == (
+        "auc 0.5000, accuracy 0.2500, 1 more"
+    )
+    assert printing.metrics_line({"metrics": {}}, most=2) == ""
