@@ -74,15 +74,16 @@ class Label:
         """The data, their labels being places in the model's own classes.
 
         Classes are told by name, or by place where the data's names are
-        numbers.
+        numbers and none of them is a label.
 
         Raises:
             ValueError: If a class is not the model's; near ones are listed.
         """
         own = {label: place for place, label in enumerate(self.labels)}
         unknown = [name for name in data.label_names if name not in own]
-        if unknown and all(
-            name.isdigit() and int(name) < len(own) for name in data.label_names
+        # Places only if none is a name: else all would be shifted.
+        if len(unknown) == len(data.label_names) and all(
+            name.isdigit() and int(name) < len(own) for name in unknown
         ):
             own = {str(place): place for place in range(len(own))}
         elif unknown:

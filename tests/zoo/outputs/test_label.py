@@ -6,6 +6,7 @@ import pytest
 
 from tests.zoo.contract import check_output
 from tests.zoo.text_classification.tiny import LABELS, tiny_texts
+from zoo.data.texts import TextData
 from zoo.outputs.label import Label, SmoothedCrossentropy
 
 
@@ -64,3 +65,14 @@ def test_answers_the_likeliest_first_and_says_what_the_input_noted():
         "cut": 3,
     }
     assert list(answer["probabilities"]) == ["b", "a", "c"]
+
+
+def test_numbers_are_places_only_where_none_of_them_is_a_label():
+    def places(labels, names):
+        data = TextData([""] * 3, np.arange(3), names)
+        return Label(labels).select(data).labels.tolist()
+
+    assert places(["a", "b", "c"], ["0", "1", "2"]) == [0, 1, 2]
+    assert places(["2", "1", "0"], ["0", "1", "2"]) == [2, 1, 0]
+    with pytest.raises(ValueError, match="Received: '0'"):
+        places(["1", "2", "3"], ["0", "1", "2"])
