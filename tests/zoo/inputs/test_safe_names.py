@@ -1,6 +1,6 @@
 """Names of a signature: each its own, and none that means something."""
 
-import tensorflow as tf
+import pytest
 
 from zoo.inputs.safe_names import safe_names
 
@@ -30,6 +30,7 @@ def test_a_number_behind_a_name_may_be_taken_too():
 
 
 def test_tensorflow_takes_them_as_inputs():
+    tf = pytest.importorskip("tensorflow")
     names = safe_names(dict.fromkeys(["_d", "2nd", "class", "self", "x/y"]))
     specs = {name: tf.TensorSpec((), name=name) for name in names}
 

@@ -6,7 +6,6 @@ import sys
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from tests.zoo.contract import check_input
 from zoo.cards import PresetError
@@ -240,6 +239,7 @@ def test_rows_are_not_augmented():
 
 
 def test_an_export_reads_cells_as_they_are_read_here():
+    tf = pytest.importorskip("tensorflow")
     row = learned()
     words = ["baker", " teacher ", "Baker", "", "NaN", " nUlL", "?", "pilot"]
     ages = [20, 40.5, np.nan, -1e6, 0, 1e6, 60, 39.999]
@@ -256,6 +256,7 @@ def test_an_export_reads_cells_as_they_are_read_here():
 
 
 def test_small_differences_of_large_numbers_are_kept():
+    tf = pytest.importorskip("tensorflow")
     years = [946_684_800 + 64 * n for n in range(8)]
     row = learned(second=years)
     served = np.array(years, "float32")
@@ -271,6 +272,7 @@ def test_small_differences_of_large_numbers_are_kept():
 
 
 def test_any_white_space_around_a_word_is_left_out_of_an_export_too():
+    tf = pytest.importorskip("tensorflow")
     row = learned()
     spaces = [c for c in map(chr, range(0x3001)) if c.isspace()]
     words = [

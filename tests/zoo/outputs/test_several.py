@@ -352,7 +352,7 @@ def test_is_shown_with_a_column_for_each_target():
 def test_each_label_has_a_file_of_its_own(tmp_path):
     output = learned()
     tensors = final(output, said(output))
-    import tensorflow as tf
+    tf = pytest.importorskip("tensorflow")
 
     module = output.tensorflow(pathlib.Path(tmp_path))
     files = {path.name: path.read_text() for path in tmp_path.iterdir()}
