@@ -115,6 +115,7 @@ def beam_search(
         between Human and Machine Translation. 2016, section 7, equation 14.
         https://arxiv.org/abs/1609.08144
     """
+    forbidden = tuple(forbidden)
     _check(decoder, start, length, beams, end, length_penalty, forbidden)
 
     def penalty(count):

@@ -46,7 +46,8 @@ class MultiGateMixtureOfExperts(keras.layers.Layer):
             against a vector that the task learned, whatever the inputs.
         score: How an expert is scored with `gate="context"`: `"dot"`,
             `c[k] . expert[i]`; `"scaled_dot"`, that over the root of `units`;
-            `"additive"`, `v . tanh(c[k] + U expert[i])`.
+            `"additive"`, `v . tanh(c[k] + U expert[i])`. `None` is
+            `"scaled_dot"`.
         activation: Of the experts, as in `keras.layers.Dense`.
         dropout: Float in [0, 1). In training, the chance that an expert is
             hidden from a gate, the weights of the others still summing to one;

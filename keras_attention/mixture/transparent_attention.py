@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_attention.arguments import check_share, check_sizes
-from keras_attention.functional import as_floats
+from keras_attention.functional import as_floats, masked_softmax
 from keras_attention.shapes import shapes_by_tracing
 
 
@@ -84,26 +84,19 @@ class TransparentAttention(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, input_shape):
-        shapes = input_shape
-        if (
-            not isinstance(shapes, (list, tuple))
-            or not shapes
-            or not all(isinstance(shape, (list, tuple)) for shape in shapes)
-            or len({tuple(shape) for shape in shapes}) > 1
-        ):
-            raise ValueError(
-                "The inputs must be a list of tensors of one shape, the "
-                "embeddings and the output of each layer. "
-                f"Received: input_shape={shapes}"
-            )
+        _check_shapes(input_shape)
         self.logits = self.add_weight(
             name="logits",
-            shape=(len(shapes), self.num_outputs),
+            shape=(len(input_shape), self.num_outputs),
             initializer="zeros",
             dtype="float32",
+            autocast=False,
         )
 
     def call(self, inputs, return_attention_scores=False, training=None):
+        # In a graph of TensorFlow a size that they share may be unknown of one.
+        shapes = keras.tree.map_structure(lambda x: tuple(x.shape), inputs)
+        _check_shapes(shapes, unknown=(None,))
         if len(inputs) != self.logits.shape[0]:
             raise ValueError(
                 "There must be as many inputs as the layer was built for, "
@@ -114,7 +107,7 @@ class TransparentAttention(keras.layers.Layer):
             logits = keras.random.dropout(
                 logits, self.dropout, seed=self.seed_generator
             )
-        weights = ops.cast(ops.softmax(logits, axis=0), self.compute_dtype)
+        weights = ops.cast(masked_softmax(logits, axis=0), self.compute_dtype)
         inputs = [as_floats(each, self.compute_dtype) for each in inputs]
         # One after the other: stacked, they would be kept a second time.
         outputs = [
@@ -135,3 +128,22 @@ class TransparentAttention(keras.layers.Layer):
             "dropout": self.dropout,
             "seed": self.seed,
         }
+
+
+def _check_shapes(shapes, unknown=()):
+    """Raises ValueError unless they are a list of one shape."""
+    several = (
+        isinstance(shapes, (list, tuple))
+        and len(shapes) > 0
+        and all(isinstance(shape, (list, tuple)) for shape in shapes)
+    )
+    if (
+        not several
+        or len({len(shape) for shape in shapes}) > 1
+        or any(len({*sizes} - {*unknown}) > 1 for sizes in zip(*shapes))
+    ):
+        raise ValueError(
+            "The inputs must be a list of tensors of one shape, the "
+            "embeddings and the output of each layer. "
+            f"Received: input_shape={shapes}"
+        )

@@ -6,7 +6,7 @@ import pytest
 
 from keras_attention import TransparentAttention, attention_maps
 from tests.contract import check_mixture_layer
-from tests.numbers import arrays, close, numpy, randomize
+from tests.numbers import arrays, as_float32, close, numpy, randomize
 
 RNG = np.random.default_rng(1)
 LAYERS = [RNG.normal(size=(2, 4, 6)).astype("float32") for _ in range(3)]
@@ -138,6 +138,46 @@ def test_shows_its_weights_for_every_sample():
 def test_refuses_what_cannot_be_mixed(inputs, message):
     with pytest.raises(ValueError, match=message):
         TransparentAttention(num_outputs=2)(inputs)
+
+
+def test_refuses_later_inputs_that_would_be_broadcast_or_cut_apart():
+    layer = TransparentAttention(num_outputs=2)
+    layer(LAYERS)
+    with pytest.raises(ValueError, match=r"of one shape.*\(2, 1, 6\)"):
+        layer([LAYERS[0], LAYERS[1][:, :1], LAYERS[2]])
+    # Its batch is as large as the list was long.
+    with pytest.raises(ValueError, match=r"list of tensors.*\(3, 4, 6\)"):
+        layer(np.ones((3, 4, 6), "float32"))
+
+
+def test_mixes_layers_of_which_a_graph_does_not_know_all_sizes():
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("only TensorFlow's graphs have unknown sizes")
+    import tensorflow as tf
+
+    layer = TransparentAttention(num_outputs=1)
+    layer(LAYERS[:2])
+    signature = [tf.TensorSpec((None, None, 6)), tf.TensorSpec((None, 4, 6))]
+    mixed = tf.function(lambda a, b: layer([a, b])[0], signature)
+    close(mixed(*LAYERS[:2]), (LAYERS[0] + LAYERS[1]) / 2)
+
+
+@pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
+def test_the_softmax_is_in_float32_from_logits_in_float32(dtype):
+    layer = TransparentAttention(num_outputs=1, dtype=dtype)
+    layer.build([x.shape for x in LAYERS])
+    # Half precision has no number between 1 and 1.0009, or 1 and 1.007.
+    logits = np.array([[300.3], [300.1], [0.0]])
+    layer.logits.assign(logits)
+    _, weights = layer(LAYERS, return_attention_scores=True)
+    expected = np.exp(logits - 300.3) / np.exp(logits - 300.3).sum()
+    close(as_float32(weights), expected, atol=4e-3)
+
+
+def test_one_layer_alone_is_given_back_without_a_warning(recwarn):
+    (mix,) = TransparentAttention(num_outputs=1)(LAYERS[:1])
+    close(mix, LAYERS[0])
+    assert not [each for each in recwarn if "softmax" in str(each.message)]
 
 
 def test_takes_as_many_layers_as_it_was_built_for():

@@ -177,8 +177,9 @@ def test_start_and_what_is_forbidden_are_never_said(beams):
     memory = says({(START,): {START: 0.5, A: 0.3, B: 0.2}}, steps=2)
     answers, _ = search(memory, 2, beams=beams)
     assert answers["token_ids"][0, 0] == A
-    answers, _ = search(memory, 2, beams=beams, forbidden=[A])
-    assert answers["token_ids"][0, 0] == B
+    for forbidden in ([A], iter([A]), np.array([A])):
+        answers, _ = search(memory, 2, beams=beams, forbidden=forbidden)
+        assert answers["token_ids"][0, 0] == B
     assert answers["score"] <= math.log(0.2) + 1e-5  # not shared out anew
     memory = says({(END,): {A: 0.7, END: 0.3}, (A,): {END: 1.0}})
     answers, _ = search(memory, 3, beams=beams, start=END)

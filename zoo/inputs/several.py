@@ -32,7 +32,8 @@ class Several:
     itself, in which `recipe["inputs"][name]` may say otherwise. Augmentation is
     for those that take it. The settings on a card, and what an answer notes,
     are dicts by name. Attention maps are noted with the input whose name and
-    `_` their layer's name begins with, the rest being the map's name.
+    `_` their layer's name begins with (the longest such name), the rest being
+    the map's name.
 
     In a shell the first input is given by arguments and each other one by an
     option of its name, for all of them.
@@ -166,13 +167,15 @@ class Several:
 
     def notes(self, raws, maps):
         notes = [{} for _ in raws]
+        owned = {name: {} for name in self.parts}
+        for key, weights in maps.items():
+            # Of `body` and `body_text`, the longer: the name says more.
+            names = [name for name in self.parts if key.startswith(f"{name}_")]
+            if names:
+                name = max(names, key=len)
+                owned[name][key.removeprefix(f"{name}_")] = weights
         for name, part in self.parts.items():
-            own = {
-                key.removeprefix(f"{name}_"): weights
-                for key, weights in maps.items()
-                if key.startswith(f"{name}_")
-            }
-            found = part.notes([raw[name] for raw in raws], own)
+            found = part.notes([raw[name] for raw in raws], owned[name])
             for note, more in zip(notes, found, strict=True):
                 if more:
                     note[name] = more

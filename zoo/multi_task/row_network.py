@@ -117,7 +117,7 @@ class CategoryEmbedding(keras.layers.Layer):
         self.table.build(input_shape)
 
     def call(self, ids):
-        vectors = self.table(ops.cast(ids, "int32") + self.starts)
+        vectors = self.table(ops.add(ops.cast(ids, "int32"), self.starts))
         size = len(self.category_sizes) * self.embedding_dim
         return ops.reshape(vectors, (-1, size))
 

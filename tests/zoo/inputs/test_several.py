@@ -166,6 +166,16 @@ def test_maps_of_no_input_are_noted_with_none():
             assert ("words" in note["question"]) == noted
 
 
+def test_a_map_is_noted_with_the_input_of_the_longer_name():
+    data = pictures_and_questions(2)
+    data.examples = {"body": ["one two"] * 2, "body_end": ["three"] * 2}
+    made = Several.of(body=Text, body_end=Text).learn(data, RECIPE)
+    maps = {"body_end_pool": np.full((2, 4), 0.25)}
+    for note in made.notes(raws_of(data, 2), maps):
+        assert "words" in note["body_end"]
+        assert "words" not in note["body"]
+
+
 @pytest.mark.parametrize("kind", [TwoTexts, TwoImages])
 def test_two_of_one_kind_keep_the_contract(kind):
     data = pictures_and_questions(6)
