@@ -1,5 +1,7 @@
 """Two texts as an input: the contract, and what is its own."""
 
+import pytest
+
 from tests.zoo.contract import check_input
 from tests.zoo.sentence_matching.tiny import TOKENS, tiny_pairs
 from zoo.inputs.text_pair import TextPair
@@ -22,3 +24,9 @@ def test_vectors_say_how_deep_the_network_embeds():
     pair = TextPair(["dax"], vectors=vectors)
     assert pair.sizes()["embedding_dim"] == 3
     assert "embedding_dim" not in TextPair(["dax"]).sizes()
+
+
+def test_augmentation_is_not_for_pairs():
+    data = tiny_pairs(6)
+    with pytest.raises(ValueError, match="leave `augment` empty.*'flip'"):
+        TextPair.learn(data, RECIPE).reader(data, ["flip"])

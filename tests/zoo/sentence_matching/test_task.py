@@ -582,19 +582,6 @@ def test_what_is_no_question_is_refused(strange, raw, message):
             ask(raw)
 
 
-@pytest.mark.parametrize(
-    "options, message",
-    [
-        ({"augment": ["flip"]}, r"leave `augment` empty.*\['flip'\]"),
-        ({"freeze": "stem"}, "freeze='stem'"),
-        ({"num_classes": 1}, "num_classes=1"),
-    ],
-)
-def test_refuses_a_tuning_that_cannot_be(trained, options, message):
-    with pytest.raises(ValueError, match=message):
-        trained.finetune(tiny_pairs(8), epochs=1, verbose=0, **options)
-
-
 def test_answers_are_selected_from_candidates_only(strange):
     data = tiny_questions(4)
     several = np.arange(len(data)) % 3

@@ -226,21 +226,6 @@ def test_is_kept_and_loaded_and_answers_alike(han, tmp_path):
     )
 
 
-def test_finetunes_a_copy_that_reads_by_the_same_vocabulary(trained):
-    before = [w.copy() for w in trained.model.get_weights()]
-    texts = ["lovely lamp", "awful road", "lovely", "tree awful"] * 4
-    data = TextData(texts, np.tile([1, 0], 8), ["dull", "fine"])
-    copy = trained.finetune(
-        data, epochs=2, batch_size=8, learning_rate=0.01, verbose=0
-    )
-    assert copy.assets["labels"] == ["dull", "fine"]
-    assert copy.assets["vocabulary"] == trained.assets["vocabulary"]
-    assert copy.predict("lovely lamp")["label"] in ("dull", "fine")
-    assert copy.card["recipe"]["training"]["epochs"] == 2
-    for old, now in zip(before, trained.model.get_weights(), strict=True):
-        np.testing.assert_array_equal(old, now)
-
-
 def test_lower_layers_learn_more_slowly(trained):
     groups = layer_groups.multipliers(trained.model, 0.5, ("logits",))
     rates = {path.split("/")[0]: rate for path, rate in groups.items()}
@@ -250,19 +235,6 @@ def test_lower_layers_learn_more_slowly(trained):
         "pool": 0.5,
         "logits": 1.0,
     }
-
-
-@pytest.mark.parametrize(
-    "options, message",
-    [
-        ({"augment": ["flip"]}, r"leave `augment` empty.*\['flip'\]"),
-        ({"freeze": "stem"}, "freeze='stem'"),
-        ({"num_classes": 1}, "num_classes=1"),
-    ],
-)
-def test_refuses_a_tuning_that_cannot_be(trained, options, message):
-    with pytest.raises(ValueError, match=message):
-        trained.finetune(tiny_texts(8), epochs=1, verbose=0, **options)
 
 
 def test_labels_are_told_by_name(trained):
