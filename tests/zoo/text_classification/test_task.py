@@ -3,6 +3,7 @@
 import io
 import json
 
+import keras
 import numpy as np
 import pytest
 
@@ -304,3 +305,15 @@ def test_keeps_the_contract(trained, tmp_path):
         tmp_path,
         TextData(texts, np.tile([1, 0], 8), ["dull", "fine"]),
     )
+
+
+def test_the_seed_decides_on_the_new_head_and_the_order(trained):
+    data = tiny_texts(8)
+    data.label_names = ["dull", "fine"]
+    heads = []
+    for number, seed in enumerate((1, 1, 2)):
+        keras.utils.set_random_seed(number)  # whatever was drawn before
+        copy = trained.finetune(data, seed=seed, epochs=1, verbose=0)
+        heads.append(copy.model.get_layer("logits").get_weights()[0])
+    np.testing.assert_array_equal(heads[0], heads[1])
+    assert (heads[0] != heads[2]).any()
