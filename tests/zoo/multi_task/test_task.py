@@ -52,6 +52,7 @@ def test_keeps_the_contract(trained, tmp_path):
         [str(file)],
         tmp_path / "made",
         TableData(other, list(TARGETS), "other"),
+        redrawn=["logits_2"],
     )
 
 
