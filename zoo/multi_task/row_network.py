@@ -117,7 +117,9 @@ class CategoryEmbedding(keras.layers.Layer):
         self.table.build(input_shape)
 
     def call(self, ids):
-        vectors = self.table(ops.add(ops.cast(ids, "int32"), self.starts))
+        # Not `ops.add`, which is a BiasAdd that LiteRT lacks for integers.
+        starts = ops.convert_to_tensor(self.starts, dtype="int32")
+        vectors = self.table(ops.cast(ids, "int32") + starts)
         size = len(self.category_sizes) * self.embedding_dim
         return ops.reshape(vectors, (-1, size))
 
