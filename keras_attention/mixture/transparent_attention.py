@@ -54,7 +54,8 @@ class TransparentAttention(keras.layers.Layer):
     >>> mixes, weights = layer(layers, return_attention_scores=True)
     >>> len(mixes), tuple(mixes[0].shape), tuple(weights.shape)
     (4, (2, 5, 8), (3, 4))
-    >>> round(float(mixes[0][0, 0, 0]), 5)  # at the start, the mean
+    >>> first = keras.ops.convert_to_numpy(mixes[0])
+    >>> round(float(first[0, 0, 0]), 5)  # at the start, the mean
     3.0
 
     Notation: `inputs[i]` is h^i, `outputs[j]` is z^j and `weights` is s_ij in
