@@ -291,14 +291,16 @@ def _typed(columns, kinds, name, lines=None, file=None):
 def _column(data, name, cells, kind):
     cells = [x.item() if isinstance(x, np.generic) else x for x in cells]
     known = [(place, x) for place, x in enumerate(cells) if not is_missing(x)]
-    wrong = [(place, x) for place, x in known if not _is_number(x)]
+    wrong = [(place, x) for place, x in known if not is_number(x)]
     if kind is None:
         kind = "category" if wrong or not known else "number"
-        if wrong and all(_has_commas(x) or _is_infinite(x) for _, x in wrong):
+        meant = [x for x in wrong if _has_commas(x[1]) or _is_infinite(x[1])]
+        words = len(wrong) - len(meant)
+        if meant and words < (1 - MOSTLY) * len(known):
             why = "such as 1234.5"
-            if _has_commas(wrong[0][1]):
+            if _has_commas(meant[0][1]):
                 why = "without commas: 1234.5 for 1,234.5"
-            raise _refused(data, name, wrong[0], why)
+            raise _refused(data, name, meant[0], why)
         if wrong and len(wrong) < (1 - MOSTLY) * len(known):
             raise _refused(data, name, wrong[0], "as most of its column are")
     if kind == "number":
@@ -316,7 +318,8 @@ def _column(data, name, cells, kind):
     return words
 
 
-def _is_number(cell):
+def is_number(cell):
+    """Whether a cell is a finite number, or missing."""
     try:
         number(cell)
     except ValueError:

@@ -9,6 +9,7 @@ import numpy as np
 from keras_attention.lettering import printable
 from zoo.cards import PresetError, check_strings, shown
 from zoo.data.table_data import FEW, shown_value
+from zoo.data.tables import is_number
 from zoo.outputs.label import Label
 from zoo.outputs.number import Number
 
@@ -314,7 +315,12 @@ class Several:
         for name, part in self.parts.items():
             column = _column(data, name)
             if isinstance(part, Number) and not column.is_number:
-                found = f"the word {column.values[0]!r} {data.where(0)}"
+                place = next(
+                    place
+                    for place, value in enumerate(column.values)
+                    if not is_number(value)
+                )
+                found = f"the word {column.values[place]!r} {data.where(place)}"
             elif (
                 isinstance(part, Label)
                 and column.is_number

@@ -409,3 +409,11 @@ def test_a_real_set_is_cut_in_two():
     assert test.split == "20% of train (stratified, seed 0)"
     assert test.version == "1.0.0"
     assert test.describe()["licence_class"] == "A"
+
+
+def test_numbers_with_commas_are_refused_beside_a_few_words_too():
+    cells = ["1"] * 60 + ["1,234"] * 39 + ["unknown"]
+    with pytest.raises(ValueError, match="without commas.*'1,234'.*place 60"):
+        load_tables({"price": cells, "y": ["a", "b"] * 50})
+    few = ["red"] * 50 + ["1,234"] * 10 + ["5"] * 40  # words, after all
+    assert load_tables({"x": few}).columns["x"][0] == "red"

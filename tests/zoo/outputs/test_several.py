@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from tests.zoo.contract import check_output
 from zoo.cards import PresetError
+from zoo.data.table_data import TableData
 from zoo.data.tables import load_tables
 from zoo.outputs.label import Label
 from zoo.outputs.number import Number
@@ -405,3 +406,14 @@ NUMBER = {"name": "rent", "kind": "number", "mean": 0.0, "deviation": 1.0}
 def test_a_strangers_targets_are_checked(targets):
     with pytest.raises(PresetError):
         Several.from_card({}, {"targets": targets})
+
+
+def test_the_first_word_among_numbers_is_the_one_that_is_named():
+    def table(cells):
+        values = {"y": np.array(cells), "x": np.arange(30.0)}
+        return TableData(values, ["y"])
+
+    output = Several.learn(table(np.arange(30) + 0.5), {})
+    words = np.array(["1", "2", "many", *["3"] * 27], "object")
+    with pytest.raises(ValueError, match="the word 'many' at place 2"):
+        output.select(table(words))
