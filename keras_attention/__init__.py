@@ -12,6 +12,18 @@ from keras_attention.feature_map.se_block import SEBlock as SEBlock
 from keras_attention.feature_map.selective_kernel import (
     SelectiveKernel as SelectiveKernel,
 )
+from keras_attention.glimpse.attention_crop import (
+    AttentionCrop as AttentionCrop,
+)
+from keras_attention.glimpse.gaussian_attention import (
+    GaussianAttention as GaussianAttention,
+)
+from keras_attention.glimpse.glimpse_sensor import (
+    GlimpseSensor as GlimpseSensor,
+)
+from keras_attention.glimpse.spatial_transformer import (
+    SpatialTransformer as SpatialTransformer,
+)
 from keras_attention.looking import attention_maps as attention_maps
 from keras_attention.mixture.multi_gate_mixture_of_experts import (
     MultiGateMixtureOfExperts as MultiGateMixtureOfExperts,

@@ -30,6 +30,28 @@ def check_sizes(meaning, optional=(), **sizes):
         )
 
 
+def check_size_pair(name, size, meaning):
+    """Refuses what is no pair of positive integers.
+
+    Args:
+        name: String, the argument's name.
+        size: The argument, `(height, width)`.
+        meaning: String, what it is the size of, which is why.
+
+    Raises:
+        ValueError: If it is not two positive integers.
+    """
+    if (
+        not isinstance(size, (tuple, list))
+        or len(size) != 2
+        or not all(_is_number(x, numbers.Integral) and x >= 1 for x in size)
+    ):
+        raise ValueError(
+            f"`{name}` must be two positive integers, (height, width), "
+            f"{meaning}. Received: {name}={size!r}"
+        )
+
+
 def check_share(name, share, meaning):
     """Refuses what is no number in [0, 1).
 

@@ -50,6 +50,33 @@ from keras_attention.functional.matching import product_scores as product_scores
 from keras_attention.functional.matching import visible_cells as visible_cells
 from keras_attention.functional.pooling import max_pool as max_pool
 from keras_attention.functional.pooling import mean_pool as mean_pool
+from keras_attention.functional.sampling import affine_grid as affine_grid
+from keras_attention.functional.sampling import (
+    attention_matrix as attention_matrix,
+)
+from keras_attention.functional.sampling import (
+    bilinear_sample as bilinear_sample,
+)
+from keras_attention.functional.sampling import check_padding as check_padding
+from keras_attention.functional.sampling import composed as composed
+from keras_attention.functional.sampling import control_points as control_points
+from keras_attention.functional.sampling import (
+    gaussian_filter_bank as gaussian_filter_bank,
+)
+from keras_attention.functional.sampling import hard_crop as hard_crop
+from keras_attention.functional.sampling import (
+    normalised_places as normalised_places,
+)
+from keras_attention.functional.sampling import pixel_places as pixel_places
+from keras_attention.functional.sampling import (
+    projective_grid as projective_grid,
+)
+from keras_attention.functional.sampling import splined as splined
+from keras_attention.functional.sampling import target_places as target_places
+from keras_attention.functional.sampling import (
+    thin_plate_spline_grid as thin_plate_spline_grid,
+)
+from keras_attention.functional.sampling import transformed as transformed
 from keras_attention.functional.scores import additive_scores as additive_scores
 from keras_attention.functional.scores import check_depth as check_depth
 from keras_attention.functional.scores import (

@@ -171,7 +171,8 @@ def attention_matrix(scale, shift):
     Returns:
         `(B, 2, 3)`: rows `(scale, 0, x)` and `(0, scale, y)`.
     """
-    scale = scale + ops.zeros_like(shift)
+    shift = ops.convert_to_tensor(shift)
+    scale = ops.cast(scale, shift.dtype) + ops.zeros_like(shift)
     nothing = ops.zeros_like(shift[:, :1])
     x = ops.concatenate([scale[:, :1], nothing, shift[:, :1]], axis=-1)
     y = ops.concatenate([nothing, scale[:, 1:], shift[:, 1:]], axis=-1)
@@ -285,24 +286,24 @@ def splined(points, places):
     inverse = np.linalg.inv(system)[:, :count]
 
     constant = isinstance(places, np.ndarray)
-    package = np if constant else ops
-    if constant:
-        places = places.astype("float64")
+    if constant:  # once, and in full precision
+        package, places = np, places.astype("float64")
     else:
-        places = ops.cast(places, "float32")
-        control, inverse = control.astype("float32"), inverse.astype("float32")
-    apart = places[..., None, :] - control
-    bend = _bend(package.sum(apart**2, axis=-1), package)
+        package = ops
+        places, control, inverse = (
+            ops.cast(x, "float32") for x in (places, control, inverse)
+        )
+    bend = _bend(
+        package.sum((places[..., None, :] - control) ** 2, axis=-1), package
+    )
     ones = package.ones_like(places[..., :1])
     basis = package.concatenate([bend, ones, places], axis=-1)
     shares = package.matmul(basis, inverse)  # of each point in each place
-    places, shares, control = (
-        ops.convert_to_tensor(x, dtype="float32")
-        for x in (places, shares, control)
+    places, shares, control, points = (
+        ops.cast(x, "float32") for x in (places, shares, control, points)
     )
     # As far as it differs from the identity, which so is exact.
-    moved = ops.cast(points, "float32") - control
-    return places + ops.matmul(shares, moved)
+    return places + ops.matmul(shares, points - control)
 
 
 def bilinear_sample(images, grid, align_corners=True, padding="zeros"):
@@ -397,8 +398,8 @@ def hard_crop(images, corners, size):
     )
     nothing = ops.zeros_like(rows[:, :, None] + columns[:, None])
     part = _reader(images)(
-        ops.clip(rows, 0, height - 1)[:, :, None] + nothing,
-        ops.clip(columns, 0, width - 1)[:, None] + nothing,
+        _clamped(rows, height - 1)[:, :, None] + nothing,
+        _clamped(columns, width - 1)[:, None] + nothing,
     )
     return ops.where(inside[..., None], part, ops.zeros_like(part))
 
@@ -489,17 +490,26 @@ def _neighbours(places, length, align_corners, padding):
     before = ops.floor(pixels)
     after_share = pixels - before
     before_share = 1 - after_share
-    before = ops.cast(before, "int32")
     after = before + 1
     if padding == "zeros":
-        before_share *= ops.cast(_within(before, length), "float32")
-        after_share *= ops.cast(_within(after, length), "float32")
+        before_share *= ops.cast(_within(before, last + 1), "float32")
+        after_share *= ops.cast(_within(after, last + 1), "float32")
     return (
-        ops.clip(before, 0, length - 1),
-        ops.clip(after, 0, length - 1),
+        ops.cast(_clamped(before, last), "int32"),
+        ops.cast(_clamped(after, last), "int32"),
         before_share,
         after_share,
     )
+
+
+def _clamped(places, last):
+    """Places between 0 and the last one; NaN is 0.
+
+    Not `ops.clip`: of integers between 0 and 6 LiteRT makes a ReLU6, which it
+    then cannot convert.
+    """
+    places = ops.where(places >= 0, places, ops.zeros_like(places))
+    return ops.minimum(places, last)
 
 
 def _reflected(pixels, last, align_corners):

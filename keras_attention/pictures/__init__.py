@@ -1,4 +1,4 @@
-"""Pictures of attention: maps over images, words with words, channel gates.
+"""Pictures of attention: maps over images, glimpses, words, channel gates.
 
 Every function returns a `matplotlib.figure.Figure` made without pyplot: no
 window, no global state, safe in threads and on servers. In a notebook, a
@@ -20,6 +20,8 @@ from keras_attention.pictures.drawing import COLORMAP as COLORMAP
 from keras_attention.pictures.drawing import beside as beside
 from keras_attention.pictures.drawing import noted as noted
 from keras_attention.pictures.gates import channel_gates as channel_gates
+from keras_attention.pictures.glimpses import read_region as read_region
+from keras_attention.pictures.glimpses import region_outlines as region_outlines
 from keras_attention.pictures.images import attention_grid as attention_grid
 from keras_attention.pictures.images import heat_map as heat_map
 from keras_attention.pictures.saving import check_format as check_format

@@ -144,6 +144,8 @@ def import_matplotlib():
         import matplotlib.cm
         import matplotlib.colors
         import matplotlib.figure
+        import matplotlib.patches
+        import matplotlib.patheffects
         import matplotlib.ticker
     except ImportError as error:
         raise ImportError(

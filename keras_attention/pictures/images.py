@@ -64,7 +64,7 @@ def heat_map(
     >>> [ax.get_title() for ax in figure.axes]
     ['where it looked', '']
     """
-    picture = _image(image, value_range)
+    picture = as_image(image, value_range)
     values = as_map(weights)
     _check_alpha(alpha)
     colors = color_scale(colormap, values, weights_range)
@@ -127,7 +127,7 @@ def attention_grid(
     ['image', 'early', 'late']
     """
     gates = gates or {}
-    images = [_image(image, value_range) for image in images]
+    images = [as_image(image, value_range) for image in images]
     maps = {name: [as_map(w) for w in group] for name, group in maps.items()}
     gates = {name: as_gates(group) for name, group in gates.items()}
     _check_alpha(alpha)
@@ -163,7 +163,7 @@ def attention_grid(
     for name, ax in zip(("image", *maps, *gates), axes[0]):
         write(ax.set_title, name, fontsize=9)
     for row, picture in enumerate(images):
-        _show(axes[row, 0], picture)
+        draw_image(axes[row, 0], picture)
         if titles is not None:
             beside(axes[row, 0], titles[row])
     for column, group in enumerate(maps.values(), start=1):
@@ -182,7 +182,7 @@ def attention_grid(
     return noted(figure)
 
 
-def _image(image, value_range):
+def as_image(image, value_range):
     """The image as `(H, W, 3)` floats in [0, 1]."""
     low, high = check_range("value_range", value_range)
     pixels = np.asarray(image)
@@ -213,7 +213,8 @@ def _check_alpha(alpha):
         )
 
 
-def _show(ax, picture):
+def draw_image(ax, picture):
+    """Draws an image, each pixel a unit of the axes, `(0, 0)` its corner."""
     height, width = picture.shape[:2]
     ax.imshow(picture, interpolation="nearest", extent=(0, width, height, 0))
     ax.set(xticks=[], yticks=[])
@@ -224,7 +225,7 @@ def _overlay(ax, picture, values, colors, alpha):
     height, width = picture.shape[:2]
     # In light greys the picture leaves the colours to the map.
     grey = 0.2 + 0.8 * picture @ (0.299, 0.587, 0.114)
-    _show(ax, np.repeat(grey[..., None], 3, axis=-1))
+    draw_image(ax, np.repeat(grey[..., None], 3, axis=-1))
     ax.imshow(
         values,
         interpolation="bilinear",

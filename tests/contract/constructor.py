@@ -82,6 +82,8 @@ def check_recipe(layer, parameters, init):
         else:
             given = parameter.default
         kept = config[argument]
+        if isinstance(given, keras.layers.Layer):
+            given = keras.saving.serialize_keras_object(given)
         assert kept == given, f"{argument}={given!r} is kept as {kept!r}"
         assert type(kept) is type(given), f"{argument}: type {type(kept)}"
     assert type(layer).from_config(config).get_config() == config

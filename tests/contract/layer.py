@@ -59,6 +59,7 @@ def check_layer(
     litert_batches=(1, 3),
     still=(),
     policies=POLICIES,
+    learning_rate=0.1,
 ):
     """Checks one layer against the contract in CONTRIBUTING.md.
 
@@ -123,7 +124,12 @@ def check_layer(
         limits = (0, 2) if init.get("identity_start") else weights_range
         axis = picked(sum_axis, number)
 
-        given = copy.deepcopy(init)
+        given = {
+            name: value
+            if isinstance(value, keras.layers.Layer)
+            else copy.deepcopy(value)
+            for name, value in init.items()
+        }
         layer = layer_class(**init)
         assert init == given, f"the constructor changed its arguments: {init}"
         check_recipe(layer, parameters, init)
@@ -133,7 +139,9 @@ def check_layer(
         check_weights(layer, data, limits, axis)
 
         model = model_of(layer, data)
-        check_training(model, layer, data, number == 0, still)
+        check_training(
+            model, layer, data, number == 0, still, learning_rate
+        )
         check_weights(layer, data, limits, axis)
         if number == 0 or RUN == POLICIES:
             check_alone(layer, data)

@@ -18,7 +18,9 @@ from tests.contract.asking import (
 SAVED = []
 
 
-def check_training(model, layer, data, compiled, still):
+def check_training(
+    model, layer, data, compiled, still, learning_rate=0.1
+):
     """Three steps move every trainable weight.
 
     The first may not: behind a zero gain the gradient is zero. The question is
@@ -28,7 +30,7 @@ def check_training(model, layer, data, compiled, still):
         compiled = False  # 36 to 122 s for one layer
     before = [as_numpy(w).copy() for w in layer.trainable_weights]
     model.compile(
-        keras.optimizers.SGD(0.1),
+        keras.optimizers.SGD(learning_rate),
         loss="mse",
         jit_compile=True if compiled else "auto",
     )

@@ -1,0 +1,1 @@
+"""Layers that look into an image: where, and what is there."""
