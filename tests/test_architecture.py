@@ -13,6 +13,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parent.parent
 BACKENDS = {"tensorflow", "jax", "torch"}
 CONTRACTS = {
+    "check_glimpse_layer",
     "check_layer",
     "check_mixture_layer",
     "check_pair_layer",
@@ -39,7 +40,13 @@ FLOORS = [
     ("zoo/<task>",),
     ("zoo/export", "zoo/serving"),
     ("zoo/task",),
-    ("zoo/learning", "zoo/measuring", "zoo/presets", "zoo/word_networks"),
+    (
+        "zoo/learning",
+        "zoo/measuring",
+        "zoo/own_loss",
+        "zoo/presets",
+        "zoo/word_networks",
+    ),
     ("zoo/layer_groups", "zoo/plan", "zoo/saving", "zoo/training"),
     ("zoo/answering", "zoo/decoding"),
     ("zoo/outputs",),

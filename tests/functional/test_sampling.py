@@ -290,6 +290,18 @@ def test_gradients_equal_finite_differences(align_corners, padding):
         close(found[place], expected, rtol=1e-3, atol=1e-3)
 
 
+def test_at_a_pixels_centre_the_slope_is_that_to_the_right_and_down():
+    images = drawn(1, 4, 5, 1)
+    grid = target_places((4, 5)).reshape(1, 4, 5, 2)
+    (slope,) = gradients(
+        lambda grid: ops.sum(bilinear_sample(images, grid)), grid
+    )
+    beyond = np.pad(images[0, :, :, 0], ((0, 1), (0, 1)))
+    right = (beyond[:4, 1:] - images[0, :, :, 0]) * (5 - 1) / 2
+    down = (beyond[1:, :5] - images[0, :, :, 0]) * (4 - 1) / 2
+    close(slope[0], np.stack([right, down], axis=-1))
+
+
 @pytest.mark.parametrize(
     "images, grid, padding, message",
     [

@@ -215,12 +215,24 @@ def test_the_composed_transform_is_returned():
     close(transform, [0.25 * control_points(3)] * 2, atol=1e-4)
 
 
-def test_the_transform_is_found_in_full_precision():
-    keras.config.set_dtype_policy("mixed_float16")
+class One(keras.layers.Layer):
+    """A feature that is always 1."""
+
+    def call(self, images):
+        return ops.ones_like(images[:, :1, 0, 0])
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "float16"])
+def test_the_transform_is_found_in_full_precision(policy):
     images = drawn(1, 1, 500, 1).astype("float16")
     shift = 2 / 499  # a pixel; float16 would miss it by a twentieth
-    output, _ = asked("translation", images, [shift, 0.0])
-    np.testing.assert_array_equal(output[:, :, :-1], images[:, :, 1:])
+    for name in ("kernel", "bias"):
+        layer = SpatialTransformer(One(), "translation", dtype=policy)
+        layer(images)
+        variable = getattr(layer, name)
+        variable.assign(np.reshape([shift, 0.0], variable.shape))
+        output = numpy(layer(images))
+        np.testing.assert_array_equal(output[:, :, :-1], images[:, :, 1:])
 
 
 @pytest.mark.skipif(
