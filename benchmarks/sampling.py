@@ -46,9 +46,8 @@ def main(rounds: int = 31, figures: pathlib.Path = FIGURES):
     known = json.loads(figures.read_text()) if figures.exists() else {}
     measured = {}
     for shape in SHAPES:
-        cases = tensorflow_cases(shape)
-        if backend == "torch":
-            cases = torch_cases(shape)
+        cases = {"tensorflow": tensorflow_cases, "torch": torch_cases}
+        cases = cases[backend](shape)
         for step, (ours, others) in cases.items():
             for name, other in others.items():
                 key = f"{name}, {'x'.join(map(str, shape))}, {step}"
