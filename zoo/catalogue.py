@@ -24,6 +24,19 @@ TASKS = {
             "attention_resnet": (
                 "zoo.image_classification.attention_resnet:attention_resnet"
             ),
+            "dynamic_capacity_network": (
+                "zoo.image_classification.dynamic_capacity_network:"
+                "dynamic_capacity_network"
+            ),
+            "spatial_transformer_network": (
+                "zoo.image_classification.spatial_transformer_network:"
+                "spatial_transformer_network"
+            ),
+            "ra_cnn": "zoo.image_classification.ra_cnn:ra_cnn",
+            "recurrent_attention_model": (
+                "zoo.image_classification.recurrent_attention_model:"
+                "recurrent_attention_model"
+            ),
         },
         "recipes": "zoo.image_classification.recipes:RECIPES",
     },

@@ -119,7 +119,7 @@ class GlimpseSensor(keras.layers.Layer):
 
     def call(self, images, location, return_attention_scores=False):
         images = ops.cast(images, self.compute_dtype)
-        location = ops.stop_gradient(ops.cast(location, "float32"))
+        location = ops.cast(location, "float32")
         shape = ops.shape(images)
         lengths = [
             known or found

@@ -192,7 +192,7 @@ def read_region(
         align_corners,
         padding,
     )
-    read = outside + ops.convert_to_numpy(read)[0]
+    read = ops.convert_to_numpy(read)[0]
     return read[..., 0] if gray else read
 
 
@@ -292,7 +292,9 @@ def draw_regions(
         lines, closed = region_lines(transform, image_size, align_corners)
         for points in lines:
             polygon(points, closed, fill=False, edgecolor=color)
-    centres = np.concatenate([places(each, [[0, 0]]) for each in transforms])
+    centres = [
+        places(each, [[0, 0]])[0] for each in transforms if path or labels
+    ]
     if path:
         polygon(centres, False, fill=False, edgecolor="white")
     for index, label in enumerate(labels or ()):
@@ -312,9 +314,6 @@ def draw_regions(
                 "clip_on": True,
             },
         )
-    # Whatever lies outside, the frame is that of the image.
-    height, width = image_size
-    ax.set(xlim=(0, width), ylim=(height, 0))
 
 
 def draw_read(ax, read, color):

@@ -281,7 +281,7 @@ def test_its_gradients_equal_finite_differences():
         return (read(IMAGES[0].astype("float64"), *banks) * slope).sum()
 
     (found,) = gradients(
-        lambda x: ops.sum(layer(IMAGES[:1], x) * slope),
+        lambda x: ops.sum(ops.multiply(layer(IMAGES[:1], x), slope)),
         start.astype("float32"),
     )
     for n in range(6):
@@ -293,15 +293,14 @@ def test_its_gradients_equal_finite_differences():
 def test_a_locator_is_trained_by_its_gradient():
     """It finds a bright square, told only that the glimpse should be bright."""
     rng = np.random.default_rng(0)
-    places = rng.integers(0, (10, 7), (256, 2))
+    places = rng.integers(2, (9, 6), (256, 2))
     images = np.zeros((256, 10, 13, 1), "float32")
     for image, (x, y) in zip(images, places):
         image[y : y + 3, x : x + 3] = 1
     inputs = keras.Input((10, 13, 1))
-    place = keras.layers.Dense(
-        2, kernel_initializer="zeros", bias_initializer="ones"
-    )(keras.layers.Flatten()(inputs))
-    first = 4 * place
+    first = 4 + keras.layers.Dense(2, kernel_initializer="zeros")(
+        keras.layers.Flatten()(inputs)
+    )
     others = ops.ones_like(first) * np.array([1.5, 1.0], "float32")
     glimpse = GaussianAttention((3, 3), "pixels")(
         inputs,
@@ -311,12 +310,12 @@ def test_a_locator_is_trained_by_its_gradient():
     model = keras.Model(inputs, ops.mean(glimpse, (1, 2, 3)))
     model.compile(keras.optimizers.Adam(0.01), "mse")
 
-    def away():
-        return abs(numpy(locator(images)) - places).max(-1)
+    def near():
+        return (abs(numpy(locator(images)) - places).max(-1) < 0.5).mean()
 
-    assert (away() > 1).mean() > 0.5
-    model.fit(images, np.ones(256), batch_size=64, epochs=40, verbose=0)
-    assert (away() < 1).mean() > 0.95
+    assert near() < 0.1
+    model.fit(images, np.ones(256), batch_size=64, epochs=30, verbose=0)
+    assert near() > 0.95
 
 
 @pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])

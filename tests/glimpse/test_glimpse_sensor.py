@@ -185,7 +185,7 @@ def test_no_gradient_flows_to_the_location_and_one_to_the_images():
         output, transform = layer(
             images, location, return_attention_scores=True
         )
-        seen = ops.sum(output * slope) + ops.sum(transform)
+        seen = ops.sum(ops.multiply(output, slope)) + ops.sum(transform)
         return seen + 2 * ops.sum(location)  # so there is a way at all
 
     places = np.array([[0.2, 0.1], [-1, 0.4]], "float32")

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -11,6 +12,7 @@ SEED = 2015
 SIDE = 28  # of an upright digit, as MNIST has it
 DIGIT = 20  # of the part of it that holds the digit
 PIECE = 8  # side of a piece of clutter
+TRIALS = 20  # how often a distortion is weakened until the digit fits
 
 # How many pictures are made of the scans of a base, unless told otherwise.
 COUNTS = {
@@ -76,33 +78,34 @@ def projective(scan, drawn, side):
 
     Returns:
         `(picture, truth)`: array `(side, side)`, and a dict with `corners`,
-        array `(4, 2)`: the pixels `(x, y)` to which the corners of the scan
-        go, in the order upper left, upper right, lower right, lower left. They
-        are pulled by a normal distribution of 5 pixels; where this would cut
-        the digit off or fold it over, by half of that, and so on.
+        array `(4, 2)`: the pixels `(x, y)` to which the corner pixels of the
+        scan go, in the order upper left, upper right, lower right, lower left.
+        Each is pulled by a normal distribution of 5 pixels: less where the
+        square would be folded over, the digit be cut off, or its box be less
+        than half as large.
     """
     before = (SIDE - 1) * np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
     x, y, width, height = bounding_box(scan)
-    x, y = [x - 1, x + width], [y - 1, y + height]  # where it is dark again
-    digit = np.stack([np.array(x)[[0, 1, 1, 0]], np.array(y)[[0, 0, 1, 1]]], 1)
+    left, right, top, bottom = x - 1, x + width, y - 1, y + height  # all black
+    frame = np.array(
+        [[left, top], [right, top], [right, bottom], [left, bottom]]
+    )
     scale = 0.75 + 0.25 * drawn[0]
     scaled = scale * (before - (SIDE - 1) / 2) + (side - 1) / 2
     pulled = 5 * _normal(drawn[1:]).reshape(4, 2)
-    for _ in range(10):
+    for _ in range(TRIALS):
         corners = scaled + pulled
         if _is_convex(corners):
-            # Of what fits, the nearest; halved again where nothing does.
-            found = _through(_homography(before, corners), digit)
-            low = np.minimum(found.min(0) + 1, 0)
-            high = np.maximum(found.max(0) - side, 0)
-            if not (low * high).any() and _size(found) <= side:
-                corners = corners - low - high
+            found = _through(_homography(before, corners), frame)
+            extent = np.ptp(found, axis=0).max()
+            large = _area(found) > scale**2 * _area(frame) / 2
+            if large and extent <= side + 1:  # it can be inside as a whole
+                corners -= np.minimum(found.min(axis=0) + 1, 0)
+                corners -= np.maximum(found.max(axis=0) - side, 0)
                 break
-        pulled = pulled / 2
-    backwards = _homography(corners, before)
-    return _read(scan, _through(backwards, _pixels(side))), {
-        "corners": corners
-    }
+        pulled *= 0.75
+    places = _through(_homography(corners, before), _pixels(side))
+    return _read(scan, places), {"corners": corners}
 
 
 def elastic(scan, drawn, side):
@@ -115,13 +118,20 @@ def elastic(scan, drawn, side):
 
     Returns:
         `(picture, truth)`: array `(side, side)`, and a dict with `points`,
-        array `(16, 2)`: the pixels `(x, y)` of the scan that the points of the
-        even grid show, row by row. They are moved by a normal distribution of
-        1.5 pixels, 3 at most.
+        array `(16, 2)`: the pixels `(x, y)` of the scan that the picture shows
+        at the points of an even grid, row by row. Each is moved by a normal
+        distribution of 1.5 pixels: less where the digit would be cut off.
     """
     basis, grid = _spline(side)
-    points = grid + np.clip(1.5 * _normal(drawn).reshape(16, 2), -3, 3)
-    return _read(scan, basis @ points), {"points": points}
+    moved = 1.5 * _normal(drawn).reshape(16, 2)
+    for _ in range(TRIALS):
+        points = grid + moved
+        picture = _read(scan, basis @ points)
+        around = np.r_[picture[[0, -1]].ravel(), picture[:, [0, -1]].ravel()]
+        if around.max() < 0.5:  # black, and so is what lies beyond
+            break
+        moved *= 0.75
+    return picture[1:-1, 1:-1], {"points": points}
 
 
 def translated(scan, drawn, side):
@@ -202,8 +212,8 @@ def distorted_digits(
             range.
 
     Departures: clutter is cropped from the middle of a scan, which is seldom
-    black; nothing is cut off by `projective` or `elastic`, so the strongest
-    are weakened.
+    black; `projective` and `elastic` weaken what would cut the digit off;
+    `rotated_scaled_translated` moves a digit as far as it stays inside.
 
     Reference: Jaderberg et al., "Spatial Transformer Networks", NIPS 2015,
     section 4.1 and appendix A.4, https://arxiv.org/abs/1506.02025; Mnih et al.,
@@ -245,7 +255,9 @@ def distorted_digits(
         picture, truth = kind.function(scans[place], own, kind.side)
         picture = np.round(picture).astype("uint8")
         truths.append({**truth, "box": bounding_box(picture), "scan": place})
-        _add_clutter(picture, clutter.reshape(pieces, -1), scans, place)
+        _add_clutter(
+            picture, clutter.reshape(pieces, _OF_A_PIECE), scans, place
+        )
         images[index, :, :, 0] = picture
     return dataclasses.replace(
         base,
@@ -284,11 +296,16 @@ def upright(images):
         )
     from scipy import ndimage
 
-    # 12 pixels become 30, so that the 8 in their middle become 20.
-    padded = np.pad(images[..., 0].astype("float32"), ((0, 0), (2, 2), (2, 2)))
-    large = ndimage.zoom(
-        padded, (1, 2.5, 2.5), order=3, mode="grid-constant", grid_mode=True
-    )[:, 1:-1, 1:-1]
+    # Along a side 12 pixels become 30, so that the 8 in their middle become
+    # 20; what each of the 28 in the middle of those takes of each of the 8:
+    shares = ndimage.zoom(
+        np.pad(np.eye(8), ((2, 2), (0, 0))),
+        (2.5, 1),
+        order=3,
+        mode="grid-constant",
+        grid_mode=True,
+    )[1:-1].astype("float32")
+    large = shares @ images[..., 0].astype("float32") @ shares.T
     # A cubic overshoots beside an edge; there it is black.
     return np.where(large < 16, 0, np.minimum(large, 255))
 
@@ -380,6 +397,12 @@ def _through(homography, points):
     return found[:, :2] / found[:, 2:]
 
 
+def _area(corners):
+    """The area of a polygon whose corners go round clockwise."""
+    x, y = corners.T
+    return (x * np.roll(y, -1) - y * np.roll(x, -1)).sum() / 2
+
+
 def _is_convex(corners):
     """Whether four corners in order go round clockwise, y pointing down."""
     edges = np.roll(corners, -1, axis=0) - corners
@@ -388,20 +411,15 @@ def _is_convex(corners):
     return (turns > 0).all()
 
 
-def _size(points):
-    return np.ptp(points, axis=0).max()
-
-
-_splines = {}
-
-
+@functools.cache
 def _spline(side):
-    """What each pixel takes of each of 16 points, and the points' own grid."""
-    if side not in _splines:
-        from scipy.interpolate import RBFInterpolator
+    """What each pixel takes of each of 16 points, and the points' own grid.
 
-        even = np.linspace(0, side - 1, 4)
-        grid = np.stack(np.meshgrid(even, even), axis=-1).reshape(16, 2)
-        spline = RBFInterpolator(grid, np.eye(16), kernel="thin_plate_spline")
-        _splines[side] = spline(_pixels(side)), grid
-    return _splines[side]
+    The pixels are those of the picture and one more on every side.
+    """
+    from scipy.interpolate import RBFInterpolator
+
+    even = np.linspace(0, side - 1, 4)
+    grid = np.stack(np.meshgrid(even, even), axis=-1).reshape(16, 2)
+    spline = RBFInterpolator(grid, np.eye(16), kernel="thin_plate_spline")
+    return spline(_pixels(side + 2) - 1), grid

@@ -5,9 +5,11 @@ Pixels are 0 to 255 everywhere. Nothing here guesses a range.
 
 import contextlib
 import dataclasses
+import difflib
 import functools
 import io
 import os
+import re
 import threading
 import warnings
 
@@ -15,7 +17,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from zoo.data import examples, folders, labelled
+from zoo.data import distorted_digits as distorting
+from zoo.data import examples, folders, glyphs, labelled, sources
 
 # Licence class of the data sets that presets are trained on: A open,
 # B non-commercial or research terms, C none stated.
@@ -23,9 +26,17 @@ LICENCES = {
     "cifar10": "C",
     "digits": "A",
     "fashion_mnist": "A",
+    "glyphs": "A",
     "mnist": "B",
     "tf_flowers": "C",
 }
+# What is made of which set, and how: `"digits_rotated"` of `"digits"`.
+DISTORTED = {
+    f"{base}_{distortion}": (base, distortion)
+    for base in distorting.COUNTS
+    for distortion in distorting.DISTORTIONS
+}
+LICENCES |= {name: LICENCES[base] for name, (base, _) in DISTORTED.items()}
 
 # What `image_data_format` and `floatx` say must not change what is learned.
 _PINNED = {"data_format": "channels_last", "dtype": "float32"}
@@ -71,6 +82,9 @@ class ImageData(examples.Examples):
         version: String or `None`. The data set's own version.
         place: String or `None`. Where the data were read from.
         skipped: Tuple of strings. Files that are no examples, and why.
+        truth: Dict of arrays `(N, ...)` or `None`. What is known of each image
+            beside its class, such as the `box` of what decides; nothing learns
+            from it.
     """
 
     licences = LICENCES
@@ -83,6 +97,11 @@ class ImageData(examples.Examples):
     version: str | None = None
     place: str | None = None
     skipped: tuple = ()
+    truth: dict | None = None
+
+    @property
+    def fields(self):
+        return super().fields + (() if self.truth is None else ("truth",))
 
     @staticmethod
     def as_bytes(raw):
@@ -93,21 +112,23 @@ def load_images(source="digits", split="train"):
     """Finds images and their classes.
 
     Args:
-        source: `"digits"`, scikit-learn's 1,797 scans, which need no download;
-            the official name of a set of tensorflow-datasets (`"cifar10"`,
-            `"fashion_mnist"`, `"mnist"`, `"tf_flowers"`, ...); a folder with a
-            folder of images for each class, or with `train/` and `test/`
-            (or `validation/`) which hold those; a pair `(images, labels)` of
-            arrays; a `tf.data.Dataset`, `keras.utils.PyDataset`, generator or
-            list of such pairs, batched or not, read into memory once; or an
-            `ImageData`, returned as it is. Labels are as
-            `zoo.data.labelled.number_classes` takes them. How a name is told
-            from a place says `zoo.data.sources.place`.
+        source: `"digits"`, scikit-learn's 1,797 scans, or `"glyphs"`, made by
+            `zoo.data.glyphs`, which need no download; either of `"digits"` and
+            `"mnist"` with a name in `zoo.data.distorted_digits.DISTORTIONS`,
+            such as `"mnist_rotated"`; the official name of a set of
+            tensorflow-datasets (`"cifar10"`, `"fashion_mnist"`, `"mnist"`,
+            `"tf_flowers"`, ...); a folder with a folder of images for each
+            class, or with `train/` and `test/` (or `validation/`) which hold
+            those; a pair `(images, labels)` of arrays; a `tf.data.Dataset`,
+            `keras.utils.PyDataset`, generator or list of such pairs, batched
+            or not, read into memory once; or an `ImageData`, returned as it
+            is. Labels are as `zoo.data.labelled.number_classes` takes them.
+            How a name is told from a place says `zoo.data.sources.place`.
         split: `"train"` or `"test"`. A set that comes in one part is cut, 80
             to 20, the same way every time.
 
     Returns:
-        `ImageData`.
+        `ImageData`. What is made here has a `truth`.
 
     Raises:
         ValueError: If nothing of that name is known, a folder has fewer than
@@ -531,10 +552,47 @@ def _several(images, place, labels, lengths=None):
     return list(images)
 
 
+_CHOICES = (
+    '"digits", "glyphs", either of "digits" and "mnist" with one of '
+    f"{', '.join(f'_{name}' for name in distorting.DISTORTIONS)}, a folder of "
+    "images by class, arrays, or the name of an image set"
+)
+
+
 def _known(name, split):
     if name == "digits":
         return _digits(split)
+    if name == "glyphs":
+        return _glyphs(split)
+    if name in DISTORTED:
+        base, distortion = DISTORTED[name]
+        scans = _known(base, split)
+        return distorting.distorted_digits(scans, distortion, split)
+    if near := difflib.get_close_matches(name, DISTORTED, cutoff=0.9):
+        _refuse_unless_public(name, near)
     return _from_tensorflow_datasets(name, split)
+
+
+def _refuse_unless_public(name, near):
+    """Tells what is made here and called almost so."""
+    if re.split("[/:]", name)[0] not in sources.public_names():
+        raise ValueError(
+            f"`data` must be {_CHOICES} of tensorflow-datasets. Received: "
+            f"data={str(name)!r}, no data of this name; near: {near}"
+        )
+
+
+def _glyphs(split):
+    images, labels, truth = glyphs.glyphs(*glyphs.PARTS[split])
+    return ImageData(
+        images,
+        labels,
+        list(glyphs.GLYPHS),
+        "glyphs",
+        split,
+        glyphs.VERSION,
+        truth=truth,
+    )
 
 
 def _digits(split):
@@ -572,11 +630,7 @@ def _folder_of_classes(folder, least):
 
 
 def _from_tensorflow_datasets(name, split):
-    builder = examples.public_set(
-        name,
-        '"digits", a folder of images by class, arrays, or the name of an '
-        "image set",
-    )
+    builder = examples.public_set(name, _CHOICES)
     features = builder.info.features
     if "image" not in features or "label" not in features:
         raise ValueError(

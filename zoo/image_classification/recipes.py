@@ -1,6 +1,13 @@
 """Recipes: how each preset of image classification is trained, as data."""
 
 from zoo.image_classification.attention_resnet import PRESETS
+from zoo.image_classification.dynamic_capacity_network import (
+    PRESETS as DYNAMIC_CAPACITY,
+)
+from zoo.image_classification.ra_cnn import PRESETS as RA_CNN
+from zoo.image_classification.recurrent_attention_model import (
+    PRESETS as RECURRENT_ATTENTION,
+)
 
 _CIFAR = {
     "data": "cifar10",
@@ -31,7 +38,77 @@ def _resnet_20(attention, input_shape=(32, 32, 3)):
     }
 
 
+_RA_CNN = {
+    "builder": "ra_cnn",
+    "builder_args": {
+        "input_shape": [96, 96, 3],
+        "num_classes": 8,
+        "num_scales": 3,
+        **{**RA_CNN["glyphs"], "filters": list(RA_CNN["glyphs"]["filters"])},
+        "smallest": 1 / 3,
+        "pretraining_steps": 500,
+    },
+    "data": "glyphs",
+    "training": {
+        "epochs": 8,
+        "batch_size": 32,
+        "optimizer": "adamw",
+        "learning_rate": 4e-3,
+        "schedule": "one_cycle",
+        "weight_decay": 0.01,
+        "seed": 0,
+    },
+}
+
+
+def _ram_translated_40(data, epochs):
+    return {
+        "builder": "recurrent_attention_model",
+        "builder_args": {
+            "input_shape": [40, 40, 1],
+            "num_classes": 10,
+            **RECURRENT_ATTENTION["translated_40"],
+        },
+        "data": data,
+        "training": {
+            "epochs": epochs,
+            "batch_size": 128,
+            "optimizer": "adamw",
+            "learning_rate": 1e-3,
+            "schedule": "cosine",
+            "weight_decay": 1e-3,
+            "seed": 0,
+        },
+    }
+
+
+_DYNAMIC_CAPACITY = {
+    "builder": "dynamic_capacity_network",
+    "builder_args": {
+        "input_shape": [60, 60, 1],
+        "num_classes": 10,
+        "capacity": "dynamic",
+        "hint_weight": 0.01,
+        **DYNAMIC_CAPACITY["cluttered_mnist"],
+    },
+    "data": "mnist_cluttered_60",
+    "training": {
+        "epochs": 3,
+        "batch_size": 64,
+        "optimizer": "adamw",
+        "learning_rate": 0.012,
+        "schedule": "one_cycle",
+        "weight_decay": 1e-3,
+        "jit_compile": False,
+        "seed": 0,
+    },
+}
+
 RECIPES = {
+    "dcn_mnist_cluttered_60": _DYNAMIC_CAPACITY,
+    "ra_cnn_glyphs": _RA_CNN,
+    "ram_digits_translated_40": _ram_translated_40("digits_translated_40", 100),
+    "ram_mnist_translated_40": _ram_translated_40("mnist_translated_40", 20),
     "resnet20_cifar10": {**_resnet_20(None), **_CIFAR},
     "se_resnet20_cifar10": {**_resnet_20("se"), **_CIFAR},
     "cbam_resnet20_cifar10": {**_resnet_20("cbam"), **_CIFAR},

@@ -19,4 +19,5 @@ class ImageClassification(Task):
     read = staticmethod(load_images)
 
     def picture(self, raws, answers):
-        return where_it_looked(self.input.arrays(raws)["image"], answers)
+        images = self.input.arrays(raws)["image"]
+        return where_it_looked(images, answers, model=self.model)

@@ -1,0 +1,157 @@
+"""Entropy saliency: how a dynamic capacity network finds where to look."""
+
+import copy
+
+import keras
+from keras import ops
+
+from keras_attention.arguments import check_known_depth
+from keras_attention.functional.axes import check_rank
+from keras_attention.functional.gradients import gradient_inside
+from keras_attention.functional.known import as_floats
+from keras_attention.shapes import shapes_by_tracing
+
+LEAST = 1e-30  # to divide by: well above what float32 rounds to zero
+
+
+@keras.saving.register_keras_serializable(package="keras_attention")
+@shapes_by_tracing
+class EntropySaliency(keras.layers.Layer):
+    """Entropy saliency: the places that decide how sure a classifier is.
+
+        p = softmax(top(features))
+        entropy = -sum_k p[k] * log p[k]
+        saliency[i, j] = ||d entropy / d features[i, j]||
+
+    Where the features hardly change the entropy, a closer look would not
+    either; where they change it most, it helps most. No label is needed, so it
+    works at inference as in training. The saliency is a constant: no gradient
+    flows through it, neither to the features nor to the classifier, which
+    learns from its own use elsewhere.
+
+    Args:
+        top: A Keras layer or model from features to logits `(B, classes)`,
+            before the softmax, for at least two classes. It is run as at
+            inference (`training=False`), so that it records no statistics. It
+            may be part of the model around this layer, too, and stays shared
+            when that is saved and loaded, though not in a clone
+            (`keras.models.clone_model`).
+        **kwargs: Keras's own: `name`, `dtype`, `trainable`. `top` keeps its own
+            `dtype`.
+
+    Call arguments:
+        features: `(B, h, w, D)`, channels last. h and w may be unknown where
+            `top` allows it.
+        return_attention_scores: Boolean. Whether to return the weights too.
+
+    Returns:
+        The saliency, `(B, h, w)`, not negative; with
+        `return_attention_scores=True` `(saliency, weights)`, the weights being
+        the saliency divided by its sum over all places, or zeros where there is
+        none. Where a network is very sure, the saliency is small, and may be
+        rounded to zero in half precision; the weights are not.
+
+    Raises:
+        ValueError: If `top` is not a Keras layer, the features are not of rank
+            4, their depth is unknown, or `top` does not give `(B, classes)`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> top = keras.Sequential(
+    ...     [keras.layers.GlobalMaxPooling2D(), keras.layers.Dense(10)]
+    ... )
+    >>> layer = EntropySaliency(top)
+    >>> saliency, weights = layer(
+    ...     np.ones((2, 7, 9, 4), "float32"), return_attention_scores=True
+    ... )
+    >>> tuple(saliency.shape), tuple(weights.shape)
+    ((2, 7, 9), (2, 7, 9))
+
+    Notation: features are c_ij, `top` is g, p is o_c, the entropy H and the
+    saliency M_ij in the paper.
+
+    Departures: None in the numbers. The gradient of the entropy to the logits
+    is written out, from the log-softmax, and is finite for any logits; what
+    runs back through `top` is of size 1, so half precision loses none of it.
+
+    Export: PyTorch's exporters do not take a gradient inside a model. LiteRT's
+    builtin operators do, with the batch fixed, where `top` is made of
+    convolutions (any strides and padding, not depthwise), dense layers,
+    normalisations, `Flatten`, global pooling, `tanh`, `sigmoid` and
+    `keras.ops.maximum(x, 0)`, which is ReLU. They lack the gradients of
+    `keras.layers.ReLU` and its kin, and of max and average pooling.
+
+    Reference:
+        Almahairi, Ballas, Cooijmans, Zheng, Larochelle, Courville. Dynamic
+        Capacity Networks. ICML 2016, section 3.1, equations 4 and 5.
+        https://arxiv.org/abs/1511.07838
+    """
+
+    def __init__(self, top, **kwargs):
+        if not isinstance(top, keras.layers.Layer):
+            raise ValueError(
+                "`top` must be a Keras layer or model from features to logits "
+                f"(B, classes). Received: top={top!r}"
+            )
+        super().__init__(**kwargs)
+        self.top = top
+
+    def build(self, features_shape):
+        check_rank(self, features_shape, (4,))
+        check_known_depth(self, features_shape=features_shape)
+        if not self.top.built:
+            self.top.build(features_shape)
+        features = keras.KerasTensor(features_shape, dtype=self.compute_dtype)
+        spec = self.top.compute_output_spec(features)
+        shape = tuple(getattr(spec, "shape", ()))
+        if len(shape) != 2 or shape[1] is None or shape[1] < 2:
+            raise ValueError(
+                "`top` must give logits (B, classes), two classes at least: "
+                "the entropy is of a softmax over them. "
+                f"Received: output of top of shape {shape}"
+            )
+
+    def call(self, features, return_attention_scores=False):
+        features = as_floats(features, self.compute_dtype)
+
+        def leaning(features):
+            """The logits, each times its slope, and the slopes' size."""
+            logits = ops.cast(self.top(features, training=False), "float32")
+            slope = _entropy_slope(ops.stop_gradient(logits))
+            size = ops.max(ops.abs(slope), axis=-1)
+            slope = slope / ops.maximum(size, LEAST)[:, None]
+            return ops.stack([ops.sum(slope * logits, axis=-1), size], axis=-1)
+
+        both, gradient = gradient_inside(leaning, ops.stop_gradient(features))
+        gradient = ops.cast(gradient, "float32")
+        shares = ops.sqrt(ops.sum(ops.square(gradient), axis=-1))
+        saliency = ops.stop_gradient(both[:, 1])[:, None, None] * shares
+        saliency = ops.cast(saliency, self.compute_dtype)
+        if not return_attention_scores:
+            return saliency
+        total = ops.sum(shares, axis=(1, 2), keepdims=True)
+        weights = shares / ops.maximum(total, LEAST)
+        return saliency, ops.cast(weights, self.compute_dtype)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "top": keras.saving.serialize_keras_object(self.top),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        top = config["top"]
+        if isinstance(top, dict):
+            # Keras empties the configuration of a functional model.
+            top = keras.saving.deserialize_keras_object(copy.deepcopy(top))
+        return cls(**{**config, "top": top})
+
+
+def _entropy_slope(logits):
+    """`d entropy / d logits`, that is `-p * (log p + entropy)`."""
+    logs = ops.log_softmax(logits, axis=-1)
+    shares = ops.exp(logs)
+    entropy = -ops.sum(shares * logs, axis=-1, keepdims=True)
+    return -shares * (logs + entropy)
