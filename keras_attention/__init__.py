@@ -15,6 +15,9 @@ from keras_attention.feature_map.selective_kernel import (
 from keras_attention.glimpse.attention_crop import (
     AttentionCrop as AttentionCrop,
 )
+from keras_attention.glimpse.entropy_saliency import (
+    EntropySaliency as EntropySaliency,
+)
 from keras_attention.glimpse.gaussian_attention import (
     GaussianAttention as GaussianAttention,
 )
@@ -54,6 +57,9 @@ from keras_attention.sequence.attention_pooling import (
 )
 from keras_attention.sequence.bahdanau_attention import (
     BahdanauAttention as BahdanauAttention,
+)
+from keras_attention.sequence.hard_attention import (
+    HardAttention as HardAttention,
 )
 from keras_attention.sequence.hierarchical_attention import (
     HierarchicalAttention as HierarchicalAttention,

@@ -44,6 +44,29 @@ def close(actual, expected, rtol=1e-4, atol=1e-5):
     )
 
 
+def gradients(function, *arrays):
+    """Of a scalar function, on any backend."""
+    backend = keras.backend.backend()
+    tensors = [keras.ops.convert_to_tensor(array) for array in arrays]
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            tape.watch(tensors)
+            value = function(*tensors)
+        return [numpy(g) for g in tape.gradient(value, tensors)]
+    if backend == "jax":
+        import jax
+
+        return [
+            numpy(g)
+            for g in jax.grad(function, tuple(range(len(arrays))))(*tensors)
+        ]
+    tensors = [tensor.requires_grad_() for tensor in tensors]
+    function(*tensors).backward()
+    return [numpy(tensor.grad) for tensor in tensors]
+
+
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 

@@ -20,6 +20,24 @@ from keras_attention.functional.contexts import (
     scaled_dot_product_attention as scaled_dot_product_attention,
 )
 from keras_attention.functional.contexts import weighted_sum as weighted_sum
+from keras_attention.functional.estimators import (
+    choice_log_probability as choice_log_probability,
+)
+from keras_attention.functional.estimators import (
+    gaussian_log_probability as gaussian_log_probability,
+)
+from keras_attention.functional.estimators import (
+    gumbel_softmax as gumbel_softmax,
+)
+from keras_attention.functional.estimators import (
+    score_function_loss as score_function_loss,
+)
+from keras_attention.functional.estimators import (
+    straight_through as straight_through,
+)
+from keras_attention.functional.gradients import (
+    gradient_inside as gradient_inside,
+)
 from keras_attention.functional.known import as_floats as as_floats
 from keras_attention.functional.known import cast_back as cast_back
 from keras_attention.functional.known import known_integer as known_integer

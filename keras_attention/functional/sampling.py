@@ -229,6 +229,9 @@ def thin_plate_spline_grid(points, size, align_corners=True):
     Returns:
         `(B, h, w, 2)`, float32.
 
+    Raises:
+        ValueError: If the number of points is no square of at least 2.
+
     Convention: Control points and places are `(x, y)` in [-1, 1] as
         `align_corners` says.
     """

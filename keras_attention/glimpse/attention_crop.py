@@ -62,11 +62,6 @@ class AttentionCrop(keras.layers.Layer):
             not positive or `gradient` unknown, the images are not of rank 4 or
             the box is not `(B, 3)`.
 
-    Convention: -1 and 1 are the edges of the image (`align_corners=False`), x
-        to the right and y down. The box has the image's proportions. A
-        bilinear read sees 2 by 2 pixels: an output much smaller than the box
-        has pixels skips some (aliasing); blur the images before that.
-
     Example:
 
     >>> import numpy as np
@@ -78,6 +73,11 @@ class AttentionCrop(keras.layers.Layer):
     ... )
     >>> tuple(crop.shape), tuple(transform.shape)
     ((2, 16, 12, 3), (2, 2, 3))
+
+    Convention: -1 and 1 are the edges of the image (`align_corners=False`), x
+        to the right and y down. The box has the image's proportions. A
+        bilinear read sees 2 by 2 pixels: an output much smaller than the box
+        has pixels skips some (aliasing); blur the images before that.
 
     Notation: `(x, y, half)` is (t_x, t_y, t_l), `along_x * along_y` M and
     `sharpness` k in the paper.

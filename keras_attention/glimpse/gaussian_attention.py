@@ -78,9 +78,6 @@ class GaussianAttention(keras.layers.Layer):
             unknown, the images are not of rank 4 or there is another number of
             parameters.
 
-    Convention: x to the right before y down; a pixel's place is its index, 0
-        the centre of the first.
-
     Example:
 
     >>> import numpy as np
@@ -90,6 +87,9 @@ class GaussianAttention(keras.layers.Layer):
     >>> glimpse, weights = layer(images, whole, return_attention_scores=True)
     >>> tuple(glimpse.shape), tuple(weights["rows"].shape)
     ((2, 7, 5, 1), (2, 7, 28))
+
+    Convention: x to the right before y down; a pixel's place is its index, 0
+        the centre of the first.
 
     Notation: `rows` is A_y, `columns` A_x^T, `(first, deviation, stride)`
     `(u, std, d)` in HART; in DRAW `rows` is F_Y and `columns` F_X, `images` x,

@@ -60,13 +60,6 @@ class GlimpseSensor(keras.layers.Layer):
         ValueError: If a size is no positive integer, the images are not of rank
             4 or the location is not `(B, 2)`.
 
-    Convention: -1 and 1 are the edges of the image (`align_corners=False`), x
-        to the right and y down. The upper left corner of a patch is the whole
-        pixel nearest to `((x + 1) * W - width) / 2`, y likewise; of two equally
-        near (to a thousandth of a pixel) it is the one to the right, or below.
-        So a patch of even width centred in the image of even width is cut at
-        its middle, and one of odd width in it a half pixel to the right.
-
     Example:
 
     >>> import numpy as np
@@ -78,6 +71,13 @@ class GlimpseSensor(keras.layers.Layer):
     ... )
     >>> tuple(output.shape), tuple(transform.shape)
     ((2, 8, 8, 9), (2, 3, 2, 3))
+
+    Convention: -1 and 1 are the edges of the image (`align_corners=False`), x
+        to the right and y down. The upper left corner of a patch is the whole
+        pixel nearest to `((x + 1) * W - width) / 2`, y likewise; of two equally
+        near (to a thousandth of a pixel) it is the one to the right, or below.
+        So a patch of even width centred in the image of even width is cut at
+        its middle, and one of odd width in it a half pixel to the right.
 
     Notation: `images` is x, `location` l_{t-1} and the output rho(x, l_{t-1})
     in the paper.

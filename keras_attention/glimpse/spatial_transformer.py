@@ -88,12 +88,6 @@ class SpatialTransformer(keras.layers.Layer):
         ValueError: If an argument is none of the above, the images are not of
             rank 4, or the localisation network does not give `(B, D)`.
 
-    Convention: Places are `(x, y)`, x to the right and y down, the centre of
-        the image at (0, 0). -1 and 1 are the centres of the corner pixels with
-        `align_corners=True`, the edges of the image without. The transform
-        takes places of the output to places of the image: a scale of 0.5 shows
-        the middle of the image, twice as large.
-
     Example:
 
     >>> import numpy as np
@@ -102,6 +96,12 @@ class SpatialTransformer(keras.layers.Layer):
     >>> output, transform = layer(images, return_attention_scores=True)
     >>> tuple(output.shape), tuple(transform.shape)
     ((2, 14, 10, 1), (2, 2, 3))
+
+    Convention: Places are `(x, y)`, x to the right and y down, the centre of
+        the image at (0, 0). -1 and 1 are the centres of the corner pixels with
+        `align_corners=True`, the edges of the image without. The transform
+        takes places of the output to places of the image: a scale of 0.5 shows
+        the middle of the image, twice as large.
 
     Notation: `images` is U, the features f_loc(U), `parameters` theta, the grid
     of places T_theta(G) and the output V in the paper.

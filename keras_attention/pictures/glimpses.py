@@ -192,7 +192,7 @@ def read_region(
         align_corners,
         padding,
     )
-    read = ops.convert_to_numpy(read)[0]
+    read = outside + ops.convert_to_numpy(read)[0]
     return read[..., 0] if gray else read
 
 

@@ -139,9 +139,7 @@ def check_layer(
         check_weights(layer, data, limits, axis)
 
         model = model_of(layer, data)
-        check_training(
-            model, layer, data, number == 0, still, learning_rate
-        )
+        check_training(model, layer, data, number == 0, still, learning_rate)
         check_weights(layer, data, limits, axis)
         if number == 0 or RUN == POLICIES:
             check_alone(layer, data)

@@ -18,9 +18,7 @@ from tests.contract.asking import (
 SAVED = []
 
 
-def check_training(
-    model, layer, data, compiled, still, learning_rate=0.1
-):
+def check_training(model, layer, data, compiled, still, learning_rate=0.1):
     """Three steps move every trainable weight.
 
     The first may not: behind a zero gain the gradient is zero. The question is

@@ -12,12 +12,12 @@ from keras_attention.functional.estimators import (
     score_function_loss,
     straight_through,
 )
-from tests.functional.test_sampling import gradients
 from tests.numbers import (
     DTYPES,
     SLACK,
     as_float32,
     close,
+    gradients,
     numpy,
     softmax,
     tensor,
@@ -200,6 +200,9 @@ def test_straight_through_is_hard_forwards_and_soft_backwards():
     hard = np.eye(7, dtype="float32")[soft.argmax(1)]
     joined = straight_through(hard, ops.convert_to_tensor(soft))
     np.testing.assert_array_equal(as_float32(joined), hard)  # to the last bit
+    other = 100 * rng.normal(size=soft.shape).astype("float32")
+    joined = straight_through(other, ops.convert_to_tensor(soft))
+    np.testing.assert_array_equal(as_float32(joined), other)
     slope = rng.normal(size=soft.shape).astype("float32")
 
     def total(hard, soft):

@@ -6,8 +6,15 @@ import pytest
 from keras import ops
 
 from keras_attention.functional.gradients import gradient_inside
-from tests.functional.test_sampling import gradients
-from tests.numbers import DTYPES, SLACK, as_float32, close, numpy, tensor
+from tests.numbers import (
+    DTYPES,
+    SLACK,
+    as_float32,
+    close,
+    gradients,
+    numpy,
+    tensor,
+)
 
 BACKEND = keras.backend.backend()
 

@@ -9,6 +9,7 @@ from keras_attention.functional.sampling import (
     affine_grid,
     attention_matrix,
     bilinear_sample,
+    check_padding,
     composed,
     control_points,
     gaussian_filter_bank,
@@ -21,7 +22,7 @@ from keras_attention.functional.sampling import (
     thin_plate_spline_grid,
     transformed,
 )
-from tests.numbers import close, numpy
+from tests.numbers import close, gradients, numpy
 
 PADDINGS = ["zeros", "border", "reflection"]
 CORNERS = [True, False]
@@ -232,29 +233,6 @@ def test_keeps_the_dtype_of_floats_and_places_in_float32(dtype):
     )
 
 
-def gradients(function, *arrays):
-    """Of a scalar function, on any backend."""
-    backend = keras.backend.backend()
-    tensors = [ops.convert_to_tensor(array) for array in arrays]
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        with tf.GradientTape() as tape:
-            tape.watch(tensors)
-            value = function(*tensors)
-        return [numpy(g) for g in tape.gradient(value, tensors)]
-    if backend == "jax":
-        import jax
-
-        return [
-            numpy(g)
-            for g in jax.grad(function, tuple(range(len(arrays))))(*tensors)
-        ]
-    tensors = [tensor.requires_grad_() for tensor in tensors]
-    function(*tensors).backward()
-    return [numpy(tensor.grad) for tensor in tensors]
-
-
 @pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize("align_corners", CORNERS)
 def test_gradients_equal_finite_differences(align_corners, padding):
@@ -313,6 +291,13 @@ def test_at_a_pixels_centre_the_slope_is_that_to_the_right_and_down():
 def test_refuses_what_it_cannot_read(images, grid, padding, message):
     with pytest.raises(ValueError, match=message):
         bilinear_sample(np.zeros(images), np.zeros(grid), padding=padding)
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_knows_its_paddings(padding):
+    check_padding(padding)
+    with pytest.raises(ValueError, match="padding='wrap'"):
+        check_padding("wrap")
 
 
 # Grids.

@@ -6,8 +6,7 @@ from keras import ops
 
 from keras_attention.glimpse.attention_crop import AttentionCrop
 from tests.contract import check_glimpse_layer
-from tests.functional.test_sampling import gradients
-from tests.numbers import close, numpy, sigmoid
+from tests.numbers import close, gradients, numpy, sigmoid
 
 IMAGES = np.random.default_rng(1).normal(size=(2, 9, 12, 3)).astype("float32")
 SIZE = (5, 4)

@@ -8,8 +8,7 @@ from keras import ops
 from keras_attention.glimpse.gaussian_attention import GaussianAttention
 from tests.contract import check_glimpse_layer
 from tests.contract.glimpse import swapped_by_shape
-from tests.functional.test_sampling import gradients
-from tests.numbers import close, numpy
+from tests.numbers import close, gradients, numpy
 
 IMAGES = np.random.default_rng(1).normal(size=(2, 9, 7, 3)).astype("float32")
 SIZE = (4, 5)

@@ -12,7 +12,7 @@ from keras_attention.functional.sampling import (
     target_places,
 )
 from keras_attention.glimpse.spatial_transformer import SpatialTransformer
-from tests.contract import check_layer
+from tests.contract import check_glimpse_layer
 from tests.numbers import close, numpy
 
 KINDS = ["affine", "attention", "translation", "projective", "tps"]
@@ -29,7 +29,7 @@ def localization(features=4):
 
 
 def test_contract(tmp_path):
-    check_layer(
+    check_glimpse_layer(
         SpatialTransformer,
         inits=[
             {"output_size": (6, 5)},
@@ -46,9 +46,7 @@ def test_contract(tmp_path):
         shapes={"images": (3, 7, 9, 2)},
         output=[(3, 6, 5, 2)] + 4 * [(3, 7, 9, 2)],
         weights=[(3, 2, 3), (3, 2, 3), (3, 3, 3), (3, 9, 2), (3, 2, 3)],
-        weights_range=(-np.inf, np.inf),
         folder=tmp_path,
-        free_axes=(1, 2),
         learning_rate=1e-3,
     )
 

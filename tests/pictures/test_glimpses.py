@@ -107,7 +107,7 @@ def test_what_meets_its_horizon_is_drawn_in_pieces():
 
 def test_what_lies_outside_is_cut_off_at_the_frame_and_not_moved():
     # The lower right quarter, and as much outside: x from 30, y from 15.
-    ax = outlines([[0.5, 0, 1], [0, 0.5, 1]], align_corners=False)
+    ax = outlines([[0.5, 0, 1], [0, 0.5, 1]], align_corners=False, labels=["1"])
     np.testing.assert_allclose(ax.patches[0].get_xy()[2], (50, 25), atol=1e-5)
     assert ax.get_xlim() == (0, 40) and ax.get_ylim() == (20, 0)
     drawn = inside(ax)

@@ -95,14 +95,14 @@ def projective(scan, drawn, side):
     pulled = 5 * _normal(drawn[1:]).reshape(4, 2)
     for _ in range(TRIALS):
         corners = scaled + pulled
-        if _is_convex(corners):
-            found = _through(_homography(before, corners), frame)
-            extent = np.ptp(found, axis=0).max()
-            large = _area(found) > scale**2 * _area(frame) / 2
-            if large and extent <= side + 1:  # it can be inside as a whole
-                corners -= np.minimum(found.min(axis=0) + 1, 0)
-                corners -= np.maximum(found.max(axis=0) - side, 0)
-                break
+        found = _through(_homography(before, corners), frame)
+        extent = np.ptp(found, axis=0).max()
+        large = _area(found) > scale**2 * _area(frame) / 2
+        # It can be inside as a whole.
+        if large and extent <= side + 1 and _is_convex(corners):
+            corners -= np.minimum(found.min(axis=0) + 1, 0)
+            corners -= np.maximum(found.max(axis=0) - side, 0)
+            break
         pulled *= 0.75
     places = _through(_homography(corners, before), _pixels(side))
     return _read(scan, places), {"corners": corners}
@@ -398,7 +398,7 @@ def _through(homography, points):
 
 
 def _area(corners):
-    """The area of a polygon whose corners go round clockwise."""
+    """The area of a polygon; negative if its corners go anticlockwise."""
     x, y = corners.T
     return (x * np.roll(y, -1) - y * np.roll(x, -1)).sum() / 2
 

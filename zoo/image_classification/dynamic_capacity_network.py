@@ -21,6 +21,9 @@ fine network reads the patch alone or the whole image: with every place
 selected, the network is the fine one. Convolutions with strides stand in place
 of pooling. Beyond the image's edge is black. Pixels come in as 0 to 255 and are
 brought to [-1, 1] inside the network.
+
+Reference: Almahairi et al., "Dynamic Capacity Networks", ICML 2016, sections 3
+and 4.1, https://arxiv.org/abs/1511.07838.
 """
 
 import functools
@@ -418,8 +421,12 @@ def _coarse_answer(top, features):
 
 
 def _saliency(top, features):
+    """The norm, at each place, of the entropy's gradient. `(B, h, w)`."""
+
     def entropy(x):
         z = ops.cast(top(x), "float32")
+        # Not `p * log(p)`: it is NaN at 0, and LiteRT lacks operators of its
+        # gradient where the batch is free.
         return ops.categorical_crossentropy(ops.softmax(z), z, from_logits=True)
 
     _, g = gradient_inside(entropy, features)

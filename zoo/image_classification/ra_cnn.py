@@ -8,9 +8,8 @@ finer scale be surer of the true class than the coarser one (equation 9).
 Ours, where the paper has something else:
 
 - The first scale reads the image in strides; the others read crops in full.
-  Every crop is cut out of the original image, not out of the crop before: no
-  detail is lost, and boxes, which are composed, are in coordinates of the
-  original.
+  Every crop is cut out of the original image and not out of the crop before, so
+  boxes, which are composed, are in coordinates of the original.
 - All is trained at once, where the paper alternates between the classifiers and
   the proposals. To that end no gradient flows from a proposal to the map that
   it reads, nor from the rank loss to the coarser scale's probability.
@@ -42,6 +41,7 @@ PRESETS = {
     "tiny": {"filters": (4, 8), "proposal_units": 8},
     "glyphs": {
         "filters": (16, 32, 32),
+        "shrink": 3,
         "surroundings": 3,
         "proposal_units": 32,
     },
@@ -67,8 +67,8 @@ def ra_cnn(
     """Builds the classifier; logits out.
 
     The first scale sees the whole image, the others what is in a box of it,
-    enlarged. In training, the loss is the cross-entropy
-    of the answer, plus `ra_cnn_loss`.
+    enlarged. In training, the loss is the cross-entropy of the answer, plus
+    `ra_cnn_loss`.
 
     Args:
         input_shape: `(H, W, C)`, any number of channels; `H` and `W` known.

@@ -8,6 +8,9 @@ from zoo.image_classification.ra_cnn import PRESETS as RA_CNN
 from zoo.image_classification.recurrent_attention_model import (
     PRESETS as RECURRENT_ATTENTION,
 )
+from zoo.image_classification.spatial_transformer_network import (
+    PRESETS as SPATIAL_TRANSFORMER,
+)
 
 _CIFAR = {
     "data": "cifar10",
@@ -93,7 +96,7 @@ _DYNAMIC_CAPACITY = {
     },
     "data": "mnist_cluttered_60",
     "training": {
-        "epochs": 3,
+        "epochs": 2,
         "batch_size": 64,
         "optimizer": "adamw",
         "learning_rate": 0.012,
@@ -104,12 +107,41 @@ _DYNAMIC_CAPACITY = {
     },
 }
 
+
+def _stn_rotated(data, epochs):
+    sizes = SPATIAL_TRANSFORMER["mnist"]
+    return {
+        "builder": "spatial_transformer_network",
+        "builder_args": {
+            "input_shape": [28, 28, 1],
+            "num_classes": 10,
+            "transform": "affine",
+            **sizes,
+            "filters": list(sizes["filters"]),
+            "localization_filters": list(sizes["localization_filters"]),
+        },
+        "data": data,
+        "training": {
+            "epochs": epochs,
+            "batch_size": 64,
+            "optimizer": "adamw",
+            "learning_rate": 2e-3,
+            "schedule": "one_cycle",
+            "weight_decay": 1e-3,
+            "jit_compile": False,
+            "seed": 0,
+        },
+    }
+
+
 RECIPES = {
     "dcn_mnist_cluttered_60": _DYNAMIC_CAPACITY,
     "ra_cnn_glyphs": _RA_CNN,
     "ram_digits_translated_40": _ram_translated_40("digits_translated_40", 100),
     "ram_mnist_translated_40": _ram_translated_40("mnist_translated_40", 20),
     "resnet20_cifar10": {**_resnet_20(None), **_CIFAR},
+    "stn_digits_rotated": _stn_rotated("digits_rotated", 20),
+    "stn_mnist_rotated": _stn_rotated("mnist_rotated", 8),
     "se_resnet20_cifar10": {**_resnet_20("se"), **_CIFAR},
     "cbam_resnet20_cifar10": {**_resnet_20("cbam"), **_CIFAR},
     "cbam_resnet20_fashion_mnist": {

@@ -55,7 +55,8 @@ def spatial_transformer_network(
             or `"tps"`, as in `keras_attention.SpatialTransformer`; or `None`,
             the same network without a transformer, the baseline.
         filters: Integers, the channels of each 3x3 convolution of the
-            classifier. Each is followed by a pooling that halves the sides.
+            classifier, each followed by a pooling that halves the sides; none
+            is a fully connected classifier.
         units: Positive integer. Width of the layer before the logits.
         localization_filters: As `filters`, of the localisation network, which
             reads the image at half its size.
@@ -101,7 +102,8 @@ def spatial_transformer_network(
             name="transformer",
         )(x)
     for stage, channels in enumerate(filters, start=1):
-        x = _stage(x, channels, f"stage_{stage}")
+        for layer in _stage(channels, f"stage_{stage}"):
+            x = layer(x)
     x = keras.layers.Flatten(data_format="channels_last", name="flatten")(x)
     x = keras.layers.Dense(units, activation="relu", name="features")(x)
     logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")(x)
@@ -160,21 +162,11 @@ def _count(input_shape, num_classes, widths):
 
 
 def _localization(filters, units):
+    # At half the size, which shows as well where and how the image lies.
     pinned = {"data_format": "channels_last"}
     layers = [keras.layers.AveragePooling2D(2, name="half", **pinned)]
     for number, channels in enumerate(filters, start=1):
-        layers += [
-            keras.layers.Conv2D(
-                channels,
-                3,
-                padding="same",
-                activation="relu",
-                kernel_initializer="he_normal",
-                name=f"conv_{number}",
-                **pinned,
-            ),
-            keras.layers.MaxPooling2D(name=f"pool_{number}", **pinned),
-        ]
+        layers += _stage(channels, f"stage_{number}")
     return keras.Sequential(
         [
             *layers,
@@ -185,23 +177,25 @@ def _localization(filters, units):
     )
 
 
-def _stage(x, channels, name):
-    x = keras.layers.Conv2D(
-        channels,
-        3,
-        padding="same",
-        data_format="channels_last",
-        use_bias=False,
-        kernel_initializer="he_normal",
-        name=f"{name}_conv",
-    )(x)
-    x = keras.layers.BatchNormalization(
-        momentum=0.9, epsilon=1e-5, name=f"{name}_norm"
-    )(x)
-    x = keras.layers.Activation("relu", name=f"{name}_relu")(x)
-    return keras.layers.MaxPooling2D(
-        data_format="channels_last", name=f"{name}_pool"
-    )(x)
+def _stage(channels, name):
+    """A convolution and what follows it, down to half the sides."""
+    pinned = {"data_format": "channels_last"}
+    return [
+        keras.layers.Conv2D(
+            channels,
+            3,
+            padding="same",
+            use_bias=False,
+            kernel_initializer="he_normal",
+            name=f"{name}_conv",
+            **pinned,
+        ),
+        keras.layers.BatchNormalization(
+            momentum=0.9, epsilon=1e-5, name=f"{name}_norm"
+        ),
+        keras.layers.Activation("relu", name=f"{name}_relu"),
+        keras.layers.MaxPooling2D(2, name=f"{name}_pool", **pinned),
+    ]
 
 
 def _check(num_classes, size):

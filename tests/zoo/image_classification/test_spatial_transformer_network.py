@@ -46,14 +46,14 @@ def copied(source, target):
 
 @pytest.mark.parametrize(
     "transform, more",
-    # Localisation: 3x3 of 1 to 4, then 4 x 3 x 4 to 8; 8 to the parameters.
+    # Localisation: 3x3 of 1 to 4, normalised, 4 x 3 x 4 to 8, 8 to the rest.
     [
         (None, 0),
-        ("translation", 40 + 392 + 9 * 2),
-        ("attention", 40 + 392 + 9 * 3),
-        ("affine", 40 + 392 + 9 * 6),
-        ("projective", 40 + 392 + 9 * 8),
-        ("tps", 40 + 392 + 9 * 32),
+        ("translation", 44 + 392 + 9 * 2),
+        ("attention", 44 + 392 + 9 * 3),
+        ("affine", 44 + 392 + 9 * 6),
+        ("projective", 44 + 392 + 9 * 8),
+        ("tps", 44 + 392 + 9 * 32),
     ],
 )
 def test_has_the_parameters_of_its_layers(transform, more):
@@ -192,6 +192,12 @@ def test_the_baseline_has_as_many_parameters(shape, arguments):
     assert baseline["transform"] is None
     found = trainable(spatial_transformer_network(shape, 10, **baseline))
     assert found == pytest.approx(wanted, rel=0.015)
+
+
+def test_the_baseline_of_a_plain_network_is_itself():
+    # So small that the normalisations' parameters would show as units.
+    arguments = {"transform": None, "filters": [32, 32], "units": 8}
+    assert equal_baseline((4, 4, 1), 3, **arguments) == arguments
 
 
 def test_groups_its_layers():
