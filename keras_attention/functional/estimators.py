@@ -181,8 +181,7 @@ def gaussian_log_probability(sample, mean, deviation):
         )
     mean = ops.cast(mean, "float32")
     drawn = ops.stop_gradient(ops.cast(sample, "float32"))
-    # As of the mean, so that each dimension counts log(deviation) once.
-    deviation = ops.cast(deviation, "float32") + ops.zeros_like(mean)
+    deviation = ops.cast(deviation, "float32")
     logs = (
         -0.5 * ops.square((drawn - mean) / deviation)
         - ops.log(deviation)

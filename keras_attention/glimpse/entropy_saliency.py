@@ -41,7 +41,7 @@ class EntropySaliency(keras.layers.Layer):
 
     Call arguments:
         features: `(B, h, w, D)`, channels last. h and w may be unknown where
-            `top` allows it.
+            `top` allows it (on JAX, without strides and maximum pooling).
         return_attention_scores: Boolean. Whether to return the weights too.
 
     Returns:
@@ -114,20 +114,10 @@ class EntropySaliency(keras.layers.Layer):
 
     def call(self, features, return_attention_scores=False):
         features = as_floats(features, self.compute_dtype)
-
-        def leaning(features):
-            """The logits, each times its slope, and the slopes' size."""
-            logits = ops.cast(self.top(features, training=False), "float32")
-            slope = _entropy_slope(ops.stop_gradient(logits))
-            size = ops.max(ops.abs(slope), axis=-1)
-            slope = slope / ops.maximum(size, LEAST)[:, None]
-            return ops.stack([ops.sum(slope * logits, axis=-1), size], axis=-1)
-
-        both, gradient = gradient_inside(leaning, ops.stop_gradient(features))
-        gradient = ops.cast(gradient, "float32")
-        shares = ops.sqrt(ops.sum(ops.square(gradient), axis=-1))
-        saliency = ops.stop_gradient(both[:, 1])[:, None, None] * shares
-        saliency = ops.cast(saliency, self.compute_dtype)
+        shares, size = entropy_slopes(
+            lambda features: self.top(features, training=False), features
+        )
+        saliency = ops.cast(size[:, None, None] * shares, self.compute_dtype)
         if not return_attention_scores:
             return saliency
         total = ops.sum(shares, axis=(1, 2), keepdims=True)
@@ -147,6 +137,33 @@ class EntropySaliency(keras.layers.Layer):
             # Keras empties the configuration of a functional model.
             top = keras.saving.deserialize_keras_object(copy.deepcopy(top))
         return cls(**{**config, "top": top})
+
+
+def entropy_slopes(top, features):
+    """How much the entropy of an answer changes with each place's features.
+
+    Args:
+        top: Function from features to logits `(B, classes)`, as at inference.
+        features: Float tensor `(B, h, w, D)`.
+
+    Returns:
+        `(shares, size)`, float32 `(B, h, w)` and `(B,)`, constants. Their
+        product is the norm of the entropy's gradient at each place; apart, none
+        is rounded to zero where a network is very sure.
+    """
+
+    def leaning(features):
+        """The logits, each times its slope, and the slopes' size."""
+        logits = ops.cast(top(features), "float32")
+        slope = _entropy_slope(ops.stop_gradient(logits))
+        size = ops.max(ops.abs(slope), axis=-1)
+        slope = slope / ops.maximum(size, LEAST)[:, None]
+        return ops.stack([ops.sum(slope * logits, axis=-1), size], axis=-1)
+
+    both, gradient = gradient_inside(leaning, features)
+    gradient = ops.cast(gradient, "float32")
+    shares = ops.sqrt(ops.sum(ops.square(gradient), axis=-1))
+    return shares, ops.stop_gradient(both[:, 1])
 
 
 def _entropy_slope(logits):

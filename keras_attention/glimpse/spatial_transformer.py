@@ -1,5 +1,7 @@
 """Spatial transformer of Jaderberg et al. (2015)."""
 
+import copy
+
 import keras
 from keras import ops
 
@@ -233,7 +235,10 @@ class SpatialTransformer(keras.layers.Layer):
     def from_config(cls, config):
         localization = config.get("localization")
         if isinstance(localization, dict):
-            localization = keras.saving.deserialize_keras_object(localization)
+            # Of a copy: Keras takes a functional model's apart.
+            localization = keras.saving.deserialize_keras_object(
+                copy.deepcopy(localization)
+            )
         return cls(**{**config, "localization": localization})
 
     def _features(self, images, training):

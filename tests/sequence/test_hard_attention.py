@@ -41,7 +41,7 @@ def test_contract(tmp_path):
             },
             {"score": "concat", "units": 5, "estimator": "gumbel"},
             {"score": "minus", "units": 4, "estimator": "straight_through"},
-            {"score": "dot", "estimator": "gumbel", "temperature": 2},
+            {"score": "dot", "estimator": "gumbel", "temperature": 2.0},
         ],
         output=(3, 4, 8),
         weights=(3, 4, 6),

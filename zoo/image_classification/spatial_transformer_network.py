@@ -41,6 +41,7 @@ def spatial_transformer_network(
     output_size=None,
     steps=1,
     padding="zeros",
+    start_scale=1.0,
     name="spatial_transformer_network",
 ):
     """Builds the classifier; logits out.
@@ -66,6 +67,9 @@ def spatial_transformer_network(
         steps: Positive integer. How often the transformer looks.
         padding: What it reads outside of the image: `"zeros"`, `"border"` or
             `"reflection"`.
+        start_scale: Positive float. Side of what it reads at the start over
+            the image's: below 1 it begins with the middle of the image, and so
+            has to learn where to look. For `"affine"` and `"attention"`.
         name: String. The model's name.
 
     Returns:
@@ -74,7 +78,8 @@ def spatial_transformer_network(
 
     Raises:
         ValueError: If there are fewer than two classes, `H` or `W` is unknown,
-            or an image is halved until nothing is left of it.
+            an image is halved until nothing is left of it, or `start_scale` is
+            none of the above.
 
     Example:
 
@@ -93,14 +98,16 @@ def spatial_transformer_network(
     if transform is not None:
         half = tuple(side // 2 for side in size)
         _check_halved("localization_filters", localization_filters, half)
-        x = SpatialTransformer(
+        transformer = SpatialTransformer(
             _localization(localization_filters, localization_units),
             transform,
             output_size=output_size,
             steps=steps,
             padding=padding,
             name="transformer",
-        )(x)
+        )
+        x = transformer(x)
+        _begin_at(transformer, start_scale)
     for stage, channels in enumerate(filters, start=1):
         for layer in _stage(channels, f"stage_{stage}"):
             x = layer(x)
@@ -175,6 +182,22 @@ def _localization(filters, units):
         ],
         name="localization",
     )
+
+
+def _begin_at(transformer, scale):
+    """Sets the scale of the transform that the transformer starts with."""
+    if scale == 1:
+        return
+    scales = {"affine": (0, 4), "attention": (0,)}
+    if scale <= 0 or transformer.transform not in scales:
+        raise ValueError(
+            "`start_scale` must be positive, and 1 unless the transform is "
+            f"among {tuple(scales)}, which have a scale. Received: "
+            f"start_scale={scale!r}, transform={transformer.transform!r}"
+        )
+    bias = keras.ops.convert_to_numpy(transformer.bias).copy()
+    bias[list(scales[transformer.transform])] = scale
+    transformer.bias.assign(bias)
 
 
 def _stage(channels, name):

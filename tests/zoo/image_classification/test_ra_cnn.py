@@ -213,6 +213,8 @@ def test_each_crop_is_read_from_the_image_where_the_box_says():
     for name, box in (("scale_2_crop", outer), ("scale_3_crop", inner)):
         for transform, (x, y, half) in zip(maps[name], box):
             close(transform, [[half, 0, x], [0, half, y]])
+        read = model.get_layer("rescaling").output
+        assert model.get_layer(name).input[0] is read
     assert {m.shape for m in maps.values()} == {(4, 2, 3)}
     # An image that is linear in x and in y tells where it is read.
     y, x = np.mgrid[:16, :24]
@@ -423,6 +425,14 @@ def test_half_precision_keeps_boxes_and_logits_in_full():
     assert model.output.dtype == "float32"
     log = compiled(model).fit(IMAGES, Y, epochs=3, batch_size=4, verbose=0)
     assert np.isfinite(log.history["loss"]).all()
+
+
+def test_half_precision_does_not_round_the_parent():
+    layer = AttentionProposal(5, dtype="mixed_bfloat16")
+    features = RNG.normal(size=(2, 3, 4, 2)).astype("float32")
+    parent = np.array([[0.123456, -0.654321, 0.3]] * 2, "float32")
+    box = layer(features, parent)["box"]
+    close(box, parent * [1, 1, 0.5], rtol=1e-6)
 
 
 def test_is_kept_with_its_steps(tmp_path):

@@ -132,6 +132,15 @@ def test_an_output_size_of_its_own_is_what_is_classified():
     np.testing.assert_allclose(model(IMAGES), small(whole), atol=1e-4)
 
 
+@pytest.mark.parametrize("transform", ["affine", "attention"])
+def test_may_start_with_the_middle_of_the_image(transform):
+    model = spatial_transformer_network(
+        SHAPE, 3, transform, start_scale=0.5, **TINY
+    )
+    middle = np.tile([[0.5, 0, 0], [0, 0.5, 0]], (3, 1, 1))
+    np.testing.assert_array_equal(transforms(model, IMAGES), middle)
+
+
 def test_two_steps_look_twice_with_the_same_parameters():
     once, twice = (
         spatial_transformer_network(SHAPE, 3, "translation", steps=n, **TINY)
@@ -295,6 +304,11 @@ def test_keeps_the_contract_of_a_task(tmp_path):
         ),
         ({"steps": 0}, "steps=0"),
         ({"padding": "edge"}, "padding='edge'"),
+        ({"start_scale": 0}, "start_scale=0"),
+        (
+            {"start_scale": 0.5, "transform": "translation"},
+            "start_scale=0.5, transform='translation'",
+        ),
     ],
 )
 def test_refuses_what_it_cannot_build(arguments, message):
