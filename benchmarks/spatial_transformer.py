@@ -67,7 +67,6 @@ CROPPING = {
     **PRESETS["mnist"],
     "transform": "attention",
     "output_size": [28, 28],
-    "start_scale": 0.5,
 }
 CLUTTERED = {"CNN": (CROPPING, False), "ST-CNN": (CROPPING, True)}
 FIGURES = pathlib.Path(__file__).with_suffix(".json")
