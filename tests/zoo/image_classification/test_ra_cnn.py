@@ -178,12 +178,13 @@ def test_a_box_begins_in_the_middle_of_its_parent(smallest):
     close(box[:, 2], [0.5] * 6, atol=0.01)
 
 
-def test_a_box_is_always_inside_of_its_parent_and_not_too_small():
+@pytest.mark.parametrize("spread", [1, 10])
+def test_a_box_is_always_inside_of_its_parent_and_not_too_small(spread):
     model = network(smallest=0.3)
-    rng = np.random.default_rng(0)  # whatever other tests drew
+    rng = np.random.default_rng(1)  # whatever other tests drew
     for layer in proposals(model):
         kernel = layer.out.kernel
-        kernel.assign(rng.normal(size=kernel.shape))
+        kernel.assign(spread * rng.normal(size=kernel.shape))
     outer, inner = boxes(model)
     parents = [np.array([[0, 0, 1.0]] * 4), outer]
     for box, parent in zip((outer, inner), parents):
