@@ -79,7 +79,9 @@ class EntropySaliency(keras.layers.Layer):
     builtin operators do, with the batch fixed, where `top` is made of
     convolutions (any strides and padding, not depthwise), dense layers,
     normalisations, `Flatten`, global pooling, `tanh`, `sigmoid` and
-    `keras.ops.maximum(x, 0)`, which is ReLU. They lack the gradients of
+    `keras.ops.maximum(x, 0)`, which is ReLU; of convolutions, batch
+    normalisation, that maximum, global average pooling and dense layers with a
+    free batch too. They lack the gradients of
     `keras.layers.ReLU` and its kin, and of max and average pooling.
 
     Reference:
@@ -153,14 +155,19 @@ def entropy_slopes(top, features):
     """
 
     def leaning(features):
-        """The logits, each times its slope, and the slopes' size."""
+        """A loss whose slope is the entropy's, but of size 1; and its size."""
         logits = ops.cast(top(features), "float32")
-        slope = _entropy_slope(ops.stop_gradient(logits))
+        fixed = ops.stop_gradient(logits)
+        slope = _entropy_slope(fixed)
         size = ops.max(ops.abs(slope), axis=-1)
         slope = slope / ops.maximum(size, LEAST)[:, None]
-        return ops.stack([ops.sum(slope * logits, axis=-1), size], axis=-1)
+        # The slope of a cross-entropy is the softmax minus the target. LiteRT
+        # has its operators where the batch is free, not those of a product.
+        target = ops.stop_gradient(ops.softmax(fixed) - slope)
+        loss = ops.categorical_crossentropy(target, logits, from_logits=True)
+        return ops.stack([loss, size], axis=-1)
 
-    both, gradient = gradient_inside(leaning, features)
+    both, gradient = gradient_inside(leaning, ops.stop_gradient(features))
     gradient = ops.cast(gradient, "float32")
     shares = ops.sqrt(ops.sum(ops.square(gradient), axis=-1))
     return shares, ops.stop_gradient(both[:, 1])

@@ -92,7 +92,7 @@ def test_contract(tmp_path):
         folder=tmp_path,
         sum_axis=(1, 2),
         free_axes=(1, 2),
-        litert_batches=(1,),
+        litert_batches=(1, 3),
         policies=["float32"],
     )
 

@@ -32,8 +32,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attention.functional.gradients import gradient_inside
 from keras_attention.functional.sampling import attention_matrix, hard_crop
+from keras_attention.glimpse.entropy_saliency import entropy_slopes
 from keras_attention.shapes import shapes_by_tracing
 from zoo.own_loss import NetworkWithOwnLoss
 
@@ -91,11 +91,10 @@ def dynamic_capacity_network(
     """Builds the classifier; logits out.
 
     Each convolution is followed by batch normalisation and ReLU, and none pads.
-    The
-    patch of a coarse place is as large as what one fine vector reads, and has
-    the same centre as what the coarse vector reads (half a pixel to the upper
-    left, where one size is even and the other odd). Beyond the image's edge it
-    is black.
+    The patch of a coarse place is as large as what one fine vector reads, and
+    has the same centre as what the coarse vector reads (half a pixel to the
+    upper left, where one size is even and the other odd). Beyond the image's
+    edge it is black.
 
     Batch normalisation of the fine network sees the selected patches only, in
     training and, by its moving averages, afterwards. To find the saliency the
@@ -325,8 +324,9 @@ class SalientPatches(keras.layers.Layer):
 
     def call(self, image, features, return_attention_scores=False):
         high, wide = features.shape[1:3]
-        saliency = _saliency(self.answer, features)
-        flat = ops.reshape(saliency, (-1, high * wide))
+        shares, slope = entropy_slopes(self.answer, features)
+        # By the shares, which do not vanish where the answer is very sure.
+        flat = ops.reshape(shares, (-1, high * wide))
         _, positions = ops.top_k(flat, self.num_patches)
         positions = ops.cast(positions, "int32")
         rows = positions // wide
@@ -351,7 +351,7 @@ class SalientPatches(keras.layers.Layer):
             (2 * corners + self.patch_size) / sides - 1,
         )
         shown = {
-            "saliency": saliency,
+            "saliency": slope[:, None, None] * shares,
             "patches": ops.reshape(transforms, (-1, self.num_patches, 2, 3)),
         }
         shown = {k: ops.cast(v, self.compute_dtype) for k, v in shown.items()}
@@ -418,19 +418,6 @@ def _coarse_answer(top, features):
         else:
             x = layer(x)
     return logits(ops.max(x, axis=(1, 2)))
-
-
-def _saliency(top, features):
-    """The norm, at each place, of the entropy's gradient. `(B, h, w)`."""
-
-    def entropy(x):
-        z = ops.cast(top(x), "float32")
-        # Not `p * log(p)`: it is NaN at 0, and LiteRT lacks operators of its
-        # gradient where the batch is free.
-        return ops.categorical_crossentropy(ops.softmax(z), z, from_logits=True)
-
-    _, g = gradient_inside(entropy, features)
-    return ops.sqrt(ops.sum(ops.cast(g, "float32") ** 2, axis=-1))
 
 
 def _weighted_hint(weight, target, output, more):
