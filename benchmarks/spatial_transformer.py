@@ -1,6 +1,7 @@
 """What a spatial transformer brings to a classifier of its size, in small.
 
     python benchmarks/spatial_transformer.py rotated
+    python benchmarks/spatial_transformer.py moved
     python benchmarks/spatial_transformer.py cluttered
 
 Two claims of Jaderberg et al. (2015, section 4.1): with a transformer in front,
@@ -15,6 +16,9 @@ turned: Pearson's r over all test images, the mean of its r within each class,
 and the slope. An angle is that of the rotation nearest to the transform's
 matrix, clockwise as seen where positive, as the truth has it; of a transformer
 that makes every digit upright, r and slope are 1.
+
+`moved`: the same of small digits that are turned by -45 to 45 degrees, scaled
+and put anywhere, as `stn_digits_rotated_scaled_translated` reads them.
 
 `cluttered`: a digit at a random place among pieces of others, and a transformer
 that crops (`"attention"`), at half the image's size. Counted is how often the
@@ -63,6 +67,12 @@ ROTATED = {
     "ST-CNN": (PRESETS["mnist"], True),
     "ST-CNN, two steps": ({**PRESETS["mnist"], "steps": 2}, True),
 }
+MOVED_ARGUMENTS = {
+    **FULLY_CONNECTED,
+    "units": 32,
+    "output_size": [28, 28],
+}
+MOVED = {"FCN": (MOVED_ARGUMENTS, False), "ST-FCN": (MOVED_ARGUMENTS, True)}
 CROPPING = {
     **PRESETS["mnist"],
     "transform": "attention",
@@ -87,6 +97,28 @@ def rotated(
         "rotated", ROTATED, base, "rotated", images, epochs, seeds, figures
     )
     print(table(known["rotated"], ["r", "r_within_classes", "slope"]))
+
+
+@app.command("moved")
+def moved(
+    base: str = "digits",
+    images: int = 6_000,
+    epochs: int = 40,
+    seeds: int = 3,
+    figures: pathlib.Path = FIGURES,
+):
+    """Error on digits that are turned, scaled and moved, and the angle."""
+    known = measured(
+        "moved",
+        MOVED,
+        base,
+        "rotated_scaled_translated",
+        images,
+        epochs,
+        seeds,
+        figures,
+    )
+    print(table(known["moved"], ["r", "r_within_classes", "slope"]))
 
 
 @app.command("cluttered")

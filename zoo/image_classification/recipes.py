@@ -134,6 +134,20 @@ def _stn_rotated(data, epochs):
     }
 
 
+_STN_MOVED = {
+    **_stn_rotated("digits_rotated_scaled_translated", 40),
+    "builder_args": {
+        "input_shape": [42, 42, 1],
+        "num_classes": 10,
+        "transform": "affine",
+        "output_size": [28, 28],
+        "filters": [],
+        "units": 32,
+        "localization_filters": [16, 16],
+        "localization_units": 32,
+    },
+}
+
 RECIPES = {
     "dcn_mnist_cluttered_60": _DYNAMIC_CAPACITY,
     "ra_cnn_glyphs": _RA_CNN,
@@ -141,6 +155,7 @@ RECIPES = {
     "ram_mnist_translated_40": _ram_translated_40("mnist_translated_40", 20),
     "resnet20_cifar10": {**_resnet_20(None), **_CIFAR},
     "stn_digits_rotated": _stn_rotated("digits_rotated", 20),
+    "stn_digits_rotated_scaled_translated": _STN_MOVED,
     "stn_mnist_rotated": _stn_rotated("mnist_rotated", 8),
     "se_resnet20_cifar10": {**_resnet_20("se"), **_CIFAR},
     "cbam_resnet20_cifar10": {**_resnet_20("cbam"), **_CIFAR},

@@ -11,7 +11,7 @@ from keras_attention.glimpse.entropy_saliency import EntropySaliency
 from keras_attention.glimpse.gaussian_attention import GaussianAttention
 from keras_attention.glimpse.glimpse_sensor import GlimpseSensor
 from keras_attention.glimpse.spatial_transformer import SpatialTransformer
-from keras_attention.pictures.glimpses import REGION_COLORS
+from keras_attention.pictures.glimpses import REGION_COLORS, read_region
 from tests.drawn import colours, inside
 from tests.numbers import randomize
 from tests.zoo.tiny import tiny_data
@@ -234,6 +234,11 @@ def test_a_transformer_shows_the_image_before_and_after(align_corners):
         np.testing.assert_allclose(found, expected, atol=1e-4)
     after = grid[2, 0].images[0].get_array()
     np.testing.assert_allclose(after, pale(images[0])[:, ::-1], atol=1e-5)
+    expected = read_region(
+        pale(images[1]), turns[1], SIZE, align_corners, outside=0.5
+    )
+    after = grid[2, 1].images[0].get_array()
+    np.testing.assert_allclose(after, expected, atol=1e-5)
     for ax in grid[2]:
         assert to_hex(ax.spines["top"].get_edgecolor()) == to_hex(
             outline.get_edgecolor()
