@@ -74,10 +74,10 @@ Data = Annotated[
         help=(
             "For images digits, glyphs, or digits or mnist distorted, such as "
             "mnist_rotated; for texts key_sentences, for pairs scene_claims, "
-            "for questions who_did_what, for tables correlated_tasks; a set of tensorflow-datasets, such as cifar10 "
-            "or imdb_reviews, or wikiqa, sick, msrp, adult or "
-            "census_income_kdd; or a folder with a folder of files for each "
-            "class. Texts may be a CSV file, with the columns text and label; "
+            "for questions who_did_what, for tables correlated_tasks; a set of "
+            "tensorflow-datasets, such as cifar10 or imdb_reviews, or wikiqa, "
+            "sick, msrp, adult or census_income_kdd; or a folder with a folder "
+            "of files for each class. Texts may be a CSV file, with the columns text and label; "
             "left, right and label; or question, candidate and label. A table "
             "is a CSV file that names its columns."
         )
