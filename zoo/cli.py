@@ -77,9 +77,9 @@ Data = Annotated[
             "for questions who_did_what, for tables correlated_tasks; a set of "
             "tensorflow-datasets, such as cifar10 or imdb_reviews, or wikiqa, "
             "sick, msrp, adult or census_income_kdd; or a folder with a folder "
-            "of files for each class. Texts may be a CSV file, with the columns text and label; "
-            "left, right and label; or question, candidate and label. A table "
-            "is a CSV file that names its columns."
+            "of files for each class. Texts may be a CSV file, with the "
+            "columns text and label; left, right and label; or "
+            "question, candidate and label. A table is a CSV file that names its columns."
         )
     ),
 ]
