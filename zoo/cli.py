@@ -79,7 +79,8 @@ Data = Annotated[
             "sick, msrp, adult or census_income_kdd; or a folder with a folder "
             "of files for each class. Texts may be a CSV file, with the "
             "columns text and label; left, right and label; or "
-            "question, candidate and label. A table is a CSV file that names its columns."
+            "question, candidate and label. A table is a CSV file that names "
+            "its columns."
         )
     ),
 ]
