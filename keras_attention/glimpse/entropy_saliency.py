@@ -31,10 +31,14 @@ class EntropySaliency(keras.layers.Layer):
 
     Args:
         top: A Keras layer or model from features to logits `(B, classes)`,
-            before the softmax, for at least two classes. It is run as at
-            inference (`training=False`), so that it records no statistics. It
-            may be part of the model around this layer, too, and stays shared
-            when that is saved and loaded, though not in a clone
+            before the softmax, for at least two classes; or a list of layers,
+            one called after the other. It is run as at inference
+            (`training=False`), so that it records no statistics.
+        own_top: Boolean. Whether the weights of `top` are this layer's, too.
+            Say `False` where `top` is part of the model around this layer, as
+            in the paper, where it is the classifier: then its weights are
+            saved, frozen and built with that model only, and stay shared when
+            it is saved and loaded, though not in a clone
             (`keras.models.clone_model`).
         **kwargs: Keras's own: `name`, `dtype`, `trainable`. `top` keeps its own
             `dtype`.
@@ -52,8 +56,9 @@ class EntropySaliency(keras.layers.Layer):
         rounded to zero in half precision; the weights are not.
 
     Raises:
-        ValueError: If `top` is not a Keras layer, the features are not of rank
-            4, their depth is unknown, or `top` does not give `(B, classes)`.
+        ValueError: If `top` is neither a Keras layer nor a list of some, the
+            features are not of rank 4, their depth is unknown, or `top` does
+            not give `(B, classes)`.
 
     Example:
 
@@ -90,22 +95,31 @@ class EntropySaliency(keras.layers.Layer):
         https://arxiv.org/abs/1511.07838
     """
 
-    def __init__(self, top, **kwargs):
-        if not isinstance(top, keras.layers.Layer):
+    def __init__(self, top, own_top=True, **kwargs):
+        layers = list(top) if isinstance(top, (list, tuple)) else [top]
+        if not layers or not all(
+            isinstance(layer, keras.layers.Layer) for layer in layers
+        ):
             raise ValueError(
                 "`top` must be a Keras layer or model from features to logits "
-                f"(B, classes). Received: top={top!r}"
+                f"(B, classes), or a list of layers. Received: top={top!r}"
             )
         super().__init__(**kwargs)
-        self.top = top
+        self.own_top = bool(own_top)
+        if own_top:
+            self.top = top
+        # In a function, where Keras does not look for layers to own and save.
+        self._layers_of_top = lambda: layers
+        self._as_list = isinstance(top, (list, tuple))
 
     def build(self, features_shape):
         check_rank(self, features_shape, (4,))
         check_known_depth(self, features_shape=features_shape)
-        if not self.top.built:
-            self.top.build(features_shape)
-        features = keras.KerasTensor(features_shape, dtype=self.compute_dtype)
-        spec = self.top.compute_output_spec(features)
+        spec = keras.KerasTensor(features_shape, dtype=self.compute_dtype)
+        for layer in self._layers_of_top():
+            if not layer.built:
+                layer.build(spec.shape)
+            spec = layer.compute_output_spec(spec)
         shape = tuple(getattr(spec, "shape", ()))
         if len(shape) != 2 or shape[1] is None or shape[1] < 2:
             raise ValueError(
@@ -116,9 +130,7 @@ class EntropySaliency(keras.layers.Layer):
 
     def call(self, features, return_attention_scores=False):
         features = as_floats(features, self.compute_dtype)
-        shares, size = entropy_slopes(
-            lambda features: self.top(features, training=False), features
-        )
+        shares, size = entropy_slopes(self._answer, features)
         saliency = ops.cast(size[:, None, None] * shares, self.compute_dtype)
         if not return_attention_scores:
             return saliency
@@ -126,19 +138,35 @@ class EntropySaliency(keras.layers.Layer):
         weights = shares / ops.maximum(total, LEAST)
         return saliency, ops.cast(weights, self.compute_dtype)
 
+    def _answer(self, features):
+        for layer in self._layers_of_top():
+            features = layer(features, training=False)
+        return features
+
     def get_config(self):
+        layers = self._layers_of_top()
+        if self.own_top:
+            # Else the layers themselves, as which they belong to another model:
+            # Keras then knows them for the same ones when that is loaded.
+            layers = [keras.saving.serialize_keras_object(x) for x in layers]
         return {
             **super().get_config(),
-            "top": keras.saving.serialize_keras_object(self.top),
+            "top": layers if self._as_list else layers[0],
+            "own_top": self.own_top,
         }
 
     @classmethod
     def from_config(cls, config):
         top = config["top"]
-        if isinstance(top, dict):
+        many = isinstance(top, (list, tuple))
+        layers = [
             # Keras empties the configuration of a functional model.
-            top = keras.saving.deserialize_keras_object(copy.deepcopy(top))
-        return cls(**{**config, "top": top})
+            keras.saving.deserialize_keras_object(copy.deepcopy(layer))
+            if isinstance(layer, dict)
+            else layer
+            for layer in (top if many else [top])
+        ]
+        return cls(**{**config, "top": layers if many else layers[0]})
 
 
 def entropy_slopes(top, features):

@@ -70,6 +70,14 @@ def check_arguments(layer_class, parameters, inits):
                     assert given is None, f"takes {name}={given!r}"
 
 
+def with_layers_serialized(value):
+    if isinstance(value, keras.layers.Layer):
+        return keras.saving.serialize_keras_object(value)
+    if isinstance(value, list):
+        return [with_layers_serialized(part) for part in value]
+    return value
+
+
 def check_recipe(layer, parameters, init):
     """`get_config` holds every argument as given, and rebuilds the layer."""
     config = layer.get_config()
@@ -82,8 +90,7 @@ def check_recipe(layer, parameters, init):
         else:
             given = parameter.default
         kept = config[argument]
-        if isinstance(given, keras.layers.Layer):
-            given = keras.saving.serialize_keras_object(given)
+        given = with_layers_serialized(given)
         assert kept == given, f"{argument}={given!r} is kept as {kept!r}"
         assert type(kept) is type(given), f"{argument}: type {type(kept)}"
     assert type(layer).from_config(config).get_config() == config

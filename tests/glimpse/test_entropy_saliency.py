@@ -85,7 +85,10 @@ def test_contract(tmp_path):
     network = top(trainable=False, pool="average", strides=1)
     check_layer(
         EntropySaliency,
-        inits=[{"top": network}],
+        inits=[
+            {"top": network},
+            {"top": network.layers[1:]},
+        ],
         shapes={"features": (3, 5, 7, 4)},
         output=(3, 5, 7),
         weights=(3, 5, 7),
@@ -94,6 +97,7 @@ def test_contract(tmp_path):
         free_axes=(1, 2),
         litert_batches=(1, 3),
         policies=["float32"],
+        beside=["own_top"],  # else weights are the model's around
     )
 
 
@@ -261,6 +265,52 @@ def test_the_top_is_shared_again_in_a_model_from_disk(tmp_path):
         close(found[name], expected[name])
 
 
+def asking_model(as_list):
+    """A saliency that asks the layers after it, and owns none of them."""
+    inputs = keras.Input((5, 7, 4))
+    features = keras.layers.Conv2D(4, 1, name="coarse", **LAST)(inputs)
+    conv = keras.layers.Conv2D(6, 3, name="conv", **LAST)
+    pool = keras.layers.GlobalMaxPooling2D(name="pool", **LAST)
+    logits = keras.layers.Dense(5, name="logits")
+    network = [conv, pool, logits]
+    if not as_list:
+        network = keras.Sequential(network, name="top")
+        network.build((None, 5, 7, 4))
+        conv = pool = lambda x: x
+        logits = network
+    layer = EntropySaliency(network, own_top=False, name="saliency")
+    saliency = layer(features)
+    scaled = keras.layers.Multiply()([features, saliency[..., None]])
+    return keras.Model(inputs, [logits(pool(conv(scaled))), saliency])
+
+
+@pytest.mark.parametrize("as_list", [True, False])
+def test_a_top_that_is_not_its_own_is_the_models(as_list, tmp_path):
+    model = asking_model(as_list)
+    randomize(model, seed=5)
+    layer = model.get_layer("saliency")
+    assert not layer.weights and len(model.weights) == 6
+    layer.trainable = False
+    assert len(model.trainable_weights) == 6
+    twin = type(layer).from_config(layer.get_config())
+    x = FEATURES[:2]
+    close(twin(x), layer(x))
+
+    model.save(tmp_path / "model.keras")
+    reloaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert len(reloaded.weights) == 6
+    for found, expected in zip(reloaded(x), model(x), strict=True):
+        assert np.abs(numpy(expected)).max() > 0
+        close(found, expected)
+    # What is learned afterwards, both know.
+    for variable in reloaded.weights:
+        variable.assign(variable / 2)
+    for variable in model.weights:
+        variable.assign(variable / 2)
+    for found, expected in zip(reloaded(x), model(x), strict=True):
+        close(found, expected)
+
+
 def test_the_recipe_makes_a_top_of_its_own():
     network = top()
     layer = EntropySaliency(network)
@@ -359,7 +409,9 @@ def test_integers_are_read_as_floats():
     assert numpy(expected).max() > 1e-3
 
 
-@pytest.mark.parametrize("given", [None, "top", lambda x: x, {"a": 1}, 3])
+@pytest.mark.parametrize(
+    "given", [None, "top", lambda x: x, {"a": 1}, 3, [], [lambda x: x], ["top"]]
+)
 def test_refuses_a_top_that_is_no_layer(given):
     with pytest.raises(ValueError, match="`top` must be a Keras.*top="):
         EntropySaliency(given)

@@ -32,8 +32,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_attention.functional.known import as_floats
 from keras_attention.functional.sampling import attention_matrix, hard_crop
-from keras_attention.glimpse.entropy_saliency import entropy_slopes
+from keras_attention.glimpse.entropy_saliency import EntropySaliency
 from keras_attention.shapes import shapes_by_tracing
 from zoo.own_loss import NetworkWithOwnLoss
 
@@ -41,38 +42,30 @@ CAPACITIES = ("dynamic", "coarse", "fine")
 KEYS = ("filters", "kernel_sizes", "strides")
 
 # The networks of the paper's section 4.1, but for the departures above.
-COARSE = {"filters": (12, 24), "kernel_sizes": (7, 3), "strides": (2, 2)}
+COARSE = {"filters": [12, 24], "kernel_sizes": [7, 3], "strides": [2, 2]}
 FINE = {
-    "filters": (24, 24, 24, 24),
-    "kernel_sizes": (3, 3, 3, 3),
-    "strides": (1, 2, 1, 2),
+    "filters": [24, 24, 24, 24],
+    "kernel_sizes": [3, 3, 3, 3],
+    "strides": [1, 2, 1, 2],
 }
-TOP = {"filters": (96,), "kernel_sizes": (4,), "strides": (2,)}
+TOP = {"filters": [96], "kernel_sizes": [4], "strides": [2]}
 
 PRESETS = {
     "tiny": {
         "num_patches": 2,
         "coarse": {
-            "filters": (4, 8),
-            "kernel_sizes": (3, 3),
-            "strides": (2, 1),
+            "filters": [4, 8],
+            "kernel_sizes": [3, 3],
+            "strides": [2, 1],
         },
-        "fine": {"filters": (8, 8), "kernel_sizes": (3, 5), "strides": (1, 2)},
-        "top": {"filters": (8,), "kernel_sizes": (2,), "strides": (1,)},
+        "fine": {"filters": [8, 8], "kernel_sizes": [3, 5], "strides": [1, 2]},
+        "top": {"filters": [8], "kernel_sizes": [2], "strides": [1]},
     },
     "cluttered_mnist": {
         "num_patches": 8,
-        "coarse": {
-            "filters": (12, 24),
-            "kernel_sizes": (7, 3),
-            "strides": (2, 2),
-        },
-        "fine": {
-            "filters": (24, 24, 24, 24),
-            "kernel_sizes": (3, 3, 3, 3),
-            "strides": (1, 2, 1, 2),
-        },
-        "top": {"filters": (96,), "kernel_sizes": (4,), "strides": (2,)},
+        "coarse": COARSE,
+        "fine": FINE,
+        "top": TOP,
     },
 }
 
@@ -150,7 +143,7 @@ def dynamic_capacity_network(
         )
     )
     head.append(keras.layers.Dense(num_classes, dtype="float32", name="logits"))
-    # Before the saliency calls them, so that they are not built as its parts.
+    # Before the saliency asks them, so that they are not named after it.
     shape = (None, high, wide, coarse[-1][0])
     for layer in head:
         layer.build(shape)
@@ -164,14 +157,21 @@ def dynamic_capacity_network(
     if capacity == "coarse":
         return keras.Model(image, _in_turn(head, x), name=name)
 
+    # By the weights, which do not vanish where the answer is very sure, and in
+    # full precision, so that no two places are alike by rounding.
+    _, saliency = EntropySaliency(
+        head,
+        own_top=False,
+        dtype="float32",
+        name="entropy_saliency",
+    )(x, return_attention_scores=True)
     patches, positions = SalientPatches(
         num_patches,
         sizes["patch"],
         sizes["stride"],
         sizes["offset"],
-        head,
         name="salient_patches",
-    )(image, x)
+    )(image, saliency)
     vectors = _in_turn(_layers("fine", fine), patches)
     refined = RefinedMap(name="refined_map")(x, vectors, positions)
     logits = _in_turn(head, refined)
@@ -270,11 +270,7 @@ def multiply_adds(
 @keras.saving.register_keras_serializable(package="keras_attention_zoo")
 @shapes_by_tracing
 class SalientPatches(keras.layers.Layer):
-    """Cuts the patches of an image of which the answer is least sure.
-
-    The places of the map with the largest entropy gradient are selected, as
-    `keras_attention.EntropySaliency` measures it. No gradient flows through the
-    selection.
+    """Cuts the most salient patches out of an image.
 
     Args:
         num_patches: Positive integer, `k`.
@@ -282,51 +278,37 @@ class SalientPatches(keras.layers.Layer):
         stride: Positive integer. Pixels from one place of the map to the next.
         offset: Integer. The pixel at which the patch of the first place begins,
             along either axis; negative outside of the image.
-        top: List of layers, from the map to logits, in this order:
-            convolutions, each with its normalisation and activation, a global
-            max pooling, a dense layer. They are called, and not owned: the
-            network that uses them has their variables.
         **kwargs: Keras's own.
 
     Call arguments:
         image: `(B, H, W, C)`.
-        features: `(B, h, w, D)`, the coarse map.
-        return_attention_scores: Boolean. Whether to return where it looked too.
+        saliency: `(B, h, w)`, of each place of the map.
+        return_attention_scores: Boolean. Whether to return where they are too.
 
     Returns:
         `(patches, positions)`: `(B * k, patch_size, patch_size, C)`, those of
         an image one after the other, and int32 `(B, k)`, their places in the
         map, row by row, the most salient first. With
-        `return_attention_scores=True`, a dict as well: `"saliency"`
-        `(B, h, w)`, and `"patches"` `(B, k, 2, 3)`, the affine transform of
-        each patch, -1 and 1 being the image's edges.
+        `return_attention_scores=True`, a dict as well: `"saliency"`, as given,
+        and `"patches"` `(B, k, 2, 3)`, the affine transform of each patch, -1
+        and 1 being the image's edges.
     """
 
-    def __init__(self, num_patches, patch_size, stride, offset, top, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(self, num_patches, patch_size, stride, offset, **kwargs):
+        # The saliency keeps its precision: its order is what counts.
+        super().__init__(autocast=False, **kwargs)
         self.num_patches = num_patches
         self.patch_size = patch_size
         self.stride = stride
         self.offset = offset
-        # In a function, where Keras does not look for layers to own and save.
-        self.answer = functools.partial(
-            _coarse_answer,
-            [
-                layer
-                if isinstance(layer, keras.layers.Layer)
-                else keras.saving.deserialize_keras_object(layer)
-                for layer in top
-            ],
-        )
 
-    def build(self, image_shape, features_shape):
+    def build(self, image_shape, saliency_shape):
         pass
 
-    def call(self, image, features, return_attention_scores=False):
-        high, wide = features.shape[1:3]
-        shares, slope = entropy_slopes(self.answer, features)
-        # By the shares, which do not vanish where the answer is very sure.
-        flat = ops.reshape(shares, (-1, high * wide))
+    def call(self, image, saliency, return_attention_scores=False):
+        image = as_floats(image, self.compute_dtype)
+        high, wide = saliency.shape[1:]
+        flat = ops.reshape(saliency, (-1, high * wide))
         _, positions = ops.top_k(flat, self.num_patches)
         positions = ops.cast(positions, "int32")
         rows = positions // wide
@@ -350,11 +332,8 @@ class SalientPatches(keras.layers.Layer):
             self.patch_size / sides,
             (2 * corners + self.patch_size) / sides - 1,
         )
-        shown = {
-            "saliency": slope[:, None, None] * shares,
-            "patches": ops.reshape(transforms, (-1, self.num_patches, 2, 3)),
-        }
-        shown = {k: ops.cast(v, self.compute_dtype) for k, v in shown.items()}
+        transforms = ops.reshape(transforms, (-1, self.num_patches, 2, 3))
+        shown = {"saliency": saliency, "patches": transforms}
         return patches, positions, shown
 
     def get_config(self):
@@ -364,8 +343,6 @@ class SalientPatches(keras.layers.Layer):
             "patch_size": self.patch_size,
             "stride": self.stride,
             "offset": self.offset,
-            # The layers themselves: Keras keeps that they are the network's.
-            "top": self.answer.args[0],
         }
 
 
@@ -406,18 +383,10 @@ class RefinedMap(keras.layers.Layer):
         return ops.reshape(refined, (-1, high, wide, depth))
 
 
-def _coarse_answer(top, features):
-    """What the top network says of the coarse map alone, at inference."""
-    *convolutions, _, logits = top
-    x = features
-    for layer in convolutions:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            x = layer(x, training=False)
-        elif isinstance(layer, keras.layers.Activation):
-            x = ops.maximum(x, 0)  # whose gradient LiteRT has
-        else:
-            x = layer(x)
-    return logits(ops.max(x, axis=(1, 2)))
+@keras.saving.register_keras_serializable(package="keras_attention_zoo")
+def rectified(x):
+    """ReLU, as `EntropySaliency` exports it to LiteRT."""
+    return ops.maximum(x, 0)
 
 
 def _weighted_hint(weight, target, output, more):
@@ -447,7 +416,7 @@ def _layers(part, stack, rescale=True):
             keras.layers.BatchNormalization(
                 momentum=0.9, epsilon=1e-5, name=f"{part}_{number}_norm"
             ),
-            keras.layers.Activation("relu", name=f"{part}_{number}_relu"),
+            keras.layers.Activation(rectified, name=f"{part}_{number}_relu"),
         ]
     return layers
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_attention.feature_map.selective_kernel import SelectiveKernel
 from keras_attention.glimpse.attention_crop import AttentionCrop
+from keras_attention.glimpse.entropy_saliency import EntropySaliency
 from keras_attention.glimpse.gaussian_attention import GaussianAttention
 from keras_attention.glimpse.glimpse_sensor import GlimpseSensor
 from keras_attention.glimpse.spatial_transformer import SpatialTransformer
@@ -146,7 +147,12 @@ def _rows(pixels, answers, model, most):
         ):
             # Of branches: the widest one's share.
             gates = {_title(name): found[:, -1]}
-        elif found.ndim == 3:  # as `EntropySaliency` gives them
+        elif isinstance(layer, EntropySaliency) and any(
+            other.endswith("/saliency") and np.array_equal(found, same)
+            for other, same in weights.items()
+        ):
+            pass  # drawn below the patches that were cut by it
+        elif found.ndim == 3:
             glimpses.append([_heat(pixels, title, found)])
         elif found.shape[1] * found.shape[2] == 1:
             gates = {_title(name): found[:, 0, 0]}

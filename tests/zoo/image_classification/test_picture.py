@@ -430,7 +430,7 @@ def salient():
 def test_patches_lie_on_the_map_by_which_they_were_chosen():
     saliency, patches, (x, y) = salient()
     maps = {"eye/saliency": saliency, "eye/patches": patches}
-    model = Holding(SalientPatches(1, 8, 5, 1, [], name="eye"))
+    model = Holding(SalientPatches(1, 8, 5, 1, name="eye"))
     _, grid = glimpsed(maps, model)
     assert said(grid) == [
         "the image",
@@ -461,6 +461,18 @@ def test_what_names_say_is_believed_only_of_boxes():
     assert said(grid)[1] == "eye\nplaces: 0.0000 to 0.0040"
     _, grid = glimpsed({"stage_1/patches": np.ones((1, 4, 5, 1))})
     assert said(grid) == ["what it read", "stage 1\nplaces: 1.00 to 1.00"]
+
+
+def test_a_saliency_by_which_patches_were_cut_is_drawn_with_them_only():
+    saliency, patches, _ = salient()
+    model = Holding(EntropySaliency(keras.layers.Flatten(), name="unsure"))
+    model.eye = SalientPatches(1, 8, 5, 1, name="eye")
+    maps = {"eye/saliency": saliency, "eye/patches": patches}
+    drawn = ["the image", "eye\nplaces: 0.0000 to 0.0040\n1 patches"]
+    _, grid = glimpsed({"unsure": saliency, **maps}, model)
+    assert said(grid) == drawn
+    _, grid = glimpsed({"unsure": 2 * saliency, **maps}, model)
+    assert len(said(grid)) == 3 and set(drawn) < set(said(grid))
 
 
 def test_a_saliency_is_heat_over_the_image():
