@@ -58,6 +58,7 @@ from keras_attention.sequence.attention_pooling import (
 from keras_attention.sequence.bahdanau_attention import (
     BahdanauAttention as BahdanauAttention,
 )
+from keras_attention.sequence.gated_tanh import GatedTanh as GatedTanh
 from keras_attention.sequence.hard_attention import (
     HardAttention as HardAttention,
 )
@@ -84,6 +85,18 @@ from keras_attention.sequence.scaled_dot_product_attention import (
 )
 from keras_attention.sequence.self_attention import (
     SelfAttention as SelfAttention,
+)
+from keras_attention.sequence.soft_visual_attention import (
+    SoftVisualAttention as SoftVisualAttention,
+)
+from keras_attention.sequence.stacked_attention import (
+    StackedAttention as StackedAttention,
+)
+from keras_attention.sequence.stacked_latent_attention import (
+    StackedLatentAttention as StackedLatentAttention,
+)
+from keras_attention.sequence.top_down_attention import (
+    TopDownAttention as TopDownAttention,
 )
 from keras_attention.sequence.transformer_decoder import (
     TransformerDecoder as TransformerDecoder,

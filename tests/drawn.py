@@ -7,7 +7,7 @@ def inside(ax):
     """What is drawn inside the axes: `(height, width, 3)`, 0 to 255."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    canvas = FigureCanvasAgg(ax.figure)
+    canvas = FigureCanvasAgg(ax.figure.figure)  # the whole of a part
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())[..., :3].astype(int)
     box = ax.get_window_extent()

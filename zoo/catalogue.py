@@ -18,6 +18,18 @@ TASKS = {
             "candidates": "A file with a candidate on each line; - is stdin.",
         },
     },
+    "captioning": {
+        "class": "zoo.captioning.task:Captioning",
+        "networks": {
+            "show_attend_tell": (
+                "zoo.captioning.show_attend_tell:show_attend_tell"
+            ),
+            "up_down_captioner": (
+                "zoo.captioning.up_down_captioner:up_down_captioner"
+            ),
+        },
+        "recipes": "zoo.captioning.recipes:RECIPES",
+    },
     "image_classification": {
         "class": "zoo.image_classification.task:ImageClassification",
         "networks": {
@@ -73,6 +85,21 @@ TASKS = {
             ),
         },
         "recipes": "zoo.text_classification.recipes:RECIPES",
+    },
+    "visual_question_answering": {
+        "class": "zoo.visual_question_answering.task:VisualQuestionAnswering",
+        "networks": {
+            "bottom_up_top_down_vqa": (
+                "zoo.visual_question_answering.bottom_up_top_down_vqa:"
+                "bottom_up_top_down_vqa"
+            ),
+            "stacked_latent_vqa": (
+                "zoo.visual_question_answering.stacked_latent_vqa:"
+                "stacked_latent_vqa"
+            ),
+        },
+        "recipes": "zoo.visual_question_answering.recipes:RECIPES",
+        "options": {"question": "What is asked: of images, or of candidates."},
     },
 }
 

@@ -4,7 +4,7 @@ import keras
 
 from zoo import layer_groups, measuring, saving, training
 from zoo.answering import one_or_all
-from zoo.data.examples import Batches
+from zoo.data.examples import Batches, at
 from zoo.plan import (
     Plan,
     check_num_classes,
@@ -159,9 +159,15 @@ def _batches(
 ):
     data = task.output.select(data)
     read = task.input.reader(data, augment, seed)
+    places, told = task.output.told(data)
+
+    def heard(indices, epoch, place):
+        inputs = read(places[indices], epoch, place)
+        return one_or_all({**inputs, **at(told, indices)})
+
     return Batches(
-        len(data),
-        lambda *place: one_or_all(read(*place)),
+        len(places),
+        heard,
         *task.output.teach(data, class_weight),
         plan.batch_size,
         shuffle,

@@ -62,7 +62,7 @@ def save(task, folder):
         "parameters": count_parameters(task.model),
         "versions": versions(),
     }
-    inputs = one_or_all(task.input.golden())
+    inputs = one_or_all(task.input.golden() | task.output.golden())
     outputs = task.model(inputs, training=False)
     with folders.replacing_model(folder, assets) as part:
         sealed = folders.write(

@@ -68,6 +68,9 @@ from keras_attention.functional.matching import product_scores as product_scores
 from keras_attention.functional.matching import visible_cells as visible_cells
 from keras_attention.functional.pooling import max_pool as max_pool
 from keras_attention.functional.pooling import mean_pool as mean_pool
+from keras_attention.functional.regularizers import (
+    doubly_stochastic_penalty as doubly_stochastic_penalty,
+)
 from keras_attention.functional.sampling import affine_grid as affine_grid
 from keras_attention.functional.sampling import (
     attention_matrix as attention_matrix,

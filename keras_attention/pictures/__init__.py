@@ -27,3 +27,4 @@ from keras_attention.pictures.images import heat_map as heat_map
 from keras_attention.pictures.saving import check_format as check_format
 from keras_attention.pictures.saving import save_figure as save_figure
 from keras_attention.pictures.stacking import stacked as stacked
+from keras_attention.pictures.strips import draw_strips as draw_strips

@@ -71,7 +71,7 @@ def check_input(made, data, raws, wrong=()):
     _check_served(made)
 
 
-def check_output(made, data, said, raws, notes):
+def check_output(made, data, said, raws, notes, final=None, losses=None):
     """Checks every promise of an output.
 
     Args:
@@ -80,30 +80,45 @@ def check_output(made, data, said, raws, notes):
         said: What a network may have said of `data`, an array or a dict.
         raws: The raw inputs of `data`, as answers need them.
         notes: List of dicts, what an input noted of each row.
+        final: The final tensors, of an output that is decoded word by word.
+        losses: Array, of such an output, what each target cost.
     """
     _check_kept(made)
     assert made.heads and made.kept(made) == made.heads
+    assert (made.decoding is None) == (final is None)
     assert made.like(data) is made
 
     selected = made.select(data)
     targets, weights = made.teach(selected)
     assert weights is None
-    for name, array in _named(targets).items():
-        assert len(array) == len(data), name
+    places, told = made.told(selected)
+    assert sorted(set(places)) == list(range(len(data)))
+    for name, array in {**_named(targets), **told}.items():
+        assert len(array) == len(places), name
+    golden = made.golden()
+    assert list(golden) == list(told)
+    for name, array in golden.items():
+        assert array.shape == (2, *told[name].shape[1:]), name
+        assert array.dtype == told[name].dtype, name
     _check_learning(made, said, targets)
 
     final = made.final(
-        keras.tree.map_structure(keras.ops.convert_to_tensor, said)
+        keras.tree.map_structure(
+            keras.ops.convert_to_tensor, said if final is None else final
+        )
     )
     final = {k: keras.ops.convert_to_numpy(v) for k, v in final.items()}
+    measured = final if losses is None else {**final, "losses": losses}
     answers = made.answers(final, raws, [dict(note) for note in notes])
     assert len(answers) == len(raws) and json.dumps(answers)
-    for name, array in final.items():
-        broken = {**final, name: np.full_like(array, np.nan)}
+    for name, array in measured.items():
+        if array.dtype.kind != "f":
+            continue
+        broken = {**measured, name: np.full_like(array, np.nan)}
         with pytest.raises(ValueError, match="finite"):
             made.answers(broken, raws, [dict(note) for note in notes])
             made.measure(broken, selected)
-    found = made.measure(final, selected)
+    found = made.measure(measured, selected)
     assert list(found)[-1] == "loss"
     assert all(isinstance(value, float) for value in found.values())
     assert all(map(np.isfinite, found.values()))
@@ -133,7 +148,15 @@ def check_output(made, data, said, raws, notes):
 
 
 def check_task(
-    task, recipe, data, raws, words, folder, other=None, redrawn=("logits",)
+    task,
+    recipe,
+    data,
+    raws,
+    words,
+    folder,
+    other=None,
+    redrawn=("logits",),
+    options=None,
 ):
     """Checks every promise of a task.
 
@@ -146,6 +169,7 @@ def check_task(
         folder: Path of an empty folder.
         other: As `data`, of other classes; `None` where there are none.
         redrawn: Names of the heads that are drawn anew for them.
+        options: Dict, what the shell is given by an option's name.
     """
     _check_answers(task, raws)
     _check_learns(task, recipe, data)
@@ -156,14 +180,17 @@ def check_task(
     policies = {layer.compute_dtype for layer in half.model.layers}
     assert "bfloat16" in policies
     outputs, _ = half.graph().predict_on_batch(half.input.golden())
-    assert all(array.dtype == "float32" for array in outputs.values())
+    assert {array.dtype.name for array in outputs.values()} <= {
+        "float32",
+        "int32",
+    }
     assert half.evaluate(data)["loss"] > 0
     if keras.backend.backend() == "tensorflow":
         reports = again.export(folder / "exported")
         assert set(reports) == set(again.formats)
         beside = {path.name for path in (folder / "exported").iterdir()}
         assert {*again.input.files(), *again.output.files()} < beside
-    _check_shell(again, words, folder)
+    _check_shell(again, words, options or {}, folder)
 
 
 def _check_answers(task, raws):
@@ -216,7 +243,8 @@ def _check_is_kept(task, raws, folder):
         *again.output.roles,
     }
     golden = np.load(folder / "golden.npz")
-    said = keras.tree.flatten(again.model(one_or_all(again.input.golden())))
+    inputs = one_or_all(again.input.golden() | again.output.golden())
+    said = keras.tree.flatten(again.model(inputs))
     for place, array in enumerate(said):
         np.testing.assert_allclose(
             keras.ops.convert_to_numpy(array),
@@ -251,9 +279,12 @@ def _check_finetunes(task, data, raws, other, redrawn):
         kept = task.rebuilt(copy.output)
         assert _moved(kept, task) == redrawn
     rates = layer_groups.multipliers(task.model, 0.5, task.output.heads)
-    by_layer = {path.split("/")[0]: rate for path, rate in rates.items()}
-    assert {by_layer[head] for head in heads} == {1.0}
-    assert by_layer[first] == min(by_layer.values()) < 1
+    by_layer = {
+        layer.name: {rates[v.path] for v in layer.trainable_variables}
+        for layer in task.model.layers
+    }
+    assert all(by_layer[head] == {1.0} for head in heads)
+    assert by_layer[first] == {min(rates.values())} and min(rates.values()) < 1
     for old, now in zip(before, task.model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, now)
 
@@ -272,15 +303,17 @@ def _check_refuses(task, data):
         task.finetune(data, learning_rat=1)
     broken = task.rebuilt()
     for name in broken.output.heads:
-        bias = broken.model.get_layer(name).bias
-        bias.assign(np.full(bias.shape, np.nan))
+        head = broken.model.get_layer(name)
+        head.set_weights([np.full_like(w, np.nan) for w in head.get_weights()])
     with pytest.raises(ValueError, match="Received: loss=nan"):
         broken.evaluate(data)
 
 
-def _check_shell(task, words, folder):
+def _check_shell(task, words, options, folder):
     kept, picture = str(task.save(folder / "shell")), folder / "seen.png"
-    expected = task.predict(task.input.from_shell(words, {}))
+    expected = task.predict(task.input.from_shell(words, options))
+    given = [f"--{name}={value}" for name, value in options.items()]
+    words = [*given, *words]
     result = CliRunner().invoke(app, ["predict", kept, "--json", *words])
     assert result.exit_code == 0, result.output
     printed = json.loads(result.stdout)
@@ -401,7 +434,10 @@ def _check_learning(made, said, targets):
     """Keras's loss and metrics take what is said, and what is taught."""
     inputs = keras.Input((1,))
     outputs = _mapped(
-        lambda array: keras.layers.Dense(array.shape[-1])(inputs), said
+        lambda array: keras.layers.Reshape(array.shape[1:])(
+            keras.layers.Dense(int(np.prod(array.shape[1:])))(inputs)
+        ),
+        said,
     )
     model = keras.Model(inputs, outputs)
     for smoothing in (0.0, 0.1):

@@ -48,6 +48,8 @@ def batch_of(task):
     A model that loops takes one, since a loop's built-in operator has fixed
     shapes.
     """
+    if task.output.decoding:
+        return 1
     layers = task.model._flatten_layers()
     loops = any(isinstance(layer, keras.layers.RNN) for layer in layers)
     return 1 if loops else None

@@ -6,7 +6,6 @@ import os
 import pathlib
 import tempfile
 
-from keras_attention.looking import attention_model
 from zoo.inputs.safe_names import safe_names as safe_names
 
 
@@ -52,10 +51,10 @@ def write(task, path, signatures=None, batch=None):
         tf.saved_model.save(root, str(path), signatures=chosen)
 
 
-def has_attention(model):
+def has_attention(task):
     """Whether there is an attention layer to look at."""
     try:
-        attention_model(model)
+        task.graph(attention=True)
     except ValueError:
         return False
     return True
@@ -115,7 +114,7 @@ def _signatures(task, root, batch):
         "serving_default": concrete(serve, raw),
         "from_tensors": concrete(from_tensors, tensors),
     }
-    if has_attention(task.model):
+    if has_attention(task):
         functions["attention"] = concrete(attention, tensors)
     return functions
 

@@ -23,6 +23,7 @@ class Label:
 
     roles = ("labels",)
     heads = ("logits",)
+    decoding = None
 
     def __init__(self, labels):
         self.labels = list(labels)
@@ -118,6 +119,12 @@ class Label:
             for name, weight in class_weight.items():
                 by_class[self.labels.index(name)] = weight
         return data.labels, by_class[data.labels].astype("float32")
+
+    def told(self, data):
+        return np.arange(len(data)), {}
+
+    def golden(self):
+        return {}
 
     def loss(self, label_smoothing=0.0):
         if label_smoothing:

@@ -25,6 +25,7 @@ class Number:
 
     roles = ("number",)
     heads = ("logits",)
+    decoding = None
 
     def __init__(self, mean=0.0, deviation=1.0):
         self.mean = mean
@@ -86,6 +87,12 @@ class Number:
     def teach(self, data, class_weight=None):
         standard = (data.values - self.mean) / self.deviation
         return standard.astype("float32")[:, None], None
+
+    def told(self, data):
+        return np.arange(len(data)), {}
+
+    def golden(self):
+        return {}
 
     def loss(self, label_smoothing=0.0):
         return keras.losses.MeanSquaredError()

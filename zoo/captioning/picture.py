@@ -1,0 +1,94 @@
+"""A picture of where a captioner looked: a strip of pictures for each image."""
+
+import numpy as np
+
+from keras_attention.lettering import printable, shortened
+from keras_attention.pictures.strips import Strips, page_of_strips
+from zoo.data.images import as_array, prepare_images, read_image
+
+COLUMNS = 6  # panels side by side
+MOST = 1024  # pixels of an image's longer side; more would not be seen
+LETTERS = 24  # of a map's name
+
+
+def strips_of_answers(raws, answers, grid=None, columns=COLUMNS):
+    """Draws each image, and again for each word of its caption.
+
+    Each image has its own range of colours. A network that attends by several
+    layers has a strip for each.
+
+    Args:
+        raws: List of images, as `zoo.inputs.image.Image` takes them; or an
+            array `(B, H, W, C)`. Drawn at full resolution, whatever size the
+            network read; those of more than 1,024 pixels a side are reduced.
+        answers: List of `B` answers, dicts of `caption`, a string; `words`, the
+            list of the words said; and `attention`, a dict from names to maps
+            `(T, h, w)` or `(T, h * w)`, a map for each word and perhaps more,
+            which are not drawn. Other entries are ignored.
+        grid: `(h, w)` of the network's cells, needed for maps `(T, h * w)`,
+            whose cells are row by row.
+        columns: Positive integer. Panels side by side at most.
+
+    Returns:
+        A `matplotlib.figure.Figure`; `keras_attention.pictures.save_figure`
+        writes it.
+
+    Raises:
+        ValueError: If there is no image, the number of answers is another,
+            an answer has no map or fewer maps than words, a map is not of the
+            grid, or its values are no shares; and as
+            `zoo.data.images.read_image` for what is no image.
+    """
+    raws = list(raws)
+    if not raws or len(raws) != len(answers):
+        raise ValueError(
+            "There must be an image to look at, and an answer for each. "
+            f"Received: {len(raws)} images, {len(answers)} answers"
+        )
+    strips, titles = [], []
+    for raw, answer in zip(raws, answers):
+        image = _readable(raw)
+        for title, weights in _maps(answer, grid):
+            strips.append(Strips(image, answer["words"], weights))
+            titles.append(title)
+    return page_of_strips(strips, titles, columns)
+
+
+def _readable(raw):
+    """The image as it can be drawn, of bounded size."""
+    pixels = read_image(raw)
+    height, width = pixels.shape[:2]
+    scale = MOST / max(height, width)
+    if scale >= 1:
+        return pixels
+    size = [max(1, round(side * scale)) for side in (height, width)]
+    (pixels,) = prepare_images([pixels], size, pixels.shape[-1])
+    return np.clip(pixels, 0, 255)
+
+
+def _maps(answer, grid):
+    """A title and the maps of the words that were said, for each strip."""
+    words, maps = answer["words"], answer["attention"]
+    caption = answer["caption"] or "(no words)"
+    if not maps:
+        raise ValueError(
+            "An answer must have a map of attention to draw; this model has "
+            "none. Received: attention={}"
+        )
+    found = []
+    for name, weights in maps.items():
+        weights = as_array(weights)
+        flat = weights.ndim == 2 and grid is not None
+        if flat and weights.shape[1] == grid[0] * grid[1]:
+            weights = weights.reshape(-1, *grid)
+        if weights.ndim != 3 or len(weights) < len(words):
+            raise ValueError(
+                "Maps must be (T, h, w), or (T, h * w) for a `grid` of (h, w), "
+                f"with one for each of the {len(words)} words at least. "
+                f"Received: {name!r} of shape {weights.shape}, grid={grid}"
+            )
+        title = caption
+        if len(maps) > 1:
+            title = f"{shortened(printable(name), LETTERS)}: {caption}"
+        found.append((title, weights[: len(words)]))
+    return found

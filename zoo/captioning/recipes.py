@@ -1,0 +1,45 @@
+"""Recipes: how each preset of captioning is trained, as data."""
+
+from zoo.captioning.show_attend_tell import PRESETS as SHOW_ATTEND_TELL
+from zoo.captioning.up_down_captioner import PRESETS as UP_DOWN
+
+_SCENES = {
+    "data": "scenes",
+    "words": {"beams": 3},
+    "training": {
+        "epochs": 12,
+        "batch_size": 64,
+        "optimizer": "adamw",
+        "learning_rate": 2e-3,
+        "schedule": "one_cycle",
+        "weight_decay": 1e-4,
+        "seed": 0,
+    },
+}
+
+
+def _show_attend_tell(attention, **more):
+    return {
+        "builder": "show_attend_tell",
+        "builder_args": {
+            "input_shape": [64, 64, 3],
+            "attention": attention,
+            **SHOW_ATTEND_TELL["scenes"],
+            **more,
+        },
+    }
+
+
+RECIPES = {
+    "sat_soft_scenes": {**_SCENES, **_show_attend_tell("soft")},
+    "sat_hard_scenes": {**_SCENES, **_show_attend_tell("hard")},
+    "up_down_scenes": {
+        **_SCENES,
+        "builder": "up_down_captioner",
+        "builder_args": {
+            "input_shape": [64, 64, 3],
+            "attention": True,
+            **UP_DOWN["scenes"],
+        },
+    },
+}

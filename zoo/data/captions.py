@@ -1,0 +1,371 @@
+"""Images with captions: scenes made by rule, public sets, a table, lists.
+
+Nothing here takes a caption apart: what is a word says who reads it.
+"""
+
+import dataclasses
+import warnings
+
+import numpy as np
+
+from zoo.data import examples, folders, images, labelled, scenes, sources
+
+# Licence class of the data sets that presets are trained on: A open,
+# B non-commercial or research terms, C none stated.
+LICENCES = {
+    "coco_captions": "A",
+    "coco_mini": "A",
+    "scenes": "A",
+    "ucm_captions": "C",
+}
+PUBLIC = ("coco_captions", "coco_mini", "ucm_captions")
+
+TABLE = "captions.csv"  # of a folder
+
+
+@dataclasses.dataclass
+class CaptionData(examples.Examples):
+    """Images and what people, or a rule, say of each.
+
+    Args:
+        images: Array `(N, H, W, C)` of 0 to 255, or a list of anything that
+            `zoo.data.images.read_image` takes, sizes mixed.
+        captions: List of lists of strings, the captions of each image, one at
+            least.
+        name: String. What the data is called.
+        split: String. Which part of it this is.
+        version: String or `None`. The data set's own version.
+        place: String or `None`. Where the data were read from.
+        skipped: Tuple of strings. Files that are no examples, and why.
+        truth: Dict of arrays `(N, ...)` or `None`. What is known of each image
+            beside its captions: `boxes`, the objects on it, and `owners`, which
+            of them each word of the first caption is about, as
+            `zoo.data.scenes.Scenes` has them; nothing learns from it.
+    """
+
+    licences = LICENCES
+    how_cut = "at random"
+
+    images: object
+    captions: list
+    name: str = "captions"
+    split: str = "all"
+    version: str | None = None
+    place: str | None = None
+    skipped: tuple = ()
+    truth: dict | None = None
+
+    as_bytes = staticmethod(images.ImageData.as_bytes)
+
+    @property
+    def fields(self):
+        known = () if self.truth is None else ("truth",)
+        return ("images", "captions", *known)
+
+    @property
+    def strata(self):
+        return None
+
+    def __len__(self):
+        return len(self.captions)
+
+    def found(self):
+        counts = [len(each) for each in self.captions]
+        words = [len(one.split()) for each in self.captions for one in each]
+        said = (
+            f"{self.name}, {self.split}: {len(self):,} images with "
+            f"{sum(counts):,} captions of {min(words)} to {max(words)} words"
+            if counts
+            else f"{self.name}, {self.split}: no images"
+        )
+        if self.skipped:
+            said += f"; {len(self.skipped):,} files skipped"
+        return said
+
+    def digest_targets(self):
+        return b"".join(
+            len(each).to_bytes(8, "little")
+            + b"".join(
+                len(one).to_bytes(8, "little") + one
+                for one in (caption.encode() for caption in each)
+            )
+            for each in self.captions
+        )
+
+
+def load_captions(source="scenes", split="train"):
+    """Finds images and their captions.
+
+    Args:
+        source: `"scenes"`, made here by `zoo.data.scenes`, which needs no
+            download; `"ucm_captions"` or `"coco_mini"`, whose files are
+            downloaded by hand; `"coco_captions"`, if tensorflow-datasets has
+            prepared it; a `.csv` file that names in its first line the columns
+            `image` and `caption`, or a folder with a `captions.csv`, or with
+            `train/` and `test/` (or `validation/`) which hold one each; a pair
+            `(images, captions)`, captions being strings or lists of strings, or
+            a list of such pairs, one for each image; or a `CaptionData`,
+            returned as it is. In a table, several lines of one image are
+            several captions; an image is a path from the table's folder, and
+            lies in it. How a name is told from a place says
+            `zoo.data.sources.place`.
+        split: `"train"` or `"test"`. A set that comes in one part is cut, 80
+            to 20, the same way every time. The validation part of
+            `"ucm_captions"` and of `"coco_captions"` is left alone; that of
+            `"coco_mini"` is its test.
+
+    Returns:
+        `CaptionData`. Images without a caption are left out and listed as
+        `skipped`, where a folder or a public set has any. `"scenes"` has a
+        `truth`. Of `"coco_captions"` the images stay encoded, and take the
+        memory that their files do.
+
+    Raises:
+        ValueError: If nothing of that name is known, a file is malformed, a
+            caption is empty, or images and captions do not fit together.
+        FileNotFoundError: If there is no such file or folder, an image is not
+            where the table says, or a file is not where it should be after a
+            download by hand.
+    """
+    examples.check_split(split)
+    if isinstance(source, CaptionData):
+        return source
+    if isinstance(source, list) and labelled.is_stream(source):
+        source = _two_lists(source)
+    if isinstance(source, (tuple, list)):
+        return _from_lists(*_check_pair(source))
+    if labelled.is_stream(source):
+        raise ValueError(
+            "Images with captions are not read from streams: make two lists, "
+            f"(images, captions). Received: {type(source).__name__}"
+        )
+    path = sources.place(source, LICENCES)
+    if path is None:
+        return _known(source, split)
+    return dataclasses.replace(
+        _from_place(path, split), place=sources.shown(path)
+    )
+
+
+def _two_lists(pairs):
+    """A list of `(image, captions)` as a pair of lists."""
+    for place, each in enumerate(pairs):
+        if len(each) != 2:
+            raise ValueError(
+                "Each element must be a pair, (image, captions). "
+                f"Received: tuple of {len(each)} at place {place}"
+            )
+    return tuple(map(list, zip(*pairs)))
+
+
+def _check_pair(source):
+    if len(source) != 2:
+        raise ValueError(
+            "`data` must be two, images and captions. "
+            f"Received: {type(source).__name__} of {len(source)}"
+        )
+    return source
+
+
+def _from_lists(pictures, captions):
+    if hasattr(pictures, "__array__"):
+        pictures = images.as_array(pictures)
+    if isinstance(pictures, np.ndarray) and pictures.dtype.kind in "OSU":
+        pictures = pictures.tolist()  # paths
+    if isinstance(pictures, np.ndarray):
+        images.check_batch(pictures)
+    if isinstance(captions, np.ndarray):
+        captions = captions.tolist()
+    for given, what in ((pictures, "images"), (captions, "captions")):
+        if not isinstance(given, (list, tuple, np.ndarray)):
+            raise ValueError(
+                "`data` must be two lists, of images and of captions. "
+                f"Received: {type(given).__name__} as {what}"
+            )
+    if not len(pictures) or len(pictures) != len(captions):
+        raise ValueError(
+            "There must be an image, and captions for each. "
+            f"Received: {len(pictures)} images, captions for {len(captions)}"
+        )
+    if isinstance(pictures, tuple):
+        pictures = list(pictures)
+    return CaptionData(
+        pictures, [_checked(each, at) for at, each in enumerate(captions)]
+    )
+
+
+def _checked(given, place):
+    """The captions of one image, a list."""
+    found = [given] if isinstance(given, str) else given
+    if (
+        not isinstance(found, (list, tuple))
+        or not found
+        or not all(isinstance(each, str) and each.strip() for each in found)
+    ):
+        raise ValueError(
+            "The captions of an image must be a string or a list of strings, "
+            "one at least and none empty. "
+            f"Received: {repr(given)[:50]} at place {place}"
+        )
+    return list(found)
+
+
+def _from_place(path, split):
+    if path.is_file():
+        return examples.cut(_from_table(path), split)
+    if (path / TABLE).is_file():
+        if parts := sorted(path.glob(f"*/{TABLE}")):
+            raise ValueError(
+                f"A folder must either hold `{TABLE}` or be cut into parts "
+                "that hold one each; it is not clear which to read. Received: "
+                f"{path / TABLE} beside {parts[0]}"
+            )
+        return examples.cut(_from_folder(path), split)
+    part = folders.part_of_folder(path, split)
+    return dataclasses.replace(
+        _from_folder(part or path), name=path.name, split=(part or path).name
+    )
+
+
+def _from_folder(folder):
+    """The images of a folder by its table, and which it does not name."""
+    table = folder / TABLE
+    if not table.is_file():
+        raise ValueError(
+            f"A folder of images with captions must hold `{TABLE}`, with the "
+            "columns `image` and `caption`, or `train/` and `test/` that hold "
+            f"one each. Received: no {table}"
+        )
+    found = _from_table(table)
+    named = {path.resolve() for path in found.images}
+    skipped = tuple(
+        f"{path.relative_to(folder).as_posix()}: no caption"
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in images.SUFFIXES
+        and all(map(folders.visible, path.relative_to(folder).parents))
+        and folders.visible(path)
+        and path.is_file()
+        and path.resolve() not in named
+    )
+    if skipped:
+        more = "; ..." if len(skipped) > 5 else ""
+        warnings.warn(
+            f"{len(skipped)} images in {folder} have no caption and are "
+            f"skipped: {'; '.join(skipped[:5])}{more}",
+            stacklevel=2,
+        )
+    return dataclasses.replace(found, name=folder.name, skipped=skipped)
+
+
+def _from_table(path):
+    _, rows = examples.read_table(path, ("image", "caption"))
+    root, captions, paths = path.parent.resolve(), {}, {}
+    for line, (name, caption) in rows:
+        where = f"in {path}, line {line}"
+        if not name.strip() or not caption.strip():
+            raise ValueError(
+                "Each line must name an image and say something of it. "
+                f"Received: image={name!r}, caption={caption!r} {where}"
+            )
+        image = path.parent / name
+        place = image.resolve()
+        if not place.is_relative_to(root):
+            raise ValueError(
+                "An image must lie in the folder of its table, links "
+                f"followed. Received: image={name!r} {where}"
+            )
+        if not place.is_file():
+            raise FileNotFoundError(
+                "An image must be a file that is there. "
+                f"Received: image={name!r} {where}"
+            )
+        paths.setdefault(place, image)
+        captions.setdefault(place, []).append(caption.strip())
+    if not paths:
+        raise ValueError(
+            "A table must have a line for an image. Received: none below the "
+            f"names of the columns in {path}"
+        )
+    return CaptionData(list(paths.values()), list(captions.values()), path.stem)
+
+
+def _known(name, split):
+    if name == "scenes":
+        return _scenes(split)
+    if name not in LICENCES:
+        raise ValueError(
+            '`data` must be "scenes", a .csv file, a folder with one, '
+            f"images with captions, or a public set: {', '.join(PUBLIC)}. "
+            f"Received: data={str(name)!r}, no such file or folder"
+            f"{sources.near(name, LICENCES)}"
+        )
+    return _from_tensorflow_datasets(name, split)
+
+
+def _scenes(split):
+    drawn = scenes.make(*scenes.PARTS[split])
+    return CaptionData(
+        drawn.images,
+        [[caption] for caption in drawn.captions],
+        "scenes",
+        split,
+        scenes.VERSION,
+        truth={"boxes": drawn.boxes, "owners": drawn.owners},
+    )
+
+
+def _from_tensorflow_datasets(name, split):
+    builder = _builder(name)
+
+    def read(part):
+        return _read_part(builder, name, part)
+
+    # The number of an image stands for a label, which is never withheld.
+    return examples.read_public(builder, split, "image/id", read)
+
+
+def _builder(name):
+    tfds = examples.tensorflow_datasets(name)
+    from zoo.data import coco_mini, ucm_captions
+
+    own = {
+        "coco_mini": coco_mini.CocoMini,
+        "ucm_captions": ucm_captions.UCMCaptions,
+    }
+    if name in own:
+        return own[name]()
+    builder = tfds.builder(name)
+    if not builder.is_prepared():
+        raise FileNotFoundError(
+            f"{name} must be prepared, which downloads many gigabytes: "
+            f'tensorflow_datasets.builder("{name}").download_and_prepare(). '
+            f"Received: nothing in {builder.data_dir}"
+        )
+    return builder
+
+
+def _read_part(builder, name, part):
+    import tensorflow_datasets as tfds
+
+    encoded, captions, skipped = [], [], []
+    undecoded = {"image": tfds.decode.SkipDecoding()}
+    dataset = builder.as_dataset(split=part, decoders=undecoded)
+    for each in dataset.as_numpy_iterator():
+        said = [text.decode().strip() for text in each["captions"]["text"]]
+        if any(said):
+            encoded.append(each["image"])
+            captions.append(list(filter(None, said)))
+        else:
+            skipped.append(f"{each['image/filename'].decode()}: no caption")
+    if name == "ucm_captions":  # small, and mostly of one size
+        decoded = list(map(images.read_image, encoded))
+        alike = len({image.shape for image in decoded}) == 1
+        encoded = np.stack(decoded) if alike else decoded
+    return CaptionData(
+        encoded,
+        captions,
+        name,
+        part,
+        str(builder.info.version),
+        skipped=tuple(skipped),
+    )

@@ -1,0 +1,211 @@
+"""Words that are said, as ids: texts taken apart, and put together again.
+
+Unlike `zoo.data.tokens`, which reads, this keeps letters' case and punctuation.
+Texts become ids only to be learned; an export needs the way back alone, whose
+TensorFlow twin is `joining`.
+"""
+
+import collections
+import re
+
+import numpy as np
+
+from zoo.data.tokens import checked_texts
+
+# The end of a text, which also fills the places behind it; what goes before the
+# first word; a word that is not in the vocabulary, and is never said.
+END, START, UNKNOWN = 0, 1, 2
+SPECIAL = ("[END]", "[START]", "[UNK]")
+
+# A word, with what joins its parts; or a mark alone.
+WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*|[^\w\s]|_")
+
+# No space before a closing mark, nor after an opening one. RE2 reads it alike.
+CLOSING = r" ([.,!?;:%)\]}])"
+OPENING = r"([(\[{]) "
+
+
+def split_words(text):
+    """The words and marks of a text.
+
+    >>> split_words("A dog's ball, red-brown.")
+    ['A', "dog's", 'ball', ',', 'red-brown', '.']
+    """
+    return WORD.findall(text)
+
+
+def join_words(words):
+    """The text of words and marks.
+
+    >>> join_words(["A", "dog", "(", "brown", ")", "runs", "."])
+    'A dog (brown) runs.'
+    """
+    return re.sub(OPENING, r"\1", re.sub(CLOSING, r"\1", " ".join(words)))
+
+
+class SaidWords:
+    """Turns texts into the ids that a decoder learns to say, and back.
+
+    Id 0 ends a text and fills the places behind it, 1 goes before the first
+    word, 2 is a word that is not in the vocabulary, which follows in its order.
+
+    Args:
+        vocabulary: List of distinct words, as `split_words` makes them.
+        length: Integer of at least 2. The most ids of a text, its end included.
+
+    Call arguments:
+        texts: List of strings.
+
+    Returns:
+        int32 array `(B, length)`. A text that is too long is cut, and then does
+        not end.
+
+    Raises:
+        ValueError: If an argument is out of range, or a text is no string of
+            valid Unicode.
+
+    Example:
+
+    >>> words = SaidWords(["A", "dog", "."], length=5)
+    >>> words(["A dog.", "A red dog runs around."]).tolist()
+    [[3, 4, 5, 0, 0], [3, 2, 4, 2, 2]]
+    >>> words.text([3, 4, 5, 0, 0])
+    'A dog.'
+    """
+
+    def __init__(self, vocabulary, length):
+        if (
+            isinstance(length, bool)
+            or not isinstance(length, int)
+            or length < 2
+        ):
+            raise ValueError(
+                "`length` must be an integer of at least 2, a word and an end. "
+                f"Received: length={length!r}"
+            )
+        self.vocabulary = checked_texts(vocabulary)
+        self.length = length
+        for word in self.vocabulary:
+            if split_words(word) != [word]:
+                raise ValueError(
+                    "Each word of the vocabulary must be one that a text can "
+                    f"be taken apart into. Received: {word!r}"
+                )
+        self._ids = {
+            word: place for place, word in enumerate(vocabulary, len(SPECIAL))
+        }
+        if not vocabulary or len(self._ids) < len(vocabulary):
+            raise ValueError(
+                "The vocabulary must be distinct words, one at least. "
+                f"Received: {len(vocabulary)} words, {len(self._ids)} distinct"
+            )
+
+    @classmethod
+    def learn(cls, texts, vocabulary_size=10_000, length=None):
+        """Takes the vocabulary from texts: the words they use most.
+
+        Args:
+            texts: List of strings, those that a network is trained on.
+            vocabulary_size: Integer, 4 or more. How many ids there may be. Of
+                two words that are equally frequent the alphabet's first is
+                taken.
+            length: As of the class; by default that of the longest text.
+
+        Returns:
+            `SaidWords`.
+        """
+        if not isinstance(vocabulary_size, int) or vocabulary_size < 4:
+            raise ValueError(
+                "`vocabulary_size` must be an integer of at least 4: the end, "
+                "the start, the unknown and a word. "
+                f"Received: vocabulary_size={vocabulary_size!r}"
+            )
+        counts, longest = collections.Counter(), 1
+        for text in checked_texts(texts):
+            words = split_words(text)
+            counts.update(words)
+            longest = max(longest, len(words))
+        ranked = sorted(counts, key=lambda word: (-counts[word], word))
+        kept = ranked[: vocabulary_size - len(SPECIAL)]
+        return cls(kept, length or longest + 1)
+
+    @property
+    def vocabulary_size(self):
+        """How many ids there are, the special ones included."""
+        return len(SPECIAL) + len(self.vocabulary)
+
+    def __call__(self, texts):
+        ids = np.full((len(texts), self.length), END, "int32")
+        for row, text in zip(ids, checked_texts(texts)):
+            found = [self._ids.get(word, UNKNOWN) for word in split_words(text)]
+            found = found[: self.length]
+            row[: len(found)] = found
+        return ids
+
+    def words(self, ids):
+        """The words of one text's ids, up to the end.
+
+        Args:
+            ids: Integers, `(length,)`.
+
+        Returns:
+            List of strings.
+        """
+        every = (*SPECIAL, *self.vocabulary)
+        words = []
+        for place in ids:
+            if place == END:
+                break
+            words.append(every[place])
+        return words
+
+    def text(self, ids):
+        """The text of one text's ids."""
+        return join_words(self.words(ids))
+
+    def unknown(self, texts):
+        """The share of words of texts that are not in the vocabulary."""
+        found = [
+            self._ids.get(w, UNKNOWN) for t in texts for w in split_words(t)
+        ]
+        return sum(place == UNKNOWN for place in found) / max(1, len(found))
+
+    def cut(self, texts):
+        """How many of the texts are too long to be said whole."""
+        return sum(len(split_words(text)) >= self.length for text in texts)
+
+
+def joining(file):
+    """The TensorFlow twin of `SaidWords.text`.
+
+    Args:
+        file: Path of a file with the word of each id, one a line.
+
+    Returns:
+        `tf.Module`, from ids `(B, length)` to strings `(B,)`.
+    """
+    import tensorflow as tf
+
+    class Joining(tf.Module):
+        def __init__(self):
+            self.words = tf.lookup.StaticHashTable(
+                tf.lookup.TextFileInitializer(
+                    str(file),
+                    key_dtype=tf.int64,
+                    key_index=tf.lookup.TextFileIndex.LINE_NUMBER,
+                    value_dtype=tf.string,
+                    value_index=tf.lookup.TextFileIndex.WHOLE_LINE,
+                ),
+                default_value="",
+            )
+
+        def __call__(self, ids):
+            words = self.words.lookup(tf.cast(ids, tf.int64))
+            words = tf.where(tf.equal(ids, END), "", words)
+            text = tf.strings.reduce_join(words, axis=-1, separator=" ")
+            text = tf.strings.regex_replace(text, r" +$", "")
+            for rule in (CLOSING, OPENING):
+                text = tf.strings.regex_replace(text, rule, r"\1")
+            return text
+
+    return Joining()

@@ -1,0 +1,371 @@
+"""Words as the output of a task: a caption, a translation."""
+
+import warnings
+
+import keras
+import numpy as np
+from keras import ops
+
+from zoo.caption_metrics import caption_metrics
+from zoo.cards import check_strings
+from zoo.data.said_words import END, SPECIAL, START, UNKNOWN, SaidWords, joining
+from zoo.metrics import check_loss
+
+KNOWN = 0.99  # share of words by which a vocabulary is good enough to stay
+
+
+class Words:
+    """Words, said one after the other.
+
+    The network has two layers: `encoder`, from what comes in to a memory, and
+    `decoder`, which says the next word by the memory and the words before, as
+    `zoo.decoding.beam_search` takes it. It learns with the right words before
+    (teacher forcing); to answer it hears its own.
+
+    An answer is a dict: the `caption`, its `words`, and its `score`, the sum of
+    the logarithms of their probabilities, the end included, divided by the
+    length penalty; then what the input notes.
+
+    Args:
+        vocabulary: List of distinct words.
+        length: Integer of at least 2. The most words, the end included.
+        beams: Positive integer. Captions kept while searching; 1 takes the most
+            probable word each time.
+        length_penalty: Float of at least 0, as of `beam_search`.
+    """
+
+    roles = ("words",)
+    heads = ("decoder",)
+
+    def __init__(self, vocabulary, length, beams=1, length_penalty=0.0):
+        self.said = SaidWords(vocabulary, length)
+        if isinstance(beams, bool) or not isinstance(beams, int) or beams < 1:
+            raise ValueError(
+                "`beams` must be a positive integer, the captions kept while "
+                f"searching. Received: beams={beams!r}"
+            )
+        if (
+            isinstance(length_penalty, bool)
+            or not isinstance(length_penalty, (int, float))
+            or not 0 <= length_penalty < float("inf")
+        ):
+            raise ValueError(
+                "`length_penalty` must be a finite number of at least 0. "
+                f"Received: length_penalty={length_penalty!r}"
+            )
+        self.beams = beams
+        self.length_penalty = length_penalty
+
+    @classmethod
+    def learn(cls, data, recipe):
+        settings = dict(recipe.get("words", {}))
+        sizes = {
+            name: settings.pop(name)
+            for name in ("vocabulary_size", "length")
+            if name in settings
+        }
+        said = SaidWords.learn(_all(data), **sizes)
+        return cls(said.vocabulary, said.length, **settings)
+
+    @classmethod
+    def from_card(cls, settings, assets):
+        return cls(check_strings(assets["words"], "words"), **settings)
+
+    def settings(self):
+        return {
+            "length": self.said.length,
+            "beams": self.beams,
+            "length_penalty": self.length_penalty,
+        }
+
+    def assets(self):
+        return {"words": self.said.vocabulary}
+
+    def sizes(self):
+        return {
+            "target_vocabulary_size": self.said.vocabulary_size,
+            "target_length": self.said.length,
+        }
+
+    @property
+    def decoding(self):
+        """How words are searched, the arguments of `beam_search`."""
+        return {
+            "start": START,
+            "end": END,
+            "length": self.said.length,
+            "beams": self.beams,
+            "length_penalty": self.length_penalty,
+            "forbidden": (UNKNOWN,),
+        }
+
+    # Learning.
+
+    def like(self, data, num_classes=None):
+        """The words of a copy that learns from `data`, the same if they do.
+
+        Raises:
+            ValueError: If `num_classes` is given: words are no classes.
+        """
+        if num_classes is not None:
+            raise ValueError(
+                "`num_classes` is for labels; words come from the captions. "
+                f"Received: num_classes={num_classes}"
+            )
+        if self.said.unknown(_all(data)) <= 1 - KNOWN:
+            return self
+        learned = SaidWords.learn(_all(data))
+        return type(self)(
+            learned.vocabulary,
+            max(learned.length, self.said.length),
+            self.beams,
+            self.length_penalty,
+        )
+
+    def kept(self, other):
+        """Names of the heads whose weights go over to a copy for `other`."""
+        same = self.said.vocabulary == other.said.vocabulary
+        return self.heads if same else ()
+
+    def select(self, data):
+        texts = _all(data)
+        unknown, cut = self.said.unknown(texts), self.said.cut(texts)
+        if unknown > 1 - KNOWN:
+            warnings.warn(
+                f"{unknown:.1%} of the words of {data.name!r} are not in the "
+                "vocabulary of the model, which cannot say them",
+                stacklevel=3,
+            )
+        if cut:
+            warnings.warn(
+                f"{cut} of the {len(texts)} captions of {data.name!r} are "
+                f"longer than the {self.said.length - 1} words that the model "
+                "says, and are cut",
+                stacklevel=3,
+            )
+        return data
+
+    def teach(self, data, class_weight=None):
+        """The words to learn, int32 `(captions, length)`, and no weights.
+
+        Raises:
+            ValueError: If `class_weight` is given.
+        """
+        if class_weight is not None:
+            raise ValueError(
+                "`class_weight` is for labels. "
+                f"Received: class_weight={class_weight!r}"
+            )
+        return self.said(_all(data)), None
+
+    def told(self, data):
+        """What each caption to learn belongs to, and what is told with it.
+
+        Args:
+            data: What `select` gave.
+
+        Returns:
+            `(places, arrays)`: the place of each caption's image in the data,
+            and a dict of `target_ids`, int32 `(captions, length)`: the words
+            before each word.
+        """
+        counts = [len(each) for each in data.captions]
+        ids = _before(self.said(_all(data)))
+        return np.repeat(np.arange(len(counts)), counts), {"target_ids": ids}
+
+    def golden(self):
+        """Words at random, the second caption being short."""
+        generator = np.random.default_rng(0)
+        shape = 2, self.said.length
+        ids = generator.integers(
+            len(SPECIAL), self.said.vocabulary_size, shape
+        ).astype("int32")
+        ids[1, self.said.length // 2 :] = END
+        return {"target_ids": _before(ids)}
+
+    def loss(self, label_smoothing=0.0):
+        return SentenceCrossentropy(label_smoothing)
+
+    def metrics(self):
+        return [WordAccuracy()]
+
+    # Answering.
+
+    def final(self, said):
+        return said
+
+    def answers(self, tensors, raws, notes):
+        answers = []
+        scores = np.asarray(tensors["score"], "float64")
+        for ids, score, note in zip(
+            tensors["token_ids"], scores, notes, strict=True
+        ):
+            if not np.isfinite(score):
+                raise ValueError(
+                    "Scores must be finite numbers; the model's weights are "
+                    "not, or overflow on this input. "
+                    f"Received: score={score}"
+                )
+            answers.append(
+                {
+                    "caption": self.said.text(ids),
+                    "words": self.said.words(ids),
+                    "score": float(score),
+                    **note,
+                }
+            )
+        return answers
+
+    def measure(self, tensors, data):
+        """The metrics of captions, and `loss`, over selected data.
+
+        Args:
+            tensors: The final tensors, and `losses`, `(captions,)`: the
+                cross-entropy of each caption that was to be said.
+            data: What `select` gave.
+
+        Raises:
+            ValueError: If the loss is not finite.
+        """
+        loss = float(np.mean(tensors["losses"], dtype="float64"))
+        check_loss(loss)
+        captions = [self.said.text(ids) for ids in tensors["token_ids"]]
+        found = caption_metrics(captions, data.captions)
+        return {**found, "loss": loss}
+
+    def count(self, data):
+        return len(data)
+
+    # Served.
+
+    def tensorflow(self, folder, name="words"):
+        """What a SavedModel answers, a `tf.Module` of the final tensors.
+
+        Args:
+            folder: `pathlib.Path`, which must last until all is saved. A file
+                of words in it becomes the model's asset.
+            name: String. What the file is called.
+
+        Returns:
+            `tf.Module`, from a dict of final tensors to a dict of named ones.
+        """
+        import tensorflow as tf
+
+        file = folder / f"{name}.txt"
+        file.write_text(self.files()["words.txt"], "utf-8")
+
+        class Saying(tf.Module):
+            def __init__(self):
+                self.join = joining(file)
+
+            def __call__(self, tensors):
+                return {
+                    "caption": self.join(tensors["token_ids"]),
+                    "score": tensors["score"],
+                }
+
+        return Saying()
+
+    def served(self, tensors):
+        return {
+            "caption": [self.said.text(ids) for ids in tensors["token_ids"]],
+            "score": tensors["score"],
+        }
+
+    def files(self):
+        words = [*SPECIAL, *self.said.vocabulary]
+        return {"words.txt": "".join(f"{word}\n" for word in words)}
+
+    # Shown.
+
+    def tables(self, noun, shown, answers):
+        rows = [
+            (text, answer["caption"], f"{answer['score']:.2f}")
+            for text, answer in zip(shown, answers)
+        ]
+        return [(None, (noun, "caption", "score"), rows)]
+
+
+def counted(words):
+    """Which words count: those up to the first end, which counts too.
+
+    Args:
+        words: Integers `(B, T)`, as `Words.teach` gives them.
+
+    Returns:
+        Boolean `(B, T)`.
+    """
+    ended = ops.cast(ops.equal(words, END), "int32")
+    return ops.equal(ops.cumsum(ended, axis=-1) - ended, 0)
+
+
+def sentence_crossentropy(words, logits, label_smoothing=0.0):
+    """`-log p` of each text: the sum over its words, the end included.
+
+    Args:
+        words: Integers `(B, T)`.
+        logits: `(B, T, V)`.
+        label_smoothing: Float in [0, 1). Share spread over all words.
+
+    Returns:
+        Float32 `(B,)`.
+    """
+    words = ops.cast(words, "int32")
+    logs = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
+    right = ops.take_along_axis(logs, words[..., None], axis=-1)[..., 0]
+    if label_smoothing:
+        spread = ops.mean(logs, axis=-1)
+        right = (1 - label_smoothing) * right + label_smoothing * spread
+    return -ops.sum(ops.where(counted(words), right, 0.0), axis=-1)
+
+
+@keras.saving.register_keras_serializable(package="keras_attention_zoo")
+class SentenceCrossentropy(keras.losses.Loss):
+    """The mean over texts of `-log p(text)`, `sentence_crossentropy`.
+
+    Args:
+        label_smoothing: Float in [0, 1). Share spread over all words.
+        **kwargs: Keras's own.
+    """
+
+    def __init__(self, label_smoothing=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.label_smoothing = label_smoothing
+
+    def call(self, y_true, y_pred):
+        return sentence_crossentropy(y_true, y_pred, self.label_smoothing)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "label_smoothing": self.label_smoothing,
+        }
+
+
+@keras.saving.register_keras_serializable(package="keras_attention_zoo")
+class WordAccuracy(keras.metrics.Mean):
+    """The share of words told right, each after the right words before it.
+
+    Args:
+        name: String.
+        **kwargs: Keras's own.
+    """
+
+    def __init__(self, name="word_accuracy", **kwargs):
+        super().__init__(name=name, **kwargs)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        words = ops.cast(y_true, "int32")
+        right = ops.equal(ops.cast(ops.argmax(y_pred, axis=-1), "int32"), words)
+        return super().update_state(
+            ops.cast(right, "float32"), ops.cast(counted(words), "float32")
+        )
+
+
+def _all(data):
+    return [text for texts in data.captions for text in texts]
+
+
+def _before(ids):
+    """The word before each: the start, then all but the last."""
+    return np.pad(ids[:, :-1], ((0, 0), (1, 0)), constant_values=START)

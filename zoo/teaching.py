@@ -1,0 +1,50 @@
+"""What a network says when it is told the right words before each word."""
+
+import numpy as np
+from keras import ops
+
+from keras_attention.looking import attention_model
+from zoo.answering import one_or_all
+from zoo.data.examples import at
+from zoo.outputs.words import sentence_crossentropy
+
+
+def taught(task, data, batch_size=250):
+    """How well each text is told, and where it looked for each word.
+
+    Args:
+        task: A `zoo.task.Task` whose output is words.
+        data: What `select` of its output gave.
+        batch_size: Positive integer.
+
+    Returns:
+        `(losses, maps)`: float32 `(texts,)`, `-log p` of each text; and the
+        weights of the decoder, `(texts, T, ...)`, or `None` if it has none.
+    """
+    read = task.input.reader(data)
+    places, told = task.output.told(data)
+    words, _ = task.output.teach(data)
+    looks = _looks(task)
+    network = task.model
+    if looks:
+        network = attention_model(network, return_outputs=True)
+    losses, maps = [], []
+    for start in range(0, len(places), batch_size):
+        rows = np.arange(start, min(start + batch_size, len(places)))
+        inputs = {**read(places[rows], 0, 0), **at(told, rows)}
+        said = network.predict_on_batch(one_or_all(inputs))
+        if looks:
+            said, weights = said
+            maps.append(weights["decoder"])
+        losses.append(
+            ops.convert_to_numpy(sentence_crossentropy(words[rows], said))
+        )
+    return np.concatenate(losses), np.concatenate(maps) if looks else None
+
+
+def _looks(task):
+    try:
+        task.graph(attention=True)
+    except ValueError:
+        return False
+    return True

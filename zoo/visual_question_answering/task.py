@@ -1,0 +1,69 @@
+"""Visual question answering: a picture and a question in, a label out."""
+
+import numpy as np
+
+from zoo.data.questions import load_questions
+from zoo.inputs.image import Image
+from zoo.inputs.several import Several
+from zoo.inputs.text import Text
+from zoo.outputs.label import Label
+from zoo.pointing import pointing
+from zoo.task import Task
+from zoo.visual_question_answering.picture import where_it_looked
+
+
+class VisualQuestionAnswering(Task):
+    """Answers a question about a picture with a label.
+
+    `predict({"image": "cat.png", "question": "what is it?"})["label"]`. What a
+    raw input is says `zoo.inputs.several.Several`, of an `Image` and a `Text`;
+    what an answer is says `zoo.outputs.label.Label`. The vocabulary is learned
+    from the training data, and kept: a copy that is fine-tuned reads by the
+    same one. The arguments are those of `zoo.task.Task`.
+    """
+
+    name = "visual_question_answering"
+    input, output = Several.of(image=Image, question=Text), Label
+    read = staticmethod(load_questions)
+
+    def measured(self, outputs, data):
+        """As `Label.measure`, and more where the data know more.
+
+        `accuracy_` of each kind of question. Of questions about an object,
+        `pointing` is the share at which the heaviest place lies on that object,
+        at the last of several looks, and `chance` that of a place drawn at
+        random.
+        """
+        found = self.output.measure(outputs, data)
+        loss, truth = found.pop("loss"), data.truth or {}
+        right = outputs["logits"].argmax(axis=-1) == data.labels
+        kinds = np.unique(truth.get("kind", ()))
+        for kind in kinds if len(kinds) > 1 else ():
+            found[f"accuracy_{kind}"] = float(
+                right[truth["kind"] == kind].mean()
+            )
+        if "box" in truth:
+            found |= self._pointing(data)
+        return {**found, "loss": loss}
+
+    def picture(self, raws, answers):
+        return where_it_looked(raws, answers, _grid(self.model))
+
+    def _pointing(self, data):
+        """`pointing` and `chance`, where there is what they are of."""
+        data = data.take(np.flatnonzero(data.truth["box"].any(axis=1)))
+        try:
+            self.check_attention()
+        except ValueError:
+            return {}
+        if not len(data):
+            return {}
+        _, maps = self._run(self.input.reader(data), len(data), 250, True)
+        last = maps["attention"].reshape(len(data), -1, *_grid(self.model))
+        hits, chance = pointing(last[:, -1], data.truth["box"])
+        return {"pointing": float(hits.mean()), "chance": float(chance.mean())}
+
+
+def _grid(model):
+    """How many places a picture has, `(h, w)`."""
+    return model.get_layer("encoder_places").input.shape[1:3]
