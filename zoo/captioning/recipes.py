@@ -7,7 +7,7 @@ _SCENES = {
     "data": "scenes",
     "words": {"beams": 3},
     "training": {
-        "epochs": 12,
+        "epochs": 16,
         "batch_size": 64,
         "optimizer": "adamw",
         "learning_rate": 2e-3,

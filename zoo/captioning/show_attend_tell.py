@@ -52,7 +52,7 @@ PRESETS = {
     },
     "scenes": {
         "filters": [32, 48, 64],
-        "units": 128,
+        "units": 64,
         "embedding_dim": 32,
         "attention_units": 64,
     },

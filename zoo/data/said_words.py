@@ -127,7 +127,7 @@ class SaidWords:
             longest = max(longest, len(words))
         ranked = sorted(counts, key=lambda word: (-counts[word], word))
         kept = ranked[: vocabulary_size - len(SPECIAL)]
-        return cls(kept, length or longest + 1)
+        return cls(kept, longest + 1 if length is None else length)
 
     @property
     def vocabulary_size(self):
