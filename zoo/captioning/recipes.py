@@ -32,7 +32,12 @@ def _show_attend_tell(attention, **more):
 
 RECIPES = {
     "sat_soft_scenes": {**_SCENES, **_show_attend_tell("soft")},
-    "sat_hard_scenes": {**_SCENES, **_show_attend_tell("hard")},
+    # With a weight of 1 the score function drowns the words: after as many
+    # epochs 0.20 of the captions were right, not 0.8.
+    "sat_hard_scenes": {
+        **_SCENES,
+        **_show_attend_tell("hard", score_weight=0.1),
+    },
     "up_down_scenes": {
         **_SCENES,
         "builder": "up_down_captioner",

@@ -9,6 +9,7 @@ import warnings
 import numpy as np
 
 from zoo.data import examples, folders, images, labelled, scenes, sources
+from zoo.data.tokens import Tokens, checked_texts
 
 # Licence class of the data sets that presets are trained on: A open,
 # B non-commercial or research terms, C none stated.
@@ -21,6 +22,9 @@ LICENCES = {
 PUBLIC = ("coco_captions", "coco_mini", "ucm_captions")
 
 TABLE = "captions.csv"  # of a folder
+
+# It tells words apart as `zoo.caption_metrics` does, whatever it knows.
+_READER = Tokens(["a"])
 
 
 @dataclasses.dataclass
@@ -194,17 +198,23 @@ def _from_lists(pictures, captions):
     )
 
 
+def has_word(text):
+    """Whether a text has a word, by which captions are compared."""
+    return bool(_READER.words(text))
+
+
 def _checked(given, place):
     """The captions of one image, a list."""
     found = [given] if isinstance(given, str) else given
     if (
         not isinstance(found, (list, tuple))
         or not found
-        or not all(isinstance(each, str) and each.strip() for each in found)
+        or not all(isinstance(each, str) for each in found)
+        or not all(map(has_word, checked_texts(found)))
     ):
         raise ValueError(
             "The captions of an image must be a string or a list of strings, "
-            "one at least and none empty. "
+            "one at least and each with a word in it. "
             f"Received: {repr(given)[:50]} at place {place}"
         )
     return list(found)
@@ -262,7 +272,7 @@ def _from_table(path):
     root, captions, paths = path.parent.resolve(), {}, {}
     for line, (name, caption) in rows:
         where = f"in {path}, line {line}"
-        if not name.strip() or not caption.strip():
+        if not name.strip() or not has_word(caption):
             raise ValueError(
                 "Each line must name an image and say something of it. "
                 f"Received: image={name!r}, caption={caption!r} {where}"
@@ -352,9 +362,10 @@ def _read_part(builder, name, part):
     dataset = builder.as_dataset(split=part, decoders=undecoded)
     for each in dataset.as_numpy_iterator():
         said = [text.decode().strip() for text in each["captions"]["text"]]
-        if any(said):
+        said = list(filter(has_word, said))
+        if said:
             encoded.append(each["image"])
-            captions.append(list(filter(None, said)))
+            captions.append(said)
         else:
             skipped.append(f"{each['image/filename'].decode()}: no caption")
     if name == "ucm_captions":  # small, and mostly of one size

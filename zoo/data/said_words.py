@@ -7,8 +7,10 @@ TensorFlow twin is `joining`.
 
 import collections
 import re
+import unicodedata
 
 import numpy as np
+import regex
 
 from zoo.data.tokens import checked_texts
 
@@ -18,7 +20,11 @@ END, START, UNKNOWN = 0, 1, 2
 SPECIAL = ("[END]", "[START]", "[UNK]")
 
 # A word, with what joins its parts; or a mark alone.
-WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*|[^\w\s]|_")
+# A letter keeps its marks, and a number its points.
+_PART = r"[\p{L}\p{N}][\p{L}\p{N}\p{M}]*"
+WORD = regex.compile(
+    rf"\p{{N}}+(?:[.,]\p{{N}}+)+(?!\p{{L}})|{_PART}(?:['’\-]{_PART})*|\S"
+)
 
 # No space before a closing mark, nor after an opening one. RE2 reads it alike.
 CLOSING = r" ([.,!?;:%)\]}])"
@@ -30,7 +36,10 @@ def split_words(text):
 
     >>> split_words("A dog's ball, red-brown.")
     ['A', "dog's", 'ball', ',', 'red-brown', '.']
+
+    Marks are joined to letters first, where Unicode has a character for both.
     """
+    text = unicodedata.normalize("NFC", text)
     return WORD.findall(text)
 
 

@@ -128,6 +128,18 @@ class Words:
         return self.heads if same else ()
 
     def select(self, data):
+        """The data, which must have a caption for each image at least.
+
+        Raises:
+            ValueError: If they do not, or there is none.
+        """
+        counts = [len(each) for each in data.captions]
+        if not counts or not all(counts):
+            raise ValueError(
+                "There must be an image, and a caption at least of each. "
+                f"Received: {len(counts)} images in {data.name!r}"
+                + (f", none at place {counts.index(0)}" if counts else "")
+            )
         texts = _all(data)
         unknown, cut = self.said.unknown(texts), self.said.cut(texts)
         if unknown > 1 - KNOWN:

@@ -43,7 +43,7 @@ RECIPES = {
         "bottom_up_top_down_vqa",
         BOTTOM_UP_TOP_DOWN["scenes"],
         "scenes",
-        10,
+        8,
         attention=True,
     ),
     "sla_vqa_scenes": _recipe(

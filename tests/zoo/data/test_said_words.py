@@ -15,6 +15,8 @@ from zoo.data.said_words import (
 )
 
 TEXTS = [
+    "3.5 of 1,000 cost 7, no 8.",
+    "कुत्ता दौड़ता है",
     "A dog's ball, red-brown.",
     "Zwei Männer (jung) sitzen: einer schläft!",
     "a large red square",
@@ -33,6 +35,14 @@ def test_keeps_case_marks_and_what_joins_a_word():
         *("Don't", "stop", ",", "Re-Run", "it", "_", "now", "…"),
     ]
     assert split_words("  \n\t") == []
+    assert split_words("3.5, 1,000. 2.x 4") == [
+        *("3.5", ",", "1,000", ".", "2", ".", "x", "4"),
+    ]
+    # A letter and its mark, in one character or in two.
+    assert (
+        split_words("cafe\u0301") == split_words("caf\u00e9") == ["caf\u00e9"]
+    )
+    assert split_words("कुत्ता है") == ["कुत्ता", "है"]
 
 
 def test_ids_end_and_are_filled_up():

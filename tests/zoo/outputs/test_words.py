@@ -171,6 +171,15 @@ def test_says_what_cannot_be_learned(captions, message):
         words().select(data(captions, "new"))
 
 
+@pytest.mark.parametrize(
+    "captions, message",
+    [([], "Received: 0 images"), ([["a"], []], "2 images.*none at place 1")],
+)
+def test_refuses_images_without_captions(captions, message):
+    with pytest.raises(ValueError, match=message):
+        words().select(data(captions))
+
+
 def test_knows_all_of_its_own_data(recwarn):
     assert words().select(data()) is not None
     assert not recwarn.list
