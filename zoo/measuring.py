@@ -83,7 +83,7 @@ def note(task, results, test):
             "value": value,
             "seeds": [task.card["recipe"]["training"]["seed"]],
             "std": None,
-            "n": len(test) if metric == "loss" else task.output.count(test),
+            "n": task.count(metric, test),
         }
         for metric, value in results.items()
     }

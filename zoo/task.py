@@ -202,6 +202,10 @@ class Task:
         """The metrics of final tensors: those of the output."""
         return self.output.measure(outputs, data)
 
+    def count(self, metric, data):
+        """How many a metric is of: examples, or what the output counts."""
+        return len(data) if metric == "loss" else self.output.count(data)
+
     def measure(self, test):
         """Evaluates, and notes on the card what was reached on which data.
 

@@ -34,20 +34,32 @@ class Captioning(Task):
         if maps is None or data.truth is None:
             return found
         loss = found.pop("loss")
-        hits, chance = pointing(*_words_about_objects(maps, data))
+        owners = self._owners(data)
+        hits, chance = pointing(*_words_about_objects(maps, owners, data))
         found["pointing"] = float(np.mean(hits))
         found["chance"] = float(np.mean(chance))
         return {**found, "loss": loss}
 
+    def count(self, metric, data):
+        """How many captions the loss is of, words `pointing`, else images."""
+        if metric == "loss":
+            return sum(map(len, data.captions))
+        if metric in ("pointing", "chance"):
+            return int((self._owners(data) >= 0).sum())
+        return super().count(metric, data)
+
     def picture(self, raws, answers):
         return strips_of_answers(raws, answers)
 
+    def _owners(self, data):
+        """Of each word that the model can say, the object that it is about."""
+        return data.truth["owners"][:, : self.output.said.length]
 
-def _words_about_objects(maps, data):
+
+def _words_about_objects(maps, owners, data):
     """`(weights, boxes)` of each word that is about an object."""
     counts = [len(each) for each in data.captions]
     first = np.cumsum([0, *counts[:-1]])  # the reference that `owners` is of
-    owners = data.truth["owners"][:, : maps.shape[1]]
     images, words = np.nonzero(owners >= 0)
     boxes = data.truth["boxes"][images, owners[images, words]]
     return maps[first[images], words], boxes

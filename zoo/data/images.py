@@ -416,8 +416,11 @@ def check_batch(images):
     check_range(images)
 
 
-def _fitted(images, size, channels):
-    """As `prepare_images`, of arrays whose range is known to be right."""
+def _fitted(images, size, channels, places=None):
+    """As `prepare_images`, of arrays whose range is known to be right.
+
+    `places` are those that an error names, by default those in `images`.
+    """
     if isinstance(images, np.ndarray) and images.ndim == 4:
         images = images[..., :3]
         if images.shape[1:] == (*size, channels):
@@ -428,7 +431,9 @@ def _fitted(images, size, channels):
         try:
             pixels = read_image(image)
         except ValueError as error:
-            if len(images) == 1:
+            if places is not None:
+                place = places[place]
+            elif len(images) == 1:
                 raise
             raise ValueError(f"{error} at place {place}") from error
         batch.append(
@@ -477,7 +482,7 @@ class Reader:
 
     def __call__(self, indices, epoch, place):
         images = examples.at(self.images, indices)
-        images = _fitted(images, self.size, self.channels)
+        images = _fitted(images, self.size, self.channels, indices)
         return self._augmented(images, epoch, place)
 
     def _augmented(self, images, epoch, place):

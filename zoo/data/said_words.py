@@ -26,6 +26,8 @@ WORD = regex.compile(
     rf"\p{{N}}+(?:[.,]\p{{N}}+)+(?!\p{{L}})|{_PART}(?:['’\-]{_PART})*|\S"
 )
 
+LONGEST = 10_000  # ids of a text; more would fill the memory to no end
+
 # No space before a closing mark, nor after an opening one. RE2 reads it alike.
 CLOSING = r" ([.,!?;:%)\]}])"
 OPENING = r"([(\[{]) "
@@ -60,7 +62,8 @@ class SaidWords:
 
     Args:
         vocabulary: List of distinct words, as `split_words` makes them.
-        length: Integer of at least 2. The most ids of a text, its end included.
+        length: Integer from 2 to 10,000. The most ids of a text, its end
+            included.
 
     Call arguments:
         texts: List of strings.
@@ -86,11 +89,11 @@ class SaidWords:
         if (
             isinstance(length, bool)
             or not isinstance(length, int)
-            or length < 2
+            or not 2 <= length <= LONGEST
         ):
             raise ValueError(
-                "`length` must be an integer of at least 2, a word and an end. "
-                f"Received: length={length!r}"
+                "`length` must be an integer of at least 2, a word and an end, "
+                f"and of {LONGEST} at most. Received: length={length!r}"
             )
         self.vocabulary = checked_texts(vocabulary)
         self.length = length

@@ -11,6 +11,7 @@ from zoo.cards import check_strings
 from zoo.data.said_words import END, SPECIAL, START, UNKNOWN, SaidWords, joining
 from zoo.metrics import check_loss
 
+MOST_BEAMS = 1000
 KNOWN = 0.99  # share of words by which a vocabulary is good enough to stay
 
 
@@ -29,8 +30,8 @@ class Words:
     Args:
         vocabulary: List of distinct words.
         length: Integer of at least 2. The most words, the end included.
-        beams: Positive integer. Captions kept while searching; 1 takes the most
-            probable word each time.
+        beams: Integer from 1 to 1,000. Captions kept while searching; 1 takes
+            the most probable word each time.
         length_penalty: Float of at least 0, as of `beam_search`.
     """
 
@@ -39,10 +40,14 @@ class Words:
 
     def __init__(self, vocabulary, length, beams=1, length_penalty=0.0):
         self.said = SaidWords(vocabulary, length)
-        if isinstance(beams, bool) or not isinstance(beams, int) or beams < 1:
+        if (
+            isinstance(beams, bool)
+            or not isinstance(beams, int)
+            or not 1 <= beams <= MOST_BEAMS
+        ):
             raise ValueError(
                 "`beams` must be a positive integer, the captions kept while "
-                f"searching. Received: beams={beams!r}"
+                f"searching, {MOST_BEAMS} at most. Received: beams={beams!r}"
             )
         if (
             isinstance(length_penalty, bool)
@@ -64,6 +69,12 @@ class Words:
             for name in ("vocabulary_size", "length")
             if name in settings
         }
+        for name in settings:
+            if name not in ("beams", "length_penalty"):
+                raise ValueError(
+                    "`words` of a recipe must be among vocabulary_size, "
+                    f"length, beams and length_penalty. Received: {name!r}"
+                )
         said = SaidWords.learn(_all(data), **sizes)
         return cls(said.vocabulary, said.length, **settings)
 

@@ -46,6 +46,15 @@ class VisualQuestionAnswering(Task):
             found |= self._pointing(data)
         return {**found, "loss": loss}
 
+    def count(self, metric, data):
+        """How many questions a metric is of."""
+        if metric in ("pointing", "chance"):
+            return int(data.truth["box"].any(axis=1).sum())
+        if metric.startswith("accuracy_"):
+            kind = metric.removeprefix("accuracy_")
+            return int((data.truth["kind"] == kind).sum())
+        return super().count(metric, data)
+
     def picture(self, raws, answers):
         return where_it_looked(raws, answers, _grid(self.model))
 

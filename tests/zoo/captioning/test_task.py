@@ -129,6 +129,18 @@ def test_measures_where_it_looks_against_where_to(soft, monkeypatch):
     assert soft.evaluate(data)["pointing"] < 0.5
 
 
+def test_a_card_says_how_many_each_figure_is_of(soft):
+    data = tiny_data(5)
+    texts = [[*texts, "a circle"] for texts in data.captions]
+    data = CaptionData(data.images, texts, truth=data.truth)
+    data.truth["owners"][0, 3] = -1
+    soft.measure(data)
+    counts = {name: x["n"] for name, x in soft.card["metrics"].items()}
+    assert counts.pop("loss") == 10  # captions
+    assert counts.pop("pointing") == counts.pop("chance") == 14  # words
+    assert set(counts.values()) == {5}  # images
+
+
 def test_the_loss_is_of_all_references(soft):
     data = tiny_data(4)
     one = soft.evaluate(data)["loss"]

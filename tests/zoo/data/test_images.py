@@ -285,6 +285,15 @@ def test_refuses_floats_from_0_to_1_since_they_would_be_black():
     np.testing.assert_allclose(prepare_images(mixed, (4, 4), 3), mixed)
 
 
+def test_of_a_broken_image_the_place_in_the_data_is_told():
+    images = [np.full((4, 4, 3), 9.0) for _ in range(5)]
+    images[4][0, 0, 0] = np.nan
+    read = Reader(images, (4, 4), 3)
+    for indices in ([4], [0, 4], [3, 4, 1]):
+        with pytest.raises(ValueError, match="NaN.* at place 4"):
+            read(np.array(indices), 0, 1)
+
+
 def test_a_batch_may_be_transparent():
     batch = np.arange(64, dtype="uint8").reshape(1, 4, 4, 4)
     np.testing.assert_array_equal(

@@ -72,6 +72,24 @@ def test_every_network_learns(builder, baseline):
     assert task.evaluate(data)["loss"] < before
 
 
+def test_a_card_says_how_many_each_figure_is_of(trained):
+    data = tiny_questions()
+    data.truth["box"][:5] = 0
+    data.truth["kind"][:7] = "left"
+    trained.measure(data)
+    counts = {name: x["n"] for name, x in trained.card["metrics"].items()}
+    left = int((data.truth["kind"] == "left").sum())
+    assert counts == {
+        "accuracy": len(data),
+        "accuracy_left": left,
+        "accuracy_right": len(data) - left,
+        "pointing": len(data) - 5,
+        "chance": len(data) - 5,
+        "loss": len(data),
+    }
+    assert 7 < left < len(data) - 1
+
+
 def test_accuracy_is_the_share_of_right_answers_also_by_kind(trained):
     data = tiny_questions(20, seed=4)
     data.labels[:7] = (data.labels[:7] + 1) % 3  # so that some are wrong
