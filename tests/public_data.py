@@ -1,5 +1,6 @@
 """Tests of public data sets, which are skipped where those are not prepared."""
 
+import importlib.util
 import os
 import pathlib
 
@@ -21,6 +22,9 @@ def needs_public(*names):
         if name is not None
         and not any((*folder.glob(f"{name}/*"), *manual.glob(f"{name}/*")))
     ]
+    reads = any(_source(name) is not None for name in names)
+    if reads and importlib.util.find_spec("tensorflow_datasets") is None:
+        return pytest.mark.skip(reason="needs tensorflow-datasets")
     return pytest.mark.skipif(
         bool(missing),
         reason=f"needs TFDS_DATA_DIR, a folder with {', '.join(missing)}",
