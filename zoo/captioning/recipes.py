@@ -32,8 +32,8 @@ def _show_attend_tell(attention, **more):
 
 RECIPES = {
     "sat_soft_scenes": {**_SCENES, **_show_attend_tell("soft")},
-    # With a weight of 1 the score function drowns the words: after as many
-    # epochs 0.20 of the captions were right, not 0.8.
+    # With a weight of 1 (and 128 units) 0.20 of the captions were right after
+    # as many epochs, with this 0.65.
     "sat_hard_scenes": {
         **_SCENES,
         **_show_attend_tell("hard", score_weight=0.1),

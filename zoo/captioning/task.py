@@ -33,6 +33,8 @@ class Captioning(Task):
         found = self.output.measure({**outputs, "losses": losses}, data)
         if maps is None or data.truth is None:
             return found
+        if not self.count("pointing", data):  # no word is about an object
+            return found
         loss = found.pop("loss")
         owners = self._owners(data)
         hits, chance = pointing(*_words_about_objects(maps, owners, data))

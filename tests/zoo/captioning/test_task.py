@@ -141,6 +141,15 @@ def test_a_card_says_how_many_each_figure_is_of(soft):
     assert set(counts.values()) == {5}  # images
 
 
+def test_points_nowhere_where_no_word_is_about_an_object(soft):
+    data = tiny_data(4)
+    expected = soft.evaluate(data)
+    data.truth["owners"][:] = -1
+    found = soft.evaluate(data)
+    assert "pointing" in expected and "pointing" not in found
+    assert found["loss"] == expected["loss"]
+
+
 def test_the_loss_is_of_all_references(soft):
     data = tiny_data(4)
     one = soft.evaluate(data)["loss"]
