@@ -73,7 +73,9 @@ def fit(
             `None` writes nothing.
         resume: Boolean. Whether to go on from the folder's checkpoint.
         tensorboard: Boolean. Whether to write events for TensorBoard.
-        jit_compile: As in `keras.Model.compile`.
+        jit_compile: As in `keras.Model.compile`. On JAX `False` is `"auto"`:
+            there Keras would compile nothing at all, and take many times
+            as long.
         recipe: Dict, JSON values. A checkpoint goes on under the recipe that
             it began with only, to the letter.
         verbose: As in `keras.Model.fit`; `None` is a progress bar on a
@@ -103,7 +105,7 @@ def fit(
         ),
         loss=loss,
         metrics=metrics if isinstance(metrics, dict) else list(metrics),
-        jit_compile=jit_compile,
+        jit_compile=_compiled(jit_compile),
     )
     model.optimizer.build(model.trainable_variables)
 
@@ -321,6 +323,13 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
             "multipliers": self.multipliers,
             "weight_decay": self.decay,
         }
+
+
+def _compiled(jit_compile):
+    """Without XLA, JAX would run each operation by itself."""
+    if jit_compile is False and keras.backend.backend() == "jax":
+        return "auto"
+    return jit_compile
 
 
 def _optimizer(model, name, learning_rate, weight_decay, multipliers):

@@ -380,3 +380,12 @@ def test_a_file_that_no_training_wrote_stays(tmp_path, name, content, resume):
             tiny_data(), folder=tmp_path, resume=resume, verbose=0
         )
     assert file.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "jax", reason="without XLA, JAX compiles nothing"
+)
+def test_without_xla_jax_still_compiles():
+    model = small_model()
+    train(model, epochs=1, jit_compile=False)
+    assert model.jit_compile

@@ -167,7 +167,7 @@ def hard_loss(
     logits,
     log_probability,
     entropy,
-    baseline,
+    baseline=None,
     score_weight=1.0,
     entropy_weight=0.002,
 ):
@@ -182,7 +182,8 @@ def hard_loss(
         logits: `(B, T, V)`.
         log_probability: `(B, T)`, of the place drawn at each word.
         entropy: `(B, T)`, of the weights at each word.
-        baseline: `keras.Variable`, a number.
+        baseline: `keras.Variable`, a number, which moves; or `None`, to compare
+            with: `b` is zero.
         score_weight: Float.
         entropy_weight: Float.
 
@@ -193,12 +194,13 @@ def hard_loss(
     reward = ops.stop_gradient(-sentence_crossentropy(words, logits))
     total = ops.sum(counts * ops.cast(log_probability, "float32"), axis=-1)
     spread = ops.sum(counts * ops.cast(entropy, "float32"), axis=-1)
-    score = score_function_loss(
-        total, reward, ops.zeros_like(reward) + ops.convert_to_tensor(baseline)
-    )
+    expected = ops.zeros_like(reward)
+    if baseline is not None:
+        expected = expected + ops.convert_to_tensor(baseline)
+    score = score_function_loss(total, reward, expected)
     loss = score_weight * score - entropy_weight * spread
-    # Last, or the loss would be told the next one.
-    baseline.assign(0.9 * baseline + 0.1 * ops.mean(reward))
+    if baseline is not None:  # last, or the loss would be told the next one
+        baseline.assign(0.9 * baseline + 0.1 * ops.mean(reward))
     return loss
 
 
