@@ -6,7 +6,9 @@ matplotlib goes through `write`, and `unshown` tells what no font can draw.
 
 import functools
 import re
+import textwrap
 import unicodedata
+import warnings
 
 INK = "#333333"
 NAMED = 5  # signs that a note names
@@ -101,6 +103,65 @@ def shortened(text, length):
     return f"{kept}…"
 
 
+def drawn_width(text, **style):
+    """How many inches wide a text is drawn, on screen's resolution.
+
+    Args:
+        text: String, of one line.
+        **style: As in `write`.
+
+    Returns:
+        Float.
+
+    Example:
+
+    >>> drawn_width("WWW", fontsize=11) > drawn_width("iii", fontsize=11)
+    True
+    """
+    figure, renderer = _scratch()
+    line = write(functools.partial(figure.text, 0, 0), text, **style)
+    with warnings.catch_warnings():
+        # A sign that its font lacks is a box, which the picture says.
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        wide = float(line.get_window_extent(renderer).width) / figure.dpi
+    line.remove()
+    return wide
+
+
+def wrapped(text, inches, letter, lines, **style):
+    """A text in lines that are drawn no wider than so many inches.
+
+    Args:
+        text: String. It may have several lines.
+        inches: Positive float.
+        letter: Positive float. How many inches most letters take at most; of
+            wider ones fewer go in a line.
+        lines: Positive integer. The most lines; what does not fit is cut, and
+            ends in an ellipsis.
+        **style: As in `write`.
+
+    Returns:
+        List of strings.
+    """
+    # An ideograph takes the room of two letters.
+    letters = inches / letter * len(text) / max(1, width(text))
+    while True:
+        found = [
+            part
+            for line in text.splitlines()
+            for part in textwrap.wrap(
+                printable(line),
+                max(1, int(letters)),
+                max_lines=lines,
+                placeholder="…",
+            )
+        ][:lines]
+        widest = max((drawn_width(x, **style) for x in found), default=0)
+        if widest <= inches or letters < 2:
+            return found
+        letters = min(letters - 1, letters * inches / widest)
+
+
 def unshown(text, family=None):
     """What of a text the pictures of this machine cannot show rightly.
 
@@ -152,6 +213,16 @@ def _fonts(text, family):
             if not missing:
                 break
     return families, sorted(missing)
+
+
+@functools.lru_cache
+def _scratch():
+    """A figure that is never shown, and what would draw it."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(dpi=110)
+    return figure, FigureCanvasAgg(figure).get_renderer()
 
 
 @functools.lru_cache

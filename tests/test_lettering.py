@@ -128,3 +128,32 @@ def test_ideographs_are_as_wide_as_two_letters():
     assert lettering.width("电影ab") == 6
     assert lettering.shortened("电影电影", 6) == "电影…"
     assert lettering.shortened("电影电影", 8) == "电影电影"
+
+
+@pytest.mark.parametrize("word", ["W" * 30, "i" * 30, "a", "", "W W"])
+@pytest.mark.parametrize("inches", [0.3, 3.0])
+def test_wrapped_lines_are_no_wider_than_told(word, inches):
+    text = f"{word} " * 5
+    lines = lettering.wrapped(text, inches, 0.1, 4, fontsize=11)
+    widths = [lettering.drawn_width(line, fontsize=11) for line in lines]
+    assert max(widths, default=0) <= inches and len(lines) <= 4
+    said = "".join(lines).replace(" ", "")
+    assert text.replace(" ", "").startswith(said.rstrip("…"))
+    assert said.endswith("…") == (said != text.replace(" ", ""))
+
+
+def test_a_width_is_that_of_the_text_as_it_is_drawn():
+    figure = matplotlib.figure.Figure((8, 1), dpi=110)
+    line = lettering.write(
+        lambda *args, **style: figure.text(0, 0, *args, **style),
+        "$A wide$ title",
+        fontsize=14,
+        fontweight="bold",
+    )
+    figure.draw_without_rendering()
+    found = lettering.drawn_width(
+        "$A wide$ title", fontsize=14, fontweight="bold"
+    )
+    assert found == pytest.approx(line.get_window_extent().width / 110)
+    # Signs that no font has are boxes, which warn when they are drawn only.
+    assert lettering.drawn_width("\U000e0041\u0378") > 0

@@ -13,6 +13,10 @@ TASKS = {
             "mwan": "zoo.sentence_matching.mwan:mwan",
         },
         "recipes": "zoo.sentence_matching.recipes:ANSWER_SELECTION",
+        "data": (
+            "who_did_what, made here; wikiqa; or a CSV file with the columns "
+            "question, candidate and label."
+        ),
         "options": {
             "question": "What candidates are to answer.",
             "candidates": "A file with a candidate on each line; - is stdin.",
@@ -29,6 +33,10 @@ TASKS = {
             ),
         },
         "recipes": "zoo.captioning.recipes:RECIPES",
+        "data": (
+            "scenes, made here; ucm_captions, coco_mini, coco_captions; or a "
+            "CSV file with the columns image and caption."
+        ),
     },
     "image_classification": {
         "class": "zoo.image_classification.task:ImageClassification",
@@ -51,6 +59,11 @@ TASKS = {
             ),
         },
         "recipes": "zoo.image_classification.recipes:RECIPES",
+        "data": (
+            "digits, glyphs, made here, or digits or mnist distorted, such as "
+            "mnist_rotated; a set of tensorflow-datasets, such as cifar10; or "
+            "a folder with a folder of images for each class."
+        ),
     },
     "multi_task": {
         "class": "zoo.multi_task.task:MultiTask",
@@ -59,6 +72,10 @@ TASKS = {
             "shared_bottom": "zoo.multi_task.shared_bottom:shared_bottom",
         },
         "recipes": "zoo.multi_task.recipes:RECIPES",
+        "data": (
+            "correlated_tasks, made here; adult, census_income_kdd; or a CSV "
+            "file that names its columns."
+        ),
     },
     "sentence_matching": {
         "class": "zoo.sentence_matching.task:SentenceMatching",
@@ -67,6 +84,11 @@ TASKS = {
             "mwan": "zoo.sentence_matching.mwan:mwan",
         },
         "recipes": "zoo.sentence_matching.recipes:SENTENCE_MATCHING",
+        "data": (
+            "scene_claims, who_did_what, made here; msrp, sick, wikiqa; "
+            "glue/mrpc, glue/qqp or snli of tensorflow-datasets; or a CSV file "
+            "with the columns left, right and label."
+        ),
     },
     "text_classification": {
         "class": "zoo.text_classification.task:TextClassification",
@@ -85,6 +107,11 @@ TASKS = {
             ),
         },
         "recipes": "zoo.text_classification.recipes:RECIPES",
+        "data": (
+            "key_sentences, made here; a set of tensorflow-datasets, such as "
+            "imdb_reviews; a folder with a folder of texts for each class; or "
+            "a CSV file with the columns text and label."
+        ),
     },
     "visual_question_answering": {
         "class": "zoo.visual_question_answering.task:VisualQuestionAnswering",
@@ -99,6 +126,10 @@ TASKS = {
             ),
         },
         "recipes": "zoo.visual_question_answering.recipes:RECIPES",
+        "data": (
+            "scenes, scenes_two_hop, made here; easy_vqa, nlvr; or a CSV file "
+            "with the columns image, question and answer."
+        ),
         "options": {"question": "What is asked: of images, or of candidates."},
     },
 }
@@ -152,6 +183,16 @@ def options():
         name: text
         for entry in TASKS.values()
         for name, text in entry.get("options", {}).items()
+    }
+
+
+def data():
+    """What data each task takes, a dict from the task to a text for the help.
+
+    A task takes what its `read` takes; this says what has a name in a shell.
+    """
+    return {
+        task: entry["data"] for task, entry in TASKS.items() if "data" in entry
     }
 
 

@@ -69,20 +69,7 @@ Inputs = Annotated[
     ),
 ]
 Data = Annotated[
-    str,
-    typer.Option(
-        help=(
-            "For images digits, glyphs, or digits or mnist distorted, such as "
-            "mnist_rotated; for texts key_sentences, for pairs scene_claims, "
-            "for questions who_did_what, for tables correlated_tasks; a set of "
-            "tensorflow-datasets, such as cifar10 or imdb_reviews, or wikiqa, "
-            "sick, msrp, adult or census_income_kdd; or a folder with a folder "
-            "of files for each class. Texts may be a CSV file, with the "
-            "columns text and label; left, right and label; or "
-            "question, candidate and label. A table is a CSV file that names "
-            "its columns."
-        )
-    ),
+    str, typer.Option(help="The name or the place of data; see below.")
 ]
 Resume = Annotated[
     bool, typer.Option(help="Continue from the checkpoint, if there is one.")
@@ -147,11 +134,16 @@ def start(
     settings["debug"] = debug
 
 
-def command(name=None):
-    """Makes a function a command, whose errors are shown as one message."""
+def command(name=None, below=None):
+    """Makes a function a command, whose errors are shown as one message.
+
+    Args:
+        name: String, the command's; `None` takes the function's.
+        below: String or `None`. Paragraphs below its help.
+    """
 
     def decorate(function):
-        @app.command(name)
+        @app.command(name, epilog=below)
         @functools.wraps(function)
         def run(*args, **kwargs):
             try:
@@ -191,6 +183,12 @@ def asked_by_name(function):
     function.__signature__ = signature.replace(parameters=[*own, *more])
     function.__annotations__ |= {each.name: each.annotation for each in more}
     return function
+
+
+def data_by_task():
+    """What `--data` may be, a paragraph for each task."""
+    texts = [f"{task}: {text}" for task, text in catalogue.data().items()]
+    return "\n\n".join(["Data, by the model's task:", *texts])
 
 
 @command()
@@ -301,7 +299,7 @@ def predict(
     ] = False,
     **options,
 ):
-    """Label images, texts or rows of a table, or rank candidate answers."""
+    """Caption images, answer questions, label anything, rank candidates."""
     task = _load(name)
     raws = _raws(task, inputs, options)
     answers = task.predict(raws)
@@ -361,7 +359,7 @@ def look(
     console.print(f"picture: {out}", soft_wrap=True)
 
 
-@command()
+@command(below=data_by_task())
 def train(
     name: Annotated[str, typer.Argument(help="The name of a recipe.")],
     folder: Annotated[
@@ -379,7 +377,7 @@ def train(
     dtype: Dtype = None,
     data: Annotated[
         str | None,
-        typer.Option(help="As in `finetune`, in place of the recipe's."),
+        typer.Option(help="In place of the recipe's; see below."),
     ] = None,
     targets: Annotated[
         str | None,
@@ -423,12 +421,12 @@ def train(
     console.print(f"model: {folder / name}", soft_wrap=True)
 
 
-@command()
+@command(below=data_by_task())
 def evaluate(
     name: Name,
     data: Annotated[
         str | None,
-        typer.Option(help="As in `finetune`; by default the card's own."),
+        typer.Option(help="In place of the card's; see below."),
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1)] = 250,
 ):
@@ -478,7 +476,7 @@ def evaluate(
         raise typer.Exit(1)
 
 
-@command()
+@command(below=data_by_task())
 def finetune(
     name: Name,
     data: Data,

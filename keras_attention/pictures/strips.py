@@ -9,10 +9,12 @@ import numpy as np
 
 from keras_attention.lettering import (
     INK,
+    drawn_width,
     printable,
     shortened,
     unshown,
     width,
+    wrapped,
     write,
 )
 from keras_attention.pictures.drawing import (
@@ -259,7 +261,13 @@ class Strips:
             beside = min(rows, math.ceil(LEGEND_HEIGHT / (WORD + panel[1])))
             across += sum(BAR)
             down = max(down, 2 * MARGIN + WORD + LEGEND_HEIGHT)
-        lines = _lines(title, across)
+        lines = wrapped(
+            title or "",
+            across - 2 * MARGIN,
+            TITLE_LETTER,
+            LINES,
+            fontsize=TITLE_SIZE,
+        )
         words = [_fitted(word, panel[0]) for word in self.words]
         down += LINE * len(lines)
         return Layout(rows, columns, panel, beside, across, down, lines, words)
@@ -416,21 +424,12 @@ def _fitted(word, inches):
     size, least = SIZES
     room = size * inches / LETTER  # of letters, times their size
     word = shortened(printable(word), int(room / least))
-    return word, max(least, min(size, room / max(1, width(word))))
-
-
-def _lines(title, inches):
-    """The title in lines of a width."""
-    if title is None:
-        return []
-    # An ideograph takes the room of two letters.
-    wide = width(title) / max(1, len(title))
-    letters = max(8, int(inches / TITLE_LETTER / wide)) if title else 8
-    lines = [
-        part
-        for line in title.splitlines()
-        for part in textwrap.wrap(
-            printable(line), letters, max_lines=LINES, placeholder="…"
-        )
-    ]
-    return lines[:LINES]
+    size = max(least, min(size, room / max(1, width(word))))
+    # Some letters are wider than most; and words must not touch.
+    inches -= SPACE
+    wide = drawn_width(word, fontsize=size)
+    if wide > inches:
+        size = max(least, size * inches / wide)
+    while drawn_width(word, fontsize=size) > inches and width(word) > 1:
+        word = shortened(word, width(word) - 1)
+    return word, size

@@ -167,13 +167,23 @@ def test_words_are_wrapped_in_even_rows_in_their_order(
 
 @pytest.mark.parametrize("size", [(10, 300), (300, 10), (30, 40), (64, 64)])
 @pytest.mark.parametrize("count", [1, 8])
-def test_nothing_meets_or_leaves_the_figure(size, count):
+@pytest.mark.parametrize(
+    ("words", "title"),
+    [
+        (
+            ["a large", "residential", "electrification" * 9, "x"],
+            "A caption. " * 99,
+        ),
+        # The widest letters, in words that fit on no line and above no panel.
+        (["MMMMMMMMMMMMM", "W" * 99, "%" * 15, "Ж" * 30], "W" * 999),
+    ],
+)
+def test_nothing_meets_or_leaves_the_figure(size, count, words, title):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    words = ["a large", "residential", "electrification" * 9, "x"] * 2
     weights = maps((2, 3), *[(1, 2)] * count)
     figure = pictures.draw_strips(
-        np.zeros(size), words[:count], weights, title="A caption. " * 99
+        np.zeros(size), (2 * words)[:count], weights, title=title
     )
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
@@ -244,7 +254,7 @@ def test_a_title_takes_four_lines_at_most_and_no_room_of_the_panels():
     assert len(long.texts) == 4 and long.texts[-1].get_text().endswith("…")
     wide = draw(["a"], np.ones((1, 2, 2)), title="电影" * 20)
     lines = [t for t in wide.texts if t.get_fontsize() == 11]
-    assert [len(line.get_text()) for line in lines] == [21, 19]
+    assert [len(line.get_text()) for line in lines] == [20, 20]
     for figure in (one, long):
         box = figure.axes[0].get_window_extent()
         assert box.width / figure.dpi == pytest.approx(1.5)

@@ -1,6 +1,8 @@
 """The command `zoo`, on tiny models."""
 
+import inspect
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,9 +14,9 @@ from typer.testing import CliRunner
 
 import zoo
 from tests.zoo.tiny import LABELS, tiny_task
-from zoo import recipes
+from zoo import catalogue, recipes
 from zoo.cli import app
-from zoo.data.images import load_images
+from zoo.data.images import DISTORTED, load_images
 from zoo.image_classification.attention_resnet import PRESETS
 from zoo.image_classification.task import ImageClassification
 from zoo.task import Task
@@ -111,6 +113,23 @@ def test_help_names_every_command():
         "demo list show predict look train evaluate finetune export"
     ).split():
         assert f"\n│ {name} " in text
+
+
+@pytest.mark.parametrize("name", ["finetune", "train", "evaluate"])
+def test_help_says_what_data_each_task_takes(name):
+    text = " ".join(run(name, "--help").split())
+    assert len(catalogue.TASKS) == len(catalogue.data())
+    for task, data in catalogue.data().items():
+        assert f"{task}: {data}" in text
+
+
+@pytest.mark.parametrize("task", catalogue.TASKS)
+def test_the_data_that_help_names_are_those_that_are_read(task):
+    read, text = catalogue.task_class(task).read, catalogue.data()[task]
+    own = inspect.signature(read).parameters["source"].default
+    assert own in text.split(";")[0]
+    for name in re.findall(r"\w+_\w+", text):
+        assert f'"{name}"' in inspect.getdoc(read) or name in DISTORTED
 
 
 def test_version_is_the_package_s_own():

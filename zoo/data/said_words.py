@@ -19,30 +19,79 @@ from zoo.data.tokens import checked_texts
 END, START, UNKNOWN = 0, 1, 2
 SPECIAL = ("[END]", "[START]", "[UNK]")
 
-# A word, with what joins its parts; or a mark alone.
-# A letter keeps its marks, and a number its points.
-_PART = r"[\p{L}\p{N}][\p{L}\p{N}\p{M}]*"
+# A word, with what joins its parts (don't, red-brown, 3.5, 10:30, U.S.) and the
+# sign that it begins or ends with (-5, pre-, w/); or a mark alone. A letter
+# keeps its marks.
+_LETTER = r"[\p{L}\p{N}\p{M}]"
+_PART = rf"[\p{{L}}\p{{N}}]{_LETTER}*"
 WORD = regex.compile(
-    rf"\p{{N}}+(?:[.,]\p{{N}}+)+(?!\p{{L}})|{_PART}(?:['’\-]{_PART})*|\S"
+    rf"(?<!{_LETTER})(?:\p{{L}}\.){{2,}}(?!{_LETTER})"
+    rf"|(?:(?<![\p{{L}}\p{{N}}\p{{M}}\-/’])[\-/’])?{_PART}"
+    rf"(?:['’\-]{_PART}|(?<=\p{{N}})[.,:/]\p{{N}}{_LETTER}*)*"
+    r"(?:[\-/](?![\p{L}\p{N}\-/]))?"
+    r"|\S"
 )
 
 LONGEST = 10_000  # ids of a text; more would fill the memory to no end
 
-# No space before a closing mark, nor after an opening one. RE2 reads it alike.
-CLOSING = r" ([.,!?;:%)\]}])"
-OPENING = r"([(\[{]) "
+# No space after an opening mark, nor before a closing one, nor around a slash,
+# nor between a currency and its number. RE2 reads all of them alike.
+OPENING = r"[(\[{“‘/]"
+CLOSING = r"[.,!?;:%)\]}”’…/]"
+CURRENCY = r"[$£€¥#]"
+NUMBER = r"[0-9].*"
+QUOTES = ('"', "'")  # which open and close in turn
 
 
 def split_words(text):
-    """The words and marks of a text.
+    r"""The words and marks of a text.
 
     >>> split_words("A dog's ball, red-brown.")
     ['A', "dog's", 'ball', ',', 'red-brown', '.']
 
+    Quotes are marks of their own where they come in pairs. One without a
+    partner belongs to the word that it touches: an apostrophe, or inches.
+
+    >>> split_words("The dogs' sign, 6\" wide, says 'no'.")[1:5]
+    ["dogs'", 'sign', ',', '6"']
+
     Marks are joined to letters first, where Unicode has a character for both.
     """
     text = unicodedata.normalize("NFC", text)
-    return WORD.findall(text)
+    found = list(WORD.finditer(text))
+    words = [match.group() for match in found]
+
+    def side(place):
+        """1 and -1 for a quote that touches only a word after, or before it."""
+        start, end = found[place].span()
+        before = bool(
+            regex.search(rf"{_LETTER}$", text[max(0, start - 1) : start])
+        )
+        return bool(regex.match(_LETTER, text[end : end + 1])) - before
+
+    goes_on = set()  # places of what belongs to the word before it
+    waiting = {}  # the place of each kind's opening quote
+    for place, word in enumerate(words):
+        if word not in QUOTES:
+            continue
+        if word not in waiting:
+            if side(place) == -1:
+                goes_on.add(place)
+            else:
+                waiting[word] = place
+        elif side(place) == 1 and side(waiting[word]) == 1:
+            goes_on.add(waiting[word] + 1)
+            waiting[word] = place
+        else:
+            del waiting[word]
+    goes_on.update(place + 1 for place in waiting.values() if side(place) == 1)
+    joined = []
+    for place, word in enumerate(words):
+        if place in goes_on:
+            joined[-1] += word
+        else:
+            joined.append(word)
+    return joined
 
 
 def join_words(words):
@@ -50,8 +99,25 @@ def join_words(words):
 
     >>> join_words(["A", "dog", "(", "brown", ")", "runs", "."])
     'A dog (brown) runs.'
+
+    Quotes open and close in turn; the last of an odd number has a space on
+    either side. What only the text's spaces told is not known any more: "50 %"
+    becomes "50%", "black / white" becomes "black/white", "R&B" becomes "R & B".
     """
-    return re.sub(OPENING, r"\1", re.sub(CLOSING, r"\1", " ".join(words)))
+    left = collections.Counter(words)
+    seen = collections.Counter()
+    text, tight = "", True
+    for word, following in zip(words, [*words[1:], ""]):
+        opens, closes = re.fullmatch(OPENING, word), re.fullmatch(CLOSING, word)
+        if word in QUOTES:
+            seen[word] += 1
+            closes = seen[word] % 2 == 0
+            opens = not closes and seen[word] < left[word]
+        text += word if tight or closes else f" {word}"
+        tight = opens or (
+            re.fullmatch(CURRENCY, word) and re.fullmatch(NUMBER, following)
+        )
+    return text
 
 
 class SaidWords:
@@ -212,12 +278,31 @@ def joining(file):
             )
 
         def __call__(self, ids):
+            is_end = tf.cast(tf.equal(ids, END), tf.int32)
             words = self.words.lookup(tf.cast(ids, tf.int64))
-            words = tf.where(tf.equal(ids, END), "", words)
-            text = tf.strings.reduce_join(words, axis=-1, separator=" ")
-            text = tf.strings.regex_replace(text, r" +$", "")
-            for rule in (CLOSING, OPENING):
-                text = tf.strings.regex_replace(text, rule, r"\1")
-            return text
+            words = tf.where(tf.cumsum(is_end, axis=-1) > 0, "", words)
+            following = tf.pad(
+                words[:, 1:], ((0, 0), (0, 1)), constant_values=""
+            )
+
+            def matches(rule, words):
+                return tf.strings.regex_full_match(words, rule)
+
+            opens = matches(OPENING, words) | (
+                matches(CURRENCY, words) & matches(NUMBER, following)
+            )
+            closes = matches(CLOSING, words)
+            for quote in QUOTES:
+                here = tf.equal(words, quote)
+                seen = tf.cumsum(tf.cast(here, tf.int32), axis=-1)
+                even = tf.equal(seen % 2, 0)
+                opens |= here & ~even & (seen < seen[:, -1:])
+                closes |= here & even
+            tight = opens[:, :-1] | closes[:, 1:] | tf.equal(words[:, 1:], "")
+            spaces = tf.where(tight, "", " ")
+            spaces = tf.pad(spaces, ((0, 0), (0, 1)), constant_values="")
+            return tf.strings.reduce_join(
+                tf.strings.join([words, spaces]), axis=-1
+            )
 
     return Joining()

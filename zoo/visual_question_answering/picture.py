@@ -5,11 +5,10 @@ over the picture in grey; and the most probable answers.
 """
 
 import functools
-import textwrap
 
 import numpy as np
 
-from keras_attention.lettering import shortened, write
+from keras_attention.lettering import shortened, wrapped, write
 from keras_attention.pictures import BAR, COLORMAP, noted
 from keras_attention.pictures.drawing import color_bar, color_scale
 from keras_attention.pictures.images import as_image, draw_image
@@ -19,7 +18,8 @@ PANEL = 2.4  # inches, how wide a picture is drawn
 LOWEST, HIGHEST = 0.3, 1.5  # of its height over its width
 SCALE, BARS = 0.09, 1.4  # inches of the bar of colours, and of the answers
 TITLE = 0.95  # inches of the lines above and below a row
-WIDEST = 60  # letters of a line of the question
+MARGIN = 0.2  # inches beside the question
+WIDEST, LINES = 60, 2  # letters of a line of the question, and lines
 ANSWERS = 4  # bars
 LETTERS = 14  # of an answer beside its bar
 ALPHA = 0.62  # how much of the heat covers the picture
@@ -67,13 +67,10 @@ def where_it_looked(raws, answers, grid):
     for row, raw, answer, picture, weights in zip(
         rows[:, 0], raws, answers, pixels, looks
     ):
-        title = textwrap.wrap(shortened(raw["question"], 2 * WIDEST), WIDEST)
-        write(
-            row.suptitle,
-            "\n".join(title) or "(nothing)",
-            fontsize=12,
-            fontweight="bold",
-        )
+        style = {"fontsize": 12, "fontweight": "bold"}
+        wide = figure.get_figwidth() - 2 * MARGIN
+        title = wrapped(raw["question"], wide, wide / WIDEST, LINES, **style)
+        write(row.suptitle, "\n".join(title) or "(nothing)", **style)
         widths = [PANEL] * (1 + most) + [SCALE, BARS]
         first, *panels, scale, last = row.subplots(
             1, len(widths), width_ratios=widths

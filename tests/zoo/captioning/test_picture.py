@@ -124,6 +124,22 @@ def test_a_caption_without_words_is_an_image_alone():
     assert [text.get_text() for text in figure.texts] == ["(no words)"]
 
 
+@pytest.mark.parametrize("word", ["WWWWWWWW", "Ж" * 40, "mmmmm"])
+def test_a_wide_caption_stays_on_the_page(word):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    narrow = answer(["a"], {"x": np.ones((1, 2, 2))}, caption=f"{word} " * 9)
+    figure = strips_of_answers([image(8, 8, 90)], [narrow])
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    assert 1 < len(figure.texts) <= 4
+    for line in figure.texts:
+        box = line.get_window_extent(canvas.get_renderer())
+        assert 0 < box.x0 and box.x1 < figure.bbox.width
+    said = "".join(line.get_text() for line in figure.texts).replace(" ", "")
+    assert (word * 9).startswith(said.rstrip("…"))
+
+
 def test_words_of_strangers_are_shown_as_they_are(tmp_path):
     words = ["$\\frac{1}{0}$", "a\x00b", "\u202e", "w" * 3000]
     figure = strips_of_answers(

@@ -20,14 +20,46 @@ TEXTS = [
     "A dog's ball, red-brown.",
     "Zwei Männer (jung) sitzen: einer schläft!",
     "a large red square",
-    "Well? [Yes]; 50 % {of} it.",
+    "Well? [Yes]; 50% {of} it.",
     "x",
+    'a sign that says "stop"',
+    '"Go," he said, "now." ("Why?")',
+    "The dogs' ball and the cats' 'no' sign",
+    "'Tis a 'T-shirt' of the '90s: rock 'n' roll!",
+    '\'"Yes" she said\', "the dogs\' day"',
+    "“Stop” said the dogs’ ‘owner’, ’tis all…",
+    'a 6" pipe, 6\'2" tall, by a "pipe" sign',
+    "$5, £3.99, #1, 3.5cm, 10:30 a.m., 1/2, the U.S. and/or w/ it",
+    "pre- and post-war, -5 degrees, a - b",
+    'a sign that says "stop',
+    '""',
 ]
 
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_takes_apart_and_puts_together_again(text):
-    assert join_words(split_words(text)) == text.replace("50 %", "50%")
+    words = split_words(text)
+    assert join_words(words) == text
+    assert [split_words(word) for word in words] == [[word] for word in words]
+
+
+def test_quotes_are_marks_where_they_come_in_pairs():
+    assert split_words('says "stop"') == ["says", '"', "stop", '"']
+    assert split_words("the dogs' 'no'") == ["the", "dogs'", "'", "no", "'"]
+    assert split_words('6" "a" \'tis') == ['6"', '"', "a", '"', "'tis"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("50 % , a / b", "50%, a/b"),
+        ("R&B at 5 $ and $ 5", "R & B at 5 $ and $5"),
+        ('a " b " or a"b" or "', 'a "b" or a "b" or "'),
+        ("it_now d.e", "it _ now d. e"),
+    ],
+)
+def test_only_spaces_are_lost(text, said):
+    assert join_words(split_words(text)) == said
 
 
 def test_keeps_case_marks_and_what_joins_a_word():
@@ -115,15 +147,19 @@ def test_a_vocabulary_has_room_for_a_word():
     keras.backend.backend() != "tensorflow", reason="TensorFlow's twin"
 )
 def test_the_twin_puts_the_same_texts_together(tmp_path):
-    words = SaidWords.learn(TEXTS)
+    marks = """" ' ( ) [ ] { } “ ” ‘ ’ … . , ; : % / - & $ £ # 5 3.5""".split()
+    texts = [*TEXTS, " ".join(marks)]
+    words = SaidWords.learn(texts, length=12)
     file = tmp_path / "words.txt"
     every = ["[END]", "[START]", "[UNK]", *words.vocabulary]
     file.write_text("".join(f"{word}\n" for word in every), "utf-8")
     generator = np.random.default_rng(0)
-    ids = generator.integers(3, words.vocabulary_size, (200, words.length))
-    for row, length in zip(ids, generator.integers(0, words.length, 200)):
-        row[length:] = END
-    ids = np.concatenate([words(TEXTS), ids.astype("int32")])
+    # Half of them only marks; some end, and say more behind it.
+    ids = generator.integers(0, words.vocabulary_size, (600, words.length))
+    quotes = words(["".join(marks[:2])])[0, :2]
+    only_marks = np.concatenate([words(marks)[:, 0], quotes.repeat(5)])
+    ids[::2] = generator.choice(only_marks, ids[::2].shape)
+    ids = np.concatenate([words(texts), ids.astype("int32")])
     found = [text.decode() for text in joining(file)(ids).numpy().tolist()]
     assert found == [words.text(row) for row in ids]
-    assert len(set(found)) > 150
+    assert len(set(found)) > 500

@@ -124,6 +124,17 @@ def test_a_question_with_fewer_looks_leaves_panels_empty():
     assert len(second[2].images) == 2
 
 
+@pytest.mark.parametrize("question", ["W" * 999, "WWWWWWW " * 99])
+def test_a_wide_question_stays_on_the_page(question):
+    figure = where_it_looked([asked(question)], [answered(one_hot(0))], GRID)
+    figure.draw_without_rendering()
+    (text,) = [x for x in figure.findobj(_is_text) if "W" in x.get_text()]
+    box = text.get_window_extent()
+    assert 0 < box.x0 and box.x1 < figure.bbox.width
+    lines = text.get_text().split("\n")
+    assert len(lines) == 2 and lines[1].endswith("…")
+
+
 def test_the_question_and_the_answers_are_told():
     question = "what is it, and is it where it was before, or is it elsewhere?"
     figure = where_it_looked([asked(question)], [answered(one_hot(0))], GRID)
