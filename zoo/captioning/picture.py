@@ -75,8 +75,7 @@ def region_strips_of_answers(raws, answers, columns=COLUMNS):
     strips = []
     for raw, answer in zip(raws, answers):
         words, boxes = answer["words"], checked_boxes(raw["boxes"])
-        weights = np.array(answer["boxes"].get("weights", []))
-        weights = weights.reshape(len(weights), -1)[: len(words)]
+        weights = np.array(answer["boxes"].get("weights", []))[: len(words)]
         if not words:
             weights = np.zeros((0, len(boxes)))
         if weights.shape != (len(words), len(boxes)):
