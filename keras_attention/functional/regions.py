@@ -58,18 +58,18 @@ def _axis_weights(first, last, length):
     # What follows divides by the extent, which rounding may have taken away.
     half = ops.maximum((last - first) / 2, THINNEST / 2)
     first, last = middle - half, middle + half
-    places = np.arange(length, dtype="float32")
+    places = np.arange(length)
     # One pixel's share fades on either side, but not towards the outside.
-    rises = np.where(places > 0, 1, 0).astype("float32")
-    falls = np.where(places < length - 1, 1, 0).astype("float32")
-    lowest, highest = (
-        np.where(fades, 1, 2 * length).astype("float32")
-        for fades in (rises, falls)
+    rises, falls = places > 0, places < length - 1
+    lowest, highest = (np.where(x, 1, 2 * length) for x in (rises, falls))
+    places, rises, falls, lowest, highest = (
+        ops.convert_to_tensor(x.astype("float32"))
+        for x in (places, rises, falls, -lowest, highest)
     )
 
     def integral(place):
         """Of a pixel's share, up to a place; smooth at the pixels too."""
-        away = ops.minimum(ops.maximum(place - places, -lowest), highest)
+        away = ops.minimum(ops.maximum(place - places, lowest), highest)
         faded = falls * ops.relu(away) ** 2 - rises * ops.relu(-away) ** 2
         return away - faded / 2
 

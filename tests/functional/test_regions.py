@@ -96,7 +96,8 @@ def test_the_box_learns_where_to_lie():
     image = np.random.default_rng(0).normal(size=12).astype("float32")
 
     def mean(boxes):
-        return ops.sum(box_weights(boxes, (3, 4)) * image * 3)
+        values = ops.convert_to_tensor(3 * image)
+        return ops.sum(box_weights(boxes, (3, 4)) * values)
 
     (found,) = gradients(mean, boxes)
     for place in np.ndindex(*boxes.shape):
