@@ -29,7 +29,7 @@ def random_boxes(count, seed=0):
     return np.sort(ends, axis=1).reshape(count, 4).astype("float32")
 
 
-@pytest.mark.parametrize("size", [(4, 4), (3, 7), (1, 5), (6, 1)])
+@pytest.mark.parametrize("size", [(3, 7), (5, 1)])
 def test_is_the_mean_of_the_map_over_the_box(size):
     boxes = random_boxes(20)
     found = numpy(box_weights(boxes, size))
