@@ -45,6 +45,7 @@ FLOORS = [
         "zoo/measuring",
         "zoo/own_loss",
         "zoo/picture_grids",
+        "zoo/picture_regions",
         "zoo/presets",
         "zoo/teaching",
         "zoo/word_networks",

@@ -48,6 +48,7 @@ def test_answers_as_it_did_when_it_was_saved(name):
         ("float16", "sat_soft_scenes"),
         ("float16", "sla_vqa_scenes"),
         ("float16", "transformer_imdb"),
+        ("float16", "up_down_regions_scenes"),
         ("float16", "up_down_scenes"),
         ("float64", "abcnn3_wikiqa"),
         ("float64", "sat_soft_scenes"),

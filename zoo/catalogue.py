@@ -77,6 +77,21 @@ TASKS = {
             "file that names its columns."
         ),
     },
+    "region_captioning": {
+        "class": "zoo.captioning.task:RegionCaptioning",
+        "networks": {
+            "up_down_captioner": (
+                "zoo.captioning.up_down_captioner:up_down_captioner"
+            ),
+        },
+        "recipes": "zoo.captioning.recipes:REGION_RECIPES",
+        "options": {
+            "boxes": (
+                "Of images: where to look, 'x0 y0 x1 y1; ...', -1 and 1 being "
+                "the edges of the image."
+            ),
+        },
+    },
     "sentence_matching": {
         "class": "zoo.sentence_matching.task:SentenceMatching",
         "networks": {

@@ -1,4 +1,4 @@
-"""Pointing accuracy: does the heaviest place lie on the object in question."""
+"""Pointing accuracy: is the heaviest place, or box, the object in question."""
 
 import numpy as np
 
@@ -58,6 +58,56 @@ def pointing(weights, boxes):
     heaviest = weights == weights.max(axis=(1, 2), keepdims=True)
     hits = (inside | ~heaviest).all(axis=(1, 2))
     return hits, inside.mean(axis=(1, 2))
+
+
+def pointing_among(weights, counts, owners):
+    """Tells which attention is heaviest on the box in question.
+
+    As `pointing`, of attention over given boxes in place of a grid.
+
+    Args:
+        weights: Real numbers, `(n, K)`: how much attention each box gets. What
+            is behind the `counts` of a row is padding, and not compared.
+        counts: Integers, `(n,)`: how many boxes there are, one at least.
+        owners: Integers, `(n,)`: the box that each item is about.
+
+    Returns:
+        `(hits, chance)`: booleans `(n,)`, whether that box alone is the
+        heaviest; and float64 `(n,)`, one over the number of boxes.
+
+    Raises:
+        ValueError: If a shape is another, a number is not finite, or a count or
+            an owner is out of range.
+
+    Example:
+
+    >>> weights = [[0.1, 0.9, 0.0], [0.3, 0.3, 0.4]]
+    >>> hits, chance = pointing_among(weights, [2, 3], [1, 0])
+    >>> hits.tolist(), chance.round(2).tolist()
+    ([True, False], [0.5, 0.33])
+    """
+    weights, counts, owners = map(np.asarray, (weights, counts, owners))
+    if weights.ndim != 2 or not (
+        counts.shape == owners.shape == weights.shape[:1]
+    ):
+        raise ValueError(
+            "`weights` must be (n, K), `counts` and `owners` (n,). Received: "
+            f"shapes {weights.shape}, {counts.shape} and {owners.shape}"
+        )
+    there = np.arange(weights.shape[1]) < counts[:, None]
+    inside = (0 <= owners) & (owners < counts) & (counts <= weights.shape[1])
+    finite = np.isfinite(np.where(there, weights, 0)).all(axis=1)
+    if not (inside & finite).all():
+        place = (inside & finite).argmin()
+        raise ValueError(
+            "Each item must be about one of its boxes, whose weights must be "
+            f"finite. Received: owner {owners[place]} of {counts[place]} boxes "
+            f"with weights {weights[place].tolist()} at place {place}"
+        )
+    seen = np.where(there, weights, -np.inf)
+    heaviest = seen == seen.max(axis=1, keepdims=True, initial=-np.inf)
+    own = np.arange(weights.shape[1]) == owners[:, None]
+    return (own | ~(heaviest & there)).all(axis=1), 1 / counts
 
 
 def _checked(weights, boxes):

@@ -178,7 +178,7 @@ def plain(raw):
     """What was asked, as JSON."""
     if isinstance(raw, dict):
         return {name: plain(value) for name, value in raw.items()}
-    return list(raw) if isinstance(raw, tuple) else str(raw)
+    return list(raw) if isinstance(raw, (list, tuple)) else str(raw)
 
 
 def print_answers(task, raws, answers):

@@ -68,6 +68,7 @@ from keras_attention.functional.matching import product_scores as product_scores
 from keras_attention.functional.matching import visible_cells as visible_cells
 from keras_attention.functional.pooling import max_pool as max_pool
 from keras_attention.functional.pooling import mean_pool as mean_pool
+from keras_attention.functional.regions import box_weights as box_weights
 from keras_attention.functional.regularizers import (
     doubly_stochastic_penalty as doubly_stochastic_penalty,
 )

@@ -299,7 +299,7 @@ class Strips:
                 word, size = layout.words[place - 1]
                 write(ax.set_title, word, fontsize=size, pad=3)
             else:
-                _draw_picture(ax, self.picture)
+                draw_picture(ax, self.picture)
         if self.words:
             gap, bar, _ = BAR
             left = layout.columns * (across + SPACE) - SPACE + gap
@@ -311,7 +311,7 @@ class Strips:
 
     def _draw_map(self, ax, index):
         high, wide = size = self.picture.shape[:2]
-        _draw_picture(ax, self.dark)
+        draw_picture(ax, self.dark)
         ax.imshow(
             self.weights[index],
             interpolation="catrom",
@@ -347,7 +347,7 @@ def _as_bytes(picture):
     return np.round(255 * picture).astype("uint8")
 
 
-def _draw_picture(ax, picture):
+def draw_picture(ax, picture):
     """Draws an image, smooth where it is made smaller or little larger."""
     height, width = picture.shape[:2]
     extent = (0, width, height, 0)

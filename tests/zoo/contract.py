@@ -352,7 +352,12 @@ def _without_looks(answer):
             **answer,
             "answers": list(map(_without_looks, answer["answers"])),
         }
-    return {k: v for k, v in answer.items() if k not in ("attention", "words")}
+    looks = ("attention", "words", "weights")
+    return {
+        k: _without_looks(v) if isinstance(v, dict) else v
+        for k, v in answer.items()
+        if k not in looks
+    }
 
 
 def _alike(one, other):
@@ -415,11 +420,12 @@ def _check_served(made):
 
     module = made.tensorflow()
     assert isinstance(module, tf.Module)
+    dtypes = {
+        name: served if isinstance(served, str) else served[1]
+        for name, served in made.served().items()
+    }
     tensors, flags = module(
-        **{
-            name: tf.constant(columns[name], dtype)
-            for name, dtype in made.served().items()
-        }
+        **{name: tf.constant(columns[name], dtypes[name]) for name in dtypes}
     )
     assert tuple(flags) == type(made).flags
     for flag in flags.values():

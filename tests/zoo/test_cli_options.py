@@ -13,7 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 import zoo
-from zoo import cli, demo, presets, recipes, training
+from zoo import catalogue, cli, demo, presets, recipes, training
 from zoo.cli import app
 from zoo.task import Task
 
@@ -22,6 +22,7 @@ TUNE = "finetune m --data d --out o "
 TRAIN = "train cbam_resnet20_cifar10 "
 ASK = "--question q --candidates c"
 ASKED = {"question": "q", "candidates": "c"}
+BOXES = ("m a --boxes=-1;0", "asked", "options", {"boxes": "-1;0"})
 
 CARD = {
     **dict.fromkeys(("name", "task", "builder"), "n"),
@@ -46,6 +47,7 @@ ROWS = [
     ("predict", "inputs", "predict m a b", "predict", "raw", ["a", "b"]),
     ("predict", "question", f"predict m {ASK}", "asked", "options", ASKED),
     ("predict", "candidates", f"predict m {ASK}", "asked", "options", ASKED),
+    ("predict", "boxes", f"predict {BOXES[0]}", *BOXES[1:]),
     (
         *("predict", "as_json", "predict m a --json", "print_json", "value"),
         [{"image": "a", "label": "answer"}],
@@ -54,6 +56,7 @@ ROWS = [
     ("look", "inputs", "look m a b", "look", "raw", ["a", "b"]),
     ("look", "question", f"look m {ASK}", "asked", "options", ASKED),
     ("look", "candidates", f"look m {ASK}", "asked", "options", ASKED),
+    ("look", "boxes", f"look {BOXES[0]}", *BOXES[1:]),
     (
         "look",
         "out",
@@ -192,6 +195,9 @@ def reached(tmp_path, monkeypatch):
     asked = types.SimpleNamespace(
         noun="image", asked="IMAGE...", from_shell=from_shell, assets=dict
     )
+    # The options of all tasks, as if they were this one's.
+    own = catalogue.TASKS[_Asked.name]
+    monkeypatch.setitem(own, "options", catalogue.options())
     answered = types.SimpleNamespace(count=lambda data: 1, assets=dict)
     task = _Asked(None, CARD, asked, answered)
     data = _Data("data")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from zoo.pointing import pointing
+from zoo.pointing import pointing, pointing_among
 
 HALVES = {
     "left": (-1, -1, 0, 1),
@@ -145,3 +145,52 @@ def test_of_no_items_there_is_nothing_to_say():
 def test_refuses_what_cannot_be_compared(weights, boxes, message):
     with pytest.raises(ValueError, match=message):
         pointing(weights, boxes)
+
+
+def test_among_boxes_the_heaviest_must_be_the_right_one():
+    weights = np.array([[0.2, 0.5, 0.3, 0.0]] * 4)
+    hits, chance = pointing_among(weights, [3, 3, 3, 4], [0, 1, 2, 1])
+    assert hits.tolist() == [False, True, False, True]
+    assert hits.dtype == bool
+    np.testing.assert_allclose(chance, [1 / 3, 1 / 3, 1 / 3, 1 / 4])
+
+
+def test_among_boxes_padding_is_not_compared():
+    weights = [[0.1, 0.2, np.nan, 9.0], [0.3, 0.1, np.inf, 0.0]]
+    hits, _ = pointing_among(weights, [2, 1], [1, 0])
+    assert hits.tolist() == [True, True]
+
+
+def test_among_boxes_who_looks_at_all_alike_gets_no_credit():
+    hits, chance = pointing_among([[0.5, 0.5], [1.0, 0.0]], [2, 1], [0, 0])
+    assert hits.tolist() == [False, True]
+    assert chance.tolist() == [0.5, 1]
+    hits, chance = pointing_among(np.zeros((0, 3)), [], [])
+    assert hits.shape == chance.shape == (0,)
+
+
+def test_among_boxes_chance_is_what_is_reached_at_random():
+    generator = np.random.default_rng(0)
+    counts = generator.integers(1, 6, 3000)
+    owners = generator.integers(0, counts)
+    hits, chance = pointing_among(generator.random((3000, 5)), counts, owners)
+    assert abs(hits.mean() - chance.mean()) < 0.03
+
+
+@pytest.mark.parametrize(
+    "weights, counts, owners, message",
+    [
+        ([0.5, 0.5], [2], [0], r"shapes \(2,\)"),
+        ([[0.5, 0.5]], [2, 2], [0], r"\(2,\) and \(1,\)"),
+        ([[0.5, 0.5]], [2], [2], "owner 2 of 2 boxes"),
+        ([[0.5, 0.5]], [2], [-1], "owner -1"),
+        ([[0.5, 0.5]], [3], [0], "of 3 boxes"),
+        ([[0.5, 0.5]] * 2, [2, 0], [0, 0], "of 0 boxes.*at place 1"),
+        ([[0.5, np.nan]], [2], [0], "finite"),
+    ],
+)
+def test_among_boxes_refuses_what_cannot_be_compared(
+    weights, counts, owners, message
+):
+    with pytest.raises(ValueError, match=message):
+        pointing_among(weights, counts, owners)

@@ -3,7 +3,9 @@
 import numpy as np
 
 from keras_attention.lettering import printable, shortened
+from keras_attention.pictures.region_strips import RegionStrips
 from keras_attention.pictures.strips import Strips, page_of_strips
+from zoo.data.boxes import checked_boxes
 from zoo.data.images import as_array, prepare_images, read_image
 
 COLUMNS = 6  # panels side by side
@@ -40,11 +42,7 @@ def strips_of_answers(raws, answers, grid=None, columns=COLUMNS):
             `zoo.data.images.read_image` for what is no image.
     """
     raws = list(raws)
-    if not raws or len(raws) != len(answers):
-        raise ValueError(
-            "There must be an image to look at, and an answer for each. "
-            f"Received: {len(raws)} images, {len(answers)} answers"
-        )
+    _check_counts(raws, answers)
     strips, titles = [], []
     for raw, answer in zip(raws, answers):
         image = _readable(raw)
@@ -52,6 +50,52 @@ def strips_of_answers(raws, answers, grid=None, columns=COLUMNS):
             strips.append(Strips(image, answer["words"], weights))
             titles.append(title)
     return page_of_strips(strips, titles, columns)
+
+
+def region_strips_of_answers(raws, answers, columns=COLUMNS):
+    """Draws each image with its boxes, and again for each word of its caption.
+
+    Args:
+        raws: List of dicts of `image`, as in `strips_of_answers`, and `boxes`,
+            as `zoo.inputs.boxes.Boxes` takes them.
+        answers: List of as many answers, dicts of `caption`, `words`, and
+            `boxes`, a dict of `weights`: a list of rows of the weight of each
+            box, for each word and perhaps more, which are not drawn.
+        columns: Positive integer. Panels side by side at most.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: If there is no image, the number of answers is another, an
+            answer has no weights or fewer rows than words; and as
+            `zoo.data.images.read_image` and `zoo.data.boxes.checked_boxes`.
+    """
+    _check_counts(raws, answers)
+    strips = []
+    for raw, answer in zip(raws, answers):
+        words, boxes = answer["words"], checked_boxes(raw["boxes"])
+        weights = np.array(answer["boxes"].get("weights", []))[: len(words)]
+        if not words:
+            weights = np.zeros((0, len(boxes)))
+        if weights.shape != (len(words), len(boxes)):
+            raise ValueError(
+                "There must be a weight of each box for each word. Received: "
+                f"{len(words)} words, {len(boxes)} boxes, weights of shape "
+                f"{weights.shape}"
+            )
+        image = _readable(raw["image"])
+        strips.append(RegionStrips(image, words, weights, boxes))
+    titles = [answer["caption"] or "(no words)" for answer in answers]
+    return page_of_strips(strips, titles, columns)
+
+
+def _check_counts(raws, answers):
+    if not len(raws) or len(raws) != len(answers):
+        raise ValueError(
+            "There must be an image to look at, and an answer for each. "
+            f"Received: {len(raws)} images, {len(answers)} answers"
+        )
 
 
 def _readable(raw):

@@ -1,4 +1,7 @@
-"""Recipes: how each preset of captioning is trained, as data."""
+"""Recipes: how each preset of captioning is trained, as data.
+
+`RECIPES` are of images alone, `REGION_RECIPES` of images and boxes on them.
+"""
 
 from zoo.captioning.show_attend_tell import PRESETS as SHOW_ATTEND_TELL
 from zoo.captioning.up_down_captioner import PRESETS as UP_DOWN
@@ -39,6 +42,18 @@ RECIPES = {
         **_show_attend_tell("hard", score_weight=0.1),
     },
     "up_down_scenes": {
+        **_SCENES,
+        "builder": "up_down_captioner",
+        "builder_args": {
+            "input_shape": [64, 64, 3],
+            "attention": True,
+            **UP_DOWN["scenes"],
+        },
+    },
+}
+
+REGION_RECIPES = {
+    "up_down_regions_scenes": {
         **_SCENES,
         "builder": "up_down_captioner",
         "builder_args": {

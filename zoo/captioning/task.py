@@ -1,12 +1,18 @@
-"""Captioning: raw pixels in, words out."""
+"""Captioning: an image in, words out; or an image and boxes on it."""
 
 import numpy as np
 
-from zoo.captioning.picture import strips_of_answers
+from zoo.captioning.picture import (
+    region_strips_of_answers,
+    strips_of_answers,
+)
 from zoo.data.captions import load_captions
+from zoo.data.region_captions import load_region_captions
+from zoo.inputs.boxes import Boxes
 from zoo.inputs.image import Image
+from zoo.inputs.several import Several
 from zoo.outputs.words import Words
-from zoo.pointing import pointing
+from zoo.pointing import pointing, pointing_among
 from zoo.task import Task
 from zoo.teaching import taught
 
@@ -29,39 +35,93 @@ class Captioning(Task):
         place lies on that object, the right words before it being told, and
         `chance` that of a place drawn at random.
         """
-        losses, maps = taught(self, data)
-        found = self.output.measure({**outputs, "losses": losses}, data)
-        if maps is None or data.truth is None:
-            return found
-        if not self.count("pointing", data):  # no word is about an object
-            return found
-        loss = found.pop("loss")
-        owners = self._owners(data)
-        hits, chance = pointing(*_words_about_objects(maps, owners, data))
-        found["pointing"] = float(np.mean(hits))
-        found["chance"] = float(np.mean(chance))
-        return {**found, "loss": loss}
+
+        def on_boxes(weights, images, owners):
+            return pointing(weights, data.truth["boxes"][images, owners])
+
+        return _measured(self, outputs, data, on_boxes)
 
     def count(self, metric, data):
         """How many captions the loss is of, words `pointing`, else images."""
-        if metric == "loss":
-            return sum(map(len, data.captions))
-        if metric in ("pointing", "chance"):
-            return int((self._owners(data) >= 0).sum())
-        return super().count(metric, data)
+        found = _count(self, metric, data)
+        return super().count(metric, data) if found is None else found
 
     def picture(self, raws, answers):
         return strips_of_answers(raws, answers)
 
-    def _owners(self, data):
-        """Of each word that the model can say, the object that it is about."""
-        return data.truth["owners"][:, : self.output.said.length]
+
+class StillImage(Image):
+    """An image that training neither turns nor shifts: its boxes would not."""
+
+    augmentation = ()
 
 
-def _words_about_objects(maps, owners, data):
-    """`(weights, boxes)` of each word that is about an object."""
+class RegionCaptioning(Task):
+    """Answers with a caption, of an image and boxes on it.
+
+    `predict({"image": "dog.png", "boxes": [(-1, -1, 0, 1), (0, -1, 1, 0.5)]})`.
+    The boxes may come from a detector, or from the user. What a raw input is
+    says `zoo.inputs.several.Several`, of an `Image` and `Boxes`; what an answer
+    is says `zoo.outputs.words.Words`. The arguments are those of
+    `zoo.task.Task`.
+    """
+
+    name = "region_captioning"
+    input, output = Several.of(image=StillImage, boxes=Boxes), Words
+    read = staticmethod(load_region_captions)
+
+    def measured(self, outputs, data):
+        """As `Words.measure`; and which box it looks at, if the data know it.
+
+        `pointing` is the share of words about an object at which its box is the
+        heaviest, the right words before it being told, and `chance` that of a
+        box drawn at random.
+        """
+        counts = np.array(list(map(len, data.boxes)))
+
+        def among_boxes(weights, images, owners):
+            return pointing_among(weights, counts[images], owners)
+
+        return _measured(self, outputs, data, among_boxes)
+
+    def count(self, metric, data):
+        """As in `Captioning`."""
+        found = _count(self, metric, data)
+        return super().count(metric, data) if found is None else found
+
+    def picture(self, raws, answers):
+        return region_strips_of_answers(raws, answers)
+
+
+def _measured(task, outputs, data, point):
+    """The metrics of captions, and what `point` tells of words on objects."""
+    losses, maps = taught(task, data)
+    found = task.output.measure({**outputs, "losses": losses}, data)
+    if maps is None or data.truth is None:
+        return found
+    if not task.count("pointing", data):  # no word is about an object
+        return found
+    loss = found.pop("loss")
     counts = [len(each) for each in data.captions]
     first = np.cumsum([0, *counts[:-1]])  # the reference that `owners` is of
+    owners = _owners(task, data)
     images, words = np.nonzero(owners >= 0)
-    boxes = data.truth["boxes"][images, owners[images, words]]
-    return maps[first[images], words], boxes
+    weights = maps[first[images], words]
+    hits, chance = point(weights, images, owners[images, words])
+    found["pointing"] = float(np.mean(hits))
+    found["chance"] = float(np.mean(chance))
+    return {**found, "loss": loss}
+
+
+def _count(task, metric, data):
+    """How many captions or words a metric is of; `None`: as of any task."""
+    if metric == "loss":
+        return sum(map(len, data.captions))
+    if metric in ("pointing", "chance"):
+        return int((_owners(task, data) >= 0).sum())
+    return None
+
+
+def _owners(task, data):
+    """Of each word that the model can say, the object that it is about."""
+    return data.truth["owners"][:, : task.output.said.length]

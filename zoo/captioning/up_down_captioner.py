@@ -12,9 +12,10 @@ and `vbar` is their mean. At each word
 So the attention LSTM knows what was said last before it looks, and the language
 LSTM speaks by what is seen at once.
 
-Departures: the regions are the places of a grid, whose features a small network
-makes that is trained along, and end in the place's coordinates, where the paper
-has the boxes of a detector trained on Visual Genome.
+Departures: the features are those of a small network that is trained along,
+and end in the region's coordinates, where the paper has a detector trained on
+Visual Genome. The regions are the places of the network's grid; or, with
+`regions`, given boxes, in which the grid is pooled.
 
 Reference: Anderson et al., "Bottom-Up and Top-Down Attention for Image
 Captioning and Visual Question Answering", CVPR 2018, section 3.2,
@@ -24,8 +25,11 @@ https://arxiv.org/abs/1707.07998.
 import keras
 from keras import ops
 
+from keras_attention.arguments import check_sizes
+from keras_attention.functional import mean_pool
 from keras_attention.sequence.top_down_attention import TopDownAttention
 from zoo.picture_grids import grid_encoder, grid_shape
+from zoo.picture_regions import RegionsOfGrid
 
 PRESETS = {
     "tiny": {
@@ -53,6 +57,7 @@ def up_down_captioner(
     embedding_dim=32,
     attention_units=64,
     dropout=0.0,
+    regions=None,
     name="up_down_captioner",
 ):
     """Builds the captioner; the words before in, logits of the words out.
@@ -68,12 +73,15 @@ def up_down_captioner(
         attention_units: Positive integer, the width of the scoring network.
         dropout: Float in [0, 1). Share of what is set to zero before the
             logits.
+        regions: Positive integer, how many boxes of an image it is given; or
+            `None`: the regions are the places of the grid.
         name: String. The model's name.
 
     Returns:
         A `keras.Model` from `image` `(B, H, W, C)`, float 0 to 255, and
         `target_ids` `(B, target_length)` to logits
-        `(B, target_length, target_vocabulary_size)`.
+        `(B, target_length, target_vocabulary_size)`; with `regions` also from
+        `boxes` `(B, regions, 4)`, as `RegionsOfGrid` takes them.
 
     Raises:
         ValueError: If a size does not fit.
@@ -84,22 +92,36 @@ def up_down_captioner(
     >>> model.output_shape
     (None, 6, 20)
     """
-    encoder = grid_encoder(input_shape, filters)
+    encoder = grid_encoder(input_shape, filters, coordinates=regions is None)
+    grid = grid_shape(input_shape, filters)
     # Pinned, whatever Keras's global `floatx` is.
     image = keras.Input(input_shape, dtype="float32", name="image")
     target_ids = keras.Input((target_length,), dtype="int32", name="target_ids")
+    inputs, seen = {"image": image}, image
+    if regions is not None:
+        encoder = _with_boxes(encoder, grid, regions)
+        boxes = keras.Input((regions, 4), dtype="float32", name="boxes")
+        inputs = seen = {"image": image, "boxes": boxes}
     logits = UpDownDecoder(
         target_vocabulary_size,
-        grid_shape(input_shape, filters),
+        grid if regions is None else None,
         attention,
         units,
         embedding_dim,
         attention_units,
         dropout,
         name="decoder",
-    )(target_ids, encoder(image))
-    inputs = {"image": image, "target_ids": target_ids}
-    return keras.Model(inputs, logits, name=name)
+    )(target_ids, encoder(seen))
+    return keras.Model({**inputs, "target_ids": target_ids}, logits, name=name)
+
+
+def _with_boxes(encoder, grid, regions):
+    """The encoder of an image's places as one of an image and boxes."""
+    check_sizes("how many boxes of an image are read", regions=regions)
+    boxes = keras.Input((regions, 4), dtype="float32", name="boxes")
+    memory = RegionsOfGrid(grid, name="encoder_regions")(encoder.output, boxes)
+    inputs = {"image": encoder.input, "boxes": boxes}
+    return keras.Model(inputs, memory, name=encoder.name)
 
 
 @keras.saving.register_keras_serializable(package="keras_attention_zoo")
@@ -110,7 +132,8 @@ class UpDownDecoder(keras.layers.Layer):
 
     Args:
         vocabulary_size: Positive integer.
-        grid: `(h, w)`, how the places of the memory lie, row by row.
+        grid: `(h, w)`, how the places of the memory lie, row by row; or `None`:
+            the memory is of given regions.
         attention: Boolean. Without it all places are seen alike.
         units: Positive integer. Width of both LSTMs.
         embedding_dim: Positive integer. Width of a word.
@@ -121,14 +144,16 @@ class UpDownDecoder(keras.layers.Layer):
 
     Call arguments:
         target_ids: Integers `(B, T)`, the words before each word.
-        memory: `(B, h * w, D)`.
+        memory: `(B, h * w, D)`; without a grid a dict of `regions`,
+            `(B, K, D)`, and `mask`, boolean `(B, K)`, `True` where there is
+            one. What it hides gets no weight, and changes nothing.
         return_attention_scores: Boolean. Whether to return the weights too.
         training: Boolean.
 
     Returns:
         Logits, float32 `(B, T, vocabulary_size)`. With
         `return_attention_scores=True` `(logits, weights)`, the latter
-        `(B, T, h, w)`.
+        `(B, T, h, w)`, or `(B, T, K)`.
 
     Raises:
         ValueError: If there are no weights to return.
@@ -150,13 +175,15 @@ class UpDownDecoder(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.vocabulary_size = vocabulary_size
-        self.grid = tuple(grid)
+        self.grid = None if grid is None else tuple(grid)
         self.attention = attention
         self.units = units
         self.embedding_dim = embedding_dim
         self.attention_units = attention_units
         self.dropout = dropout
         self.seed = seed
+        # Named after the input whose regions they are of.
+        self._map = "boxes_attention" if grid is None else "attention"
         policy = self.dtype_policy
         self.embedding = keras.layers.Embedding(
             vocabulary_size, embedding_dim, dtype=policy, name="embedding"
@@ -180,6 +207,8 @@ class UpDownDecoder(keras.layers.Layer):
         )
 
     def build(self, target_ids_shape, memory_shape):
+        if self.grid is None:
+            memory_shape = memory_shape["regions"]
         depth = memory_shape[-1]
         self.embedding.build((None,))
         self.looking.build((None, self.units + depth + self.embedding_dim))
@@ -201,7 +230,8 @@ class UpDownDecoder(keras.layers.Layer):
         )
         if not return_attention_scores:
             return logits
-        shape = (batch, steps, *self.grid)
+        grid = self.grid or memory["regions"].shape[1:2]
+        shape = (batch, steps, *grid)
         return logits, keras.KerasTensor(shape, dtype=self.compute_dtype)
 
     def call(
@@ -226,12 +256,15 @@ class UpDownDecoder(keras.layers.Layer):
         logits = ops.stack(said, axis=1)
         if not return_attention_scores:
             return logits
-        weights = ops.stack([maps["attention"] for maps in seen], axis=1)
-        return logits, weights
+        weights = [maps[self._map] for maps in seen]
+        return logits, ops.stack(weights, axis=1)
 
     def begin(self, memory):
-        memory = ops.cast(memory, self.compute_dtype)
-        mean = ops.mean(memory, axis=1)
+        memory, mask = self._regions(memory)
+        if mask is None:
+            mean = ops.mean(memory, axis=1)
+        else:
+            mean = mean_pool(memory, 1, mask[..., None])
         nothing = ops.zeros_like(mean[:, :1])
         nothing = ops.tile(nothing, (1, self.units))
         state = {"mean": mean}
@@ -242,7 +275,7 @@ class UpDownDecoder(keras.layers.Layer):
         return state
 
     def step(self, last, index, state, memory, training=None):
-        memory = ops.cast(memory, self.compute_dtype)
+        memory, mask = self._regions(memory)
         heard = [
             state["speaking"]["hidden"],
             state["mean"],
@@ -252,20 +285,29 @@ class UpDownDecoder(keras.layers.Layer):
         context, maps = state["mean"], {}
         if self.attention:
             context, weights = self.look.attend(
-                looking["hidden"][:, None], state["projected"], memory
+                looking["hidden"][:, None], state["projected"], memory, mask
             )
-            context = context[:, 0]
-            maps = {"attention": ops.reshape(weights[:, 0], (-1, *self.grid))}
+            context, weights = context[:, 0], weights[:, 0]
+            if self.grid is not None:
+                weights = ops.reshape(weights, (-1, *self.grid))
+            maps = {self._map: weights}
         heard = [context, looking["hidden"]]
         speaking = _stepped(self.speaking, heard, state["speaking"])
         logits = self.logits(self.drop(speaking["hidden"], training=training))
         return logits, {**state, "looking": looking, "speaking": speaking}, maps
 
+    def _regions(self, memory):
+        """The features of all regions, and the mask, `None` for a grid."""
+        mask = None
+        if self.grid is None:
+            memory, mask = memory["regions"], memory["mask"]
+        return ops.cast(memory, self.compute_dtype), mask
+
     def get_config(self):
         return {
             **super().get_config(),
             "vocabulary_size": self.vocabulary_size,
-            "grid": list(self.grid),
+            "grid": self.grid and list(self.grid),
             "attention": self.attention,
             "units": self.units,
             "embedding_dim": self.embedding_dim,

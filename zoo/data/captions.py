@@ -146,9 +146,7 @@ def load_captions(source="scenes", split="train"):
     path = sources.place(source, LICENCES)
     if path is None:
         return _known(source, split)
-    return dataclasses.replace(
-        _from_place(path, split), place=sources.shown(path)
-    )
+    return from_place(path, split, _from_table)
 
 
 def _two_lists(pairs):
@@ -220,9 +218,29 @@ def _checked(given, place):
     return list(found)
 
 
-def _from_place(path, split):
+def from_place(path, split, read):
+    """A part of the data that lie at a place: a table, or a folder with one.
+
+    Args:
+        path: `pathlib.Path` that is there.
+        split: `"train"` or `"test"`.
+        read: Function of a table's path: `CaptionData`, whose images are the
+            paths of files in its folder.
+
+    Returns:
+        What `read` gives, that part of it.
+
+    Raises:
+        ValueError: If it is not clear what to read, or as `read`.
+    """
+    return dataclasses.replace(
+        _part(path, split, read), place=sources.shown(path)
+    )
+
+
+def _part(path, split, read):
     if path.is_file():
-        return examples.cut(_from_table(path), split)
+        return examples.cut(read(path), split)
     if (path / TABLE).is_file():
         if parts := sorted(path.glob(f"*/{TABLE}")):
             raise ValueError(
@@ -230,23 +248,24 @@ def _from_place(path, split):
                 "that hold one each; it is not clear which to read. Received: "
                 f"{path / TABLE} beside {parts[0]}"
             )
-        return examples.cut(_from_folder(path), split)
-    part = folders.part_of_folder(path, split)
+        return examples.cut(_from_folder(path, read), split)
+    part = folders.part_of_folder(path, split) or path
     return dataclasses.replace(
-        _from_folder(part or path), name=path.name, split=(part or path).name
+        _from_folder(part, read), name=path.name, split=part.name
     )
 
 
-def _from_folder(folder):
+def _from_folder(folder, read):
     """The images of a folder by its table, and which it does not name."""
     table = folder / TABLE
     if not table.is_file():
         raise ValueError(
-            f"A folder of images with captions must hold `{TABLE}`, with the "
-            "columns `image` and `caption`, or `train/` and `test/` that hold "
-            f"one each. Received: no {table}"
+            f"A folder of images with captions must hold `{TABLE}`, whose "
+            "first line names its columns, `image` and `caption` among them, "
+            "or `train/` and `test/` that hold one each. "
+            f"Received: no {table}"
         )
-    found = _from_table(table)
+    found = read(table)
     named = {path.resolve() for path in found.images}
     skipped = tuple(
         f"{path.relative_to(folder).as_posix()}: no caption"
@@ -267,10 +286,25 @@ def _from_folder(folder):
     return dataclasses.replace(found, name=folder.name, skipped=skipped)
 
 
-def _from_table(path):
-    _, rows = examples.read_table(path, ("image", "caption"))
-    root, captions, paths = path.parent.resolve(), {}, {}
-    for line, (name, caption) in rows:
+def read_captions(path, columns=("image", "caption")):
+    """The lines of a table of images and captions.
+
+    Args:
+        path: `pathlib.Path` of a `.csv` file.
+        columns: Names of its columns to read, `image` first and `caption` last.
+
+    Returns:
+        List with a tuple for each line: where it stands, for errors; the path
+        of the image; the same without links; the cells between; the caption.
+
+    Raises:
+        ValueError: If there is no line, or one is malformed or leads out of the
+            table's folder.
+        FileNotFoundError: If an image is not there.
+    """
+    _, rows = examples.read_table(path, columns)
+    root, found = path.parent.resolve(), []
+    for line, (name, *cells, caption) in rows:
         where = f"in {path}, line {line}"
         if not name.strip() or not has_word(caption):
             raise ValueError(
@@ -289,13 +323,20 @@ def _from_table(path):
                 "An image must be a file that is there. "
                 f"Received: image={name!r} {where}"
             )
-        paths.setdefault(place, image)
-        captions.setdefault(place, []).append(caption.strip())
-    if not paths:
+        found.append((where, image, place, *cells, caption.strip()))
+    if not found:
         raise ValueError(
             "A table must have a line for an image. Received: none below the "
             f"names of the columns in {path}"
         )
+    return found
+
+
+def _from_table(path):
+    captions, paths = {}, {}
+    for _, image, place, caption in read_captions(path):
+        paths.setdefault(place, image)
+        captions.setdefault(place, []).append(caption)
     return CaptionData(list(paths.values()), list(captions.values()), path.stem)
 
 

@@ -16,10 +16,11 @@ def write(task, path, signatures=None, batch=None):
 
     - `serving_default`: the raw input, as `served` of the task's input names
       it (`image_bytes`, encoded PNG, JPEG, GIF or BMP; `text`; `left` and
-      `right`; UTF-8), each `(B,)` -> what `tensorflow` of its output names:
-      `label` `(B,)`, `probability` `(B,)`, `probabilities` `(B, classes)`; of
-      images also `decoded` `(B,)`, which is false for what could not be
-      decoded: all else is zero there, or empty;
+      `right`; UTF-8), each `(B,)`, or `boxes`, float32 `(B, k, 4)` for any
+      `k`, padded by zeros -> what `tensorflow` of its output names: `label`
+      `(B,)`, `probability` `(B,)`, `probabilities` `(B, classes)`; of images
+      also `decoded` `(B,)`, which is false for what could not be decoded, and
+      where boxes are not as they must be: all else is zero there, or empty;
     - `from_tensors`: what the network reads (`image`, float32 0 to 255,
       `(B, H, W, C)`; `token_ids`, int32, `(B, length)` or
       `(B, sentences, length)`; `left_ids` and `right_ids`) -> what `final` of
@@ -76,10 +77,10 @@ def _signatures(task, root, batch):
         name: tf.TensorSpec((batch, *shape), dtype, name=name)
         for name, (shape, dtype) in task.input.tensors().items()
     }
-    raw = {
-        name: tf.TensorSpec((None,), dtype, name=name)
-        for name, dtype in task.input.served().items()
-    }
+    raw = {}
+    for name, served in task.input.served().items():
+        shape, dtype = ((), served) if isinstance(served, str) else served
+        raw[name] = tf.TensorSpec((None, *shape), dtype, name=name)
 
     def answer(inputs, attention=False):
         return task.graph(attention).get_layer("answering")(inputs)

@@ -7,6 +7,8 @@ import itertools
 
 import numpy as np
 
+from zoo.data.examples import at
+
 
 class Several:
     """Several inputs by name, such as an image and a question about it.
@@ -215,7 +217,7 @@ class Several:
         count = max(len(raws) for _, raws in asked.values())
         columns = {
             name: {
-                key: [column[place % len(column)] for place in range(count)]
+                key: at(column, np.arange(count) % len(column))
                 for key, column in columns.items()
             }
             for name, (columns, _) in asked.items()

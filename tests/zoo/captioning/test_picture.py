@@ -8,7 +8,10 @@ from PIL import Image as Picture
 
 from keras_attention.pictures import save_figure
 from tests.drawn import inside
-from zoo.captioning.picture import strips_of_answers
+from zoo.captioning.picture import (
+    region_strips_of_answers,
+    strips_of_answers,
+)
 
 
 def answer(words, maps, **more):
@@ -242,3 +245,79 @@ def test_panels_side_by_side_are_as_many_as_told():
 def test_refuses_what_it_cannot_draw(raws, answers, options, message):
     with pytest.raises(ValueError, match=message):
         strips_of_answers(raws, answers, **options)
+
+
+BOXES = [(-1, -1, 0, 1), (0, -1, 1, 0.5)]
+
+
+def boxed(words, weights):
+    return answer(words, {}, boxes={"count": 2, "weights": weights})
+
+
+def test_boxes_of_each_image_have_the_weights_of_its_answer():
+    raws = [
+        {"image": encoded(image(20, 30, 90)), "boxes": BOXES},
+        {"image": image(40, 20, 9), "boxes": np.array(BOXES)},
+    ]
+    answers = [
+        boxed(["a", "red"], [[1, 0], [0.2, 0.8], [0.5, 0.5]]),
+        boxed(["blue"], [[0.3, 0.7]]),
+    ]
+    figure = region_strips_of_answers(raws, answers)
+    assert [t.get_text() for t in figure.texts] == ["a red", "blue"]
+    strips = rows_of(figure)
+    fronts = [[], []]
+    for strip, said, found, size in zip(
+        strips, answers, fronts, ((20, 30), (40, 20)), strict=True
+    ):
+        assert [ax.get_title() for ax in strip] == ["", *said["words"]]
+        for ax in strip[1:]:
+            front = max(ax.patches, key=lambda patch: patch.get_zorder())
+            found.append((front.get_x(), front.get_height() / size[0]))
+    assert fronts == [[(0, 1), (15, 0.75)], [(10, 0.75)]]
+
+
+def test_a_caption_without_words_is_an_image_with_its_boxes():
+    raw = {"image": image(8, 8, 90), "boxes": BOXES}
+    for weights in ([], [[0.5, 0.5]]):
+        figure = region_strips_of_answers([raw], [boxed([], weights)])
+        assert [text.get_text() for text in figure.texts] == ["(no words)"]
+        (ax,) = figure.axes
+        assert len(ax.patches) == 2
+
+
+@pytest.mark.parametrize(
+    ("raws", "answers", "message"),
+    [
+        ([], [], "0 images, 0 answers"),
+        ([{"image": image(8, 8, 0), "boxes": BOXES}], [], "0 answers"),
+        (
+            [{"image": image(8, 8, 0), "boxes": BOXES}],
+            [boxed(["a", "b"], [[1, 0]])],
+            r"2 words, 2 boxes, weights of shape \(1, 2\)",
+        ),
+        (
+            [{"image": image(8, 8, 0), "boxes": BOXES[:1]}],
+            [boxed(["a"], [[1, 0]])],
+            r"1 words, 1 boxes, weights of shape \(1, 2\)",
+        ),
+        (
+            [{"image": image(8, 8, 0), "boxes": BOXES}],
+            [answer(["a"], {}, boxes={"count": 2})],
+            r"weights of shape \(0,\)",
+        ),
+        (
+            [{"image": image(8, 8, 0), "boxes": []}],
+            [boxed(["a"], [[1, 0]])],
+            "a box at least",
+        ),
+        (
+            [{"image": b"no image", "boxes": BOXES}],
+            [boxed(["a"], [[1, 0]])],
+            "Pillow",
+        ),
+    ],
+)
+def test_refuses_boxes_that_it_cannot_draw(raws, answers, message):
+    with pytest.raises(ValueError, match=message):
+        region_strips_of_answers(raws, answers)
