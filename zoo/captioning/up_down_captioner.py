@@ -25,7 +25,7 @@ import keras
 from keras import ops
 
 from keras_attention.sequence.top_down_attention import TopDownAttention
-from zoo.picture_grids import grid_encoder, grid_shape
+from zoo.picture_grids import grid_encoder, grid_of
 
 PRESETS = {
     "tiny": {
@@ -53,12 +53,15 @@ def up_down_captioner(
     embedding_dim=32,
     attention_units=64,
     dropout=0.0,
+    backbone=None,
+    backbone_stride=None,
     name="up_down_captioner",
 ):
     """Builds the captioner; the words before in, logits of the words out.
 
     Args:
-        input_shape: `(H, W, C)`, multiples of `2 ** len(filters)`.
+        input_shape: `(H, W, C)`, multiples of `2 ** len(filters)`; with
+            `backbone` any `(H, W, 3)` that it takes.
         target_vocabulary_size: Integer, the words, the special ones included.
         target_length: Positive integer, words of a caption, its end included.
         attention: Boolean. Without it, to compare with, `vhat_t` is `vbar`.
@@ -68,6 +71,11 @@ def up_down_captioner(
         attention_units: Positive integer, the width of the scoring network.
         dropout: Float in [0, 1). Share of what is set to zero before the
             logits.
+        backbone: String, a name in `keras.applications` for the encoder, in
+            place of `filters`; or `None`. Its weights begin at random:
+            `zoo.backbones.load_backbone_weights` brings trained ones in.
+        backbone_stride: Integer, pixels for a place, such as 16; `None` is the
+            backbone's end, as a rule 32.
         name: String. The model's name.
 
     Returns:
@@ -76,7 +84,7 @@ def up_down_captioner(
         `(B, target_length, target_vocabulary_size)`.
 
     Raises:
-        ValueError: If a size does not fit.
+        ValueError: If a size or the backbone does not fit.
 
     Example:
 
@@ -84,13 +92,18 @@ def up_down_captioner(
     >>> model.output_shape
     (None, 6, 20)
     """
-    encoder = grid_encoder(input_shape, filters)
+    encoder = grid_encoder(
+        input_shape,
+        filters,
+        backbone=backbone,
+        backbone_stride=backbone_stride,
+    )
     # Pinned, whatever Keras's global `floatx` is.
     image = keras.Input(input_shape, dtype="float32", name="image")
     target_ids = keras.Input((target_length,), dtype="int32", name="target_ids")
     logits = UpDownDecoder(
         target_vocabulary_size,
-        grid_shape(input_shape, filters),
+        grid_of(encoder),
         attention,
         units,
         embedding_dim,
