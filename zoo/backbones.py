@@ -121,6 +121,7 @@ class Backbone(keras.layers.Layer):
                 shape=(3,),
                 initializer=keras.initializers.Constant(start),
                 dtype="float32",
+                autocast=False,
                 trainable=False,
             )
             setattr(self, name, variable)
@@ -280,6 +281,12 @@ def load_backbone_weights(model, weights):
     >>> load_backbone_weights(model, "imagenet")  # doctest: +SKIP
     """
     backbone_of(model).load(weights)
+
+
+def check_weights(weights):
+    """Raises ValueError unless it is `"imagenet"` or a path of a file."""
+    if weights != "imagenet":
+        numbers.check_file(weights)
 
 
 def backbone_of(model):

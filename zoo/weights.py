@@ -165,13 +165,8 @@ def load_file(model, path):
         ValueError: If there is no such file, it is none of Keras's, or it has
             other arrays than the network, or numbers that are not finite.
     """
-    path = pathlib.Path(path)
-    if not path.is_file():
-        raise ValueError(
-            "Weights are read from a file: .weights.h5, .keras or .h5. "
-            f"Received: {path}, where there is none"
-        )
-    data = path.read_bytes()
+    check_file(path)
+    data = pathlib.Path(path).read_bytes()
     if zipfile.is_zipfile(io.BytesIO(data)):
         stored = read_weights(data, str(path))
     else:
@@ -191,6 +186,15 @@ def load_file(model, path):
                 f"{_ALIKE} Received: {path}: {type(error).__name__}: {error}"
             ) from error
     check_finite(model, str(path))
+
+
+def check_file(path):
+    """Raises ValueError unless there is a file of that path."""
+    if not pathlib.Path(path).is_file():
+        raise ValueError(
+            "Weights are read from a file: .weights.h5, .keras or .h5. "
+            f"Received: {path}, where there is none"
+        )
 
 
 def check_finite(model, path):
