@@ -41,6 +41,7 @@ FLOORS = [
     ("zoo/export", "zoo/serving"),
     ("zoo/task",),
     (
+        "zoo/backbones",
         "zoo/learning",
         "zoo/measuring",
         "zoo/own_loss",

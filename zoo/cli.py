@@ -8,6 +8,7 @@ import contextlib
 import functools
 import importlib.metadata
 import inspect
+import json
 import logging
 import os
 import pathlib
@@ -392,6 +393,28 @@ def train(
             )
         ),
     ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help=(
+                "An argument of the network in place of the recipe's, such as "
+                'backbone=ResNet50 or "input_shape=[224,224,3]"; may be given '
+                "several times."
+            ),
+        ),
+    ] = None,
+    backbone_weights: Annotated[
+        str | None,
+        typer.Option(
+            help=(
+                "For a network with a backbone of keras.applications: a file "
+                "of its weights, .weights.h5, .keras or .h5, without the head; "
+                "or imagenet, which Keras downloads."
+            )
+        ),
+    ] = None,
     resume: Resume = True,
     data_note: Annotated[
         str | None,
@@ -415,6 +438,8 @@ def train(
         vectors=vectors,
         data=data,
         targets=targets,
+        builder_args=_settings(set_ or ()),
+        backbone_weights=backbone_weights,
         found=_print_found,
     )
     console.print(metrics_line(task.card))
@@ -658,6 +683,23 @@ def _found(read):
 def _print_found(data):
     # One line, whatever is in the name of a folder.
     console.print(" ".join(data.found().split("\n")), soft_wrap=True)
+
+
+def _settings(texts):
+    """Arguments of a network, each `NAME=VALUE`, the value JSON or a word."""
+    found = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise ValueError(
+                "--set takes NAME=VALUE, such as backbone=ResNet50. "
+                f"Received: --set {text}"
+            )
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
 
 
 def _words(text):

@@ -12,14 +12,18 @@ from keras import ops
 
 from keras_attention.functional.sampling import target_places
 from keras_attention.shapes import shapes_by_tracing
-
-MOMENTUM = 0.9  # batch statistics settle within a short training
+from zoo.backbones import MOMENTUM, Backbone
 
 
 def grid_encoder(
-    input_shape, filters=(32, 48, 64), coordinates=True, name="encoder"
+    input_shape,
+    filters=(32, 48, 64),
+    coordinates=True,
+    name="encoder",
+    backbone=None,
+    backbone_stride=None,
 ):
-    """Builds a small convolutional network from a picture to a grid.
+    """Builds a convolutional network from a picture to a grid.
 
     Each of `filters` is a 4x4 convolution of stride 2, so every side of the
     grid is the picture's over `2 ** len(filters)`; a 1x1 convolution follows.
@@ -27,22 +31,33 @@ def grid_encoder(
     begin with `encoder_`. To build on it, call the model, or go on from its
     `input` and `output`, which keeps all layers on one level.
 
+    With `backbone` a network of `keras.applications` takes their place: one
+    layer, `encoder_backbone`, whose feature map is the grid, with its depth.
+    Where a side is no multiple of the stride, or the network pads to one side
+    only, as most do, a cell lies only about where it sees.
+    `zoo.backbones.load_backbone_weights` brings trained weights in.
+
     Args:
         input_shape: `(H, W, C)`, any number of channels; `H` and `W` multiples
-            of `2 ** len(filters)`.
-        filters: Integers, the channels of each convolution.
+            of `2 ** len(filters)`. With `backbone` `(H, W, 3)`.
+        filters: Integers, the channels of each convolution. Not for a
+            `backbone`, which has its own.
         coordinates: Boolean. Whether the features of a place end in its
             `(x, y)` in [-1, 1], which convolutions do not tell.
         name: String. The model's name.
+        backbone: String, a name in `keras.applications`, or `None`.
+        backbone_stride: Integer, pixels for a cell, or `None`, as in
+            `zoo.backbones.Backbone`.
 
     Returns:
         A `keras.Model` from images `(B, H, W, C)`, float 0 to 255, to
-        `(B, h * w, D)`, row by row. `grid_shape` tells `(h, w)`. `D` is the
-        last of `filters`, and 2 more with `coordinates`.
+        `(B, h * w, D)`, row by row. `grid_of` tells `(h, w)`. `D` is the last
+        of `filters`, or the backbone's depth, and 2 more with `coordinates`.
 
     Raises:
         ValueError: If there are no filters, or `H` or `W` is unknown or no
-            multiple of `2 ** len(filters)`.
+            multiple of `2 ** len(filters)`; as `zoo.backbones.Backbone`; or
+            if there is a `backbone_stride` without a `backbone`.
 
     Example:
 
@@ -50,21 +65,44 @@ def grid_encoder(
     >>> encoder.output_shape, grid_shape((64, 64, 3), (8, 16, 16))
     ((None, 64, 18), (8, 8))
     """
-    grid_shape(input_shape, filters)
+    if backbone is None:
+        grid_shape(input_shape, filters)
+        if backbone_stride is not None:
+            raise ValueError(
+                "`backbone_stride` is of a `backbone`; the stride of the small "
+                "network is 2 ** len(filters). "
+                f"Received: backbone_stride={backbone_stride!r}, backbone=None"
+            )
+    else:
+        features = Backbone(
+            backbone, input_shape, backbone_stride, name="encoder_backbone"
+        )
     # Pinned, whatever Keras's global `floatx` and `image_data_format` are.
     image = keras.Input(input_shape, dtype="float32", name="image")
-    x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="encoder_rescaling")(
-        image
-    )
-    for stage, width in enumerate(filters, 1):
-        x = _conv(x, width, 4, 2, f"encoder_{stage}")
-    x = _conv(x, filters[-1], 1, 1, f"encoder_{len(filters) + 1}")
+    x = features(image) if backbone else _small_network(image, filters)
     places = PlacesOfGrid(coordinates, name="encoder_places")(x)
     return keras.Model(image, places, name=name)
 
 
+def grid_of(model):
+    """The size of the grid of a `grid_encoder`, or of what is built on it.
+
+    Args:
+        model: `keras.Model` with the layers of the encoder on its own level.
+
+    Returns:
+        `(h, w)`.
+
+    Example:
+
+    >>> grid_of(grid_encoder((48, 96, 3), (8, 16)))
+    (12, 24)
+    """
+    return model.get_layer("encoder_places").input.shape[1:3]
+
+
 def grid_shape(input_shape, filters):
-    """The size of the grid that `grid_encoder` makes of a picture.
+    """The size of the grid that the small network makes of a picture.
 
     Args:
         input_shape: `(H, W, C)`.
@@ -93,6 +131,15 @@ def grid_shape(input_shape, filters):
         )
     height, width = sides
     return height // step, width // step
+
+
+def _small_network(image, filters):
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="encoder_rescaling")(
+        image
+    )
+    for stage, width in enumerate(filters, 1):
+        x = _conv(x, width, 4, 2, f"encoder_{stage}")
+    return _conv(x, filters[-1], 1, 1, f"encoder_{len(filters) + 1}")
 
 
 def _conv(x, filters, kernel_size, strides, name):

@@ -3,12 +3,20 @@
 import copy
 import difflib
 import inspect
+import json
 import pathlib
 import shlex
 
 import keras
 
-from zoo import catalogue, presets, saving, training
+from zoo import (
+    backbones,
+    catalogue,
+    layer_groups,
+    presets,
+    saving,
+    training,
+)
 from zoo.data import sources
 from zoo.plan import Plan
 
@@ -28,6 +36,8 @@ def train(
     vectors=None,
     data=None,
     targets=None,
+    builder_args=None,
+    backbone_weights=None,
     verbose=None,
     found=None,
 ):
@@ -51,6 +61,10 @@ def train(
         data: Name or path of data, in place of the recipe's.
         targets: List of columns to be answered, or a string with commas; for
             tables.
+        builder_args: Dict, arguments of the network in place of the recipe's,
+            such as `{"backbone": "ResNet50", "input_shape": [224, 224, 3]}`.
+        backbone_weights: As `zoo.backbones.load_backbone_weights` takes them,
+            in place of the recipe's; for networks with a `backbone`.
         verbose: As in `zoo.training.fit`.
         found: As in `follow`.
 
@@ -59,8 +73,8 @@ def train(
 
     Raises:
         PresetError: If there is no such recipe.
-        ValueError: If `vectors` or `targets` are given to a recipe that takes
-            none, or another argument is none of the above.
+        ValueError: If `vectors`, `targets` or `backbone_weights` are given to
+            a recipe that takes none, or another argument is none of the above.
         ImportError: If `tensorboard` is asked for and not installed.
         OSError: If one of the two folders cannot be written.
     """
@@ -90,6 +104,21 @@ def train(
             )
         recipe["vectors"] = str(vectors)
         command += ["--vectors", str(vectors)]
+    for key, value in _known(recipe, builder_args or {}).items():
+        recipe["builder_args"][key] = value
+        command += ["--set", f"{key}={_shell(value)}"]
+    if backbone_weights is not None:
+        if not recipe["builder_args"].get("backbone"):
+            raise ValueError(
+                "`backbone_weights` are for a network with a `backbone`, which "
+                "`builder_args` may name. Received: "
+                f"backbone_weights={str(backbone_weights)!r}, name={name!r}"
+            )
+        backbones.check_weights(backbone_weights)
+        if backbone_weights != "imagenet":  # of which name a file may be too
+            backbone_weights = pathlib.Path(backbone_weights).absolute()
+        recipe["backbone_weights"] = str(backbone_weights)
+        command += ["--backbone-weights", str(backbone_weights)]
     for option, value in (("seed", seed), ("epochs", epochs)):
         if value is not None:
             recipe["training"][option] = value
@@ -127,7 +156,9 @@ def follow(recipe, learned=None, dtype=None, found=None, **options):
     """Trains a task by a recipe, and measures it.
 
     Args:
-        recipe: Dict, as those in `RECIPES`.
+        recipe: Dict, as those in `RECIPES`. It may have `backbone_weights`,
+            which the training begins with, and `freeze` in its `training`, as
+            `zoo.plan.Plan` takes it.
         learned: The input and the output, where another run has learned them
             from the same data already; `None` learns them.
         dtype: Name of a dtype policy, `None` for Keras's global one.
@@ -150,6 +181,13 @@ def follow(recipe, learned=None, dtype=None, found=None, **options):
     task = kind.untrained(
         recipe, *(learned or kind.learn(data, recipe)), dtype=dtype
     )
+    if recipe.get("backbone_weights") is not None:
+        source = recipe["backbone_weights"]
+        backbones.load_backbone_weights(task.model, source)
+        # For the card, which names no path.
+        recipe["backbone_weights"] = pathlib.PurePath(source).name
+    frozen = Plan(**recipe["training"]).freeze
+    layer_groups.freeze(task.model, frozen, task.output.heads)
     task.fit(data, recipe, **options)
     task.measure(test)
     return task
@@ -175,3 +213,23 @@ def find(name):
             f"{near or sorted(RECIPES)}"
         )
     return RECIPES[name]
+
+
+def _known(recipe, builder_args):
+    """Arguments that the recipe's network has, or an error."""
+    network = catalogue.networks(recipe["task"])[recipe["builder"]]
+    known = [*inspect.signature(network).parameters]
+    for key in builder_args:
+        if key not in known or key == "name":
+            near = difflib.get_close_matches(key, known, n=3, cutoff=0.6)
+            raise ValueError(
+                "`builder_args` must be arguments of the recipe's network, "
+                f"{recipe['builder']}. Received: {key}={builder_args[key]!r}; "
+                f"{'near' if near else 'known'}: {near or known}"
+            )
+    return builder_args
+
+
+def _shell(value):
+    """A value as `zoo train --set` reads it."""
+    return value if isinstance(value, str) else json.dumps(value)

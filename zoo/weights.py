@@ -25,6 +25,7 @@ MOST_GROUPS = 100_000
 DEEPEST = 50
 
 _building = threading.Lock()
+_apart = threading.local()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,6 +153,50 @@ def load_weights(model, stored):
     check_finite(model, stored.path)
 
 
+def load_file(model, path):
+    """Brings the numbers of a file that Keras wrote into a network.
+
+    Args:
+        model: `keras.Model`.
+        path: Path of a `.weights.h5` or `.keras` file, or of an `.h5` file of
+            an earlier Keras, of a network built alike. Only numbers are read.
+
+    Raises:
+        ValueError: If there is no such file, it is none of Keras's, or it has
+            other arrays than the network, or numbers that are not finite.
+    """
+    check_file(path)
+    data = pathlib.Path(path).read_bytes()
+    if zipfile.is_zipfile(io.BytesIO(data)):
+        stored = read_weights(data, str(path))
+    else:
+        stored = _stored(data, str(path))
+    old = _is_old(stored)
+    with tempfile.TemporaryDirectory() as folder:
+        given = pathlib.Path(folder, "given.h5" if old else MEMBER)
+        if not old:
+            own = pathlib.Path(folder, f"own.{MEMBER}")
+            model.save_weights(own)
+            _check_alike(_stored(own.read_bytes(), "the network"), stored)
+        given.write_bytes(stored.data)
+        try:
+            model.load_weights(given)
+        except Exception as error:  # Keras raises whatever it meets
+            raise ValueError(
+                f"{_ALIKE} Received: {path}: {type(error).__name__}: {error}"
+            ) from error
+    check_finite(model, str(path))
+
+
+def check_file(path):
+    """Raises ValueError unless there is a file of that path."""
+    if not pathlib.Path(path).is_file():
+        raise ValueError(
+            "Weights are read from a file: .weights.h5, .keras or .h5. "
+            f"Received: {path}, where there is none"
+        )
+
+
 def check_finite(model, path):
     """Refuses a network of which a number is infinite or NaN.
 
@@ -195,6 +240,37 @@ def _compare(own, stored):
                 f"Received: {shown(stored.layers.get(place))} in place of "
                 f"{name!r} at {shown(place)} in {stored.path}"
             )
+
+
+_ALIKE = (
+    "The file must have the weights of the network, and no others: those that "
+    "`save_weights` of the same network writes, without its head."
+)
+
+
+def _check_alike(own, stored):
+    """As `_compare`, without names, of which Keras makes up some."""
+    given = {
+        place: found
+        for place, found in stored.arrays.items()
+        if not place.startswith("optimizer/")
+    }
+    for place in sorted(own.arrays.keys() | given.keys()):
+        found, expected = given.get(place), own.arrays.get(place)
+        if found is None or expected is None or found[0] != expected[0]:
+            raise ValueError(
+                f"{_ALIKE} Received: {stored.path} with "
+                f"{found and found[0]} in place of {expected and expected[0]} "
+                f"at {shown(place)}"
+            )
+
+
+def _is_old(stored):
+    """Whether a file is laid out by names of layers, as Keras 2 did."""
+    with h5py.File(io.BytesIO(stored.data), "r") as file:
+        return "model_weights" in file or any(
+            name in file.attrs for name in ("layer_names", "layer_names0")
+        )
 
 
 def _stored(data, path):
@@ -260,6 +336,23 @@ def _check_array(item, place, path):
 
 
 @contextlib.contextmanager
+def apart():
+    """Layers that are made inside are not counted as the network's by `build`.
+
+    For a network of known size of which a part is taken over.
+
+    Yields:
+        Nothing.
+    """
+    before = getattr(_apart, "open", False)
+    _apart.open = True
+    try:
+        yield
+    finally:
+        _apart.open = before
+
+
+@contextlib.contextmanager
 def _no_more_than(stored):
     """Counts the numbers of layers that this thread builds inside."""
     layer_class, thread = keras.layers.Layer, threading.get_ident()
@@ -268,7 +361,8 @@ def _no_more_than(stored):
 
     def counted(layer, shape=None, *args, **kwargs):
         nonlocal left
-        if threading.get_ident() == thread:
+        aside = getattr(_apart, "open", False)
+        if threading.get_ident() == thread and not aside:
             left -= math.prod(shape or ())
             if left < 0:
                 raise PresetError(

@@ -75,6 +75,14 @@ ROWS = [
     ("train", "vectors", TRAIN + "--vectors v", "train", "vectors", Path("v")),
     ("train", "data", TRAIN + "--data d", "train", "data", "d"),
     ("train", "targets", TRAIN + "--targets a,b", "train", "targets", "a,b"),
+    (
+        *("train", "set_", TRAIN + "--set a=[1,2] --set b=c=d"),
+        *("train", "builder_args", {"a": [1, 2], "b": "c=d"}),
+    ),
+    (
+        *("train", "backbone_weights", TRAIN + "--backbone-weights imagenet"),
+        *("train", "backbone_weights", "imagenet"),
+    ),
     ("train", "resume", TRAIN + "--resume", "train", "resume", True),
     ("train", "resume", TRAIN + "--no-resume", "train", "resume", False),
     ("train", "data_note", TRAIN + "--data-note n", "train", "data_note", "n"),

@@ -39,7 +39,7 @@ from keras_attention.sequence.hard_attention import HardAttention
 from keras_attention.sequence.soft_visual_attention import SoftVisualAttention
 from zoo.outputs.words import counted, sentence_crossentropy
 from zoo.own_loss import NetworkWithOwnLoss
-from zoo.picture_grids import grid_encoder, grid_shape
+from zoo.picture_grids import grid_encoder, grid_of
 
 ATTENTIONS = ("soft", "hard", "none")
 
@@ -72,12 +72,15 @@ def show_attend_tell(
     stochastic_weight=0.0,
     score_weight=1.0,
     entropy_weight=0.002,
+    backbone=None,
+    backbone_stride=None,
     name="show_attend_tell",
 ):
     """Builds the captioner; the words before in, logits of the words out.
 
     Args:
-        input_shape: `(H, W, C)`, multiples of `2 ** len(filters)`.
+        input_shape: `(H, W, C)`, multiples of `2 ** len(filters)`; with
+            `backbone` any `(H, W, 3)` that it takes.
         target_vocabulary_size: Integer, the words, the special ones included.
         target_length: Positive integer, words of a caption, its end included.
         attention: `"soft"`; `"hard"`; or, to compare with, `"none"`: the mean
@@ -94,6 +97,11 @@ def show_attend_tell(
             function's loss, of the hard form only.
         entropy_weight: Float of at least 0, lambda_e. The weight of the entropy
             of `alpha`, which is raised, of the hard form only.
+        backbone: String, a name in `keras.applications` for the encoder, in
+            place of `filters`; or `None`. Its weights begin at random:
+            `zoo.backbones.load_backbone_weights` brings trained ones in.
+        backbone_stride: Integer, pixels for a place, such as 16; `None` is the
+            backbone's end, as a rule 32.
         name: String. The model's name.
 
     Returns:
@@ -103,8 +111,8 @@ def show_attend_tell(
         `zoo.own_loss.NetworkWithOwnLoss` where the loss has more terms.
 
     Raises:
-        ValueError: If a size does not fit, `attention` is unknown, or a weight
-            is out of range.
+        ValueError: If a size or the backbone does not fit, `attention` is
+            unknown, or a weight is out of range.
 
     Example:
 
@@ -122,13 +130,18 @@ def show_attend_tell(
                 f"`{term}` must be a finite number of at least 0, the weight "
                 f"of a term of the loss. Received: {term}={weight}"
             )
-    encoder = grid_encoder(input_shape, filters)
+    encoder = grid_encoder(
+        input_shape,
+        filters,
+        backbone=backbone,
+        backbone_stride=backbone_stride,
+    )
     # Pinned, whatever Keras's global `floatx` is.
     image = keras.Input(input_shape, dtype="float32", name="image")
     target_ids = keras.Input((target_length,), dtype="int32", name="target_ids")
     decoder = AttendingDecoder(
         target_vocabulary_size,
-        grid_shape(input_shape, filters),
+        grid_of(encoder),
         attention,
         units,
         embedding_dim,

@@ -28,7 +28,7 @@ from keras import ops
 from keras_attention.arguments import check_sizes
 from keras_attention.functional import mean_pool
 from keras_attention.sequence.top_down_attention import TopDownAttention
-from zoo.picture_grids import grid_encoder, grid_shape
+from zoo.picture_grids import grid_encoder, grid_of
 from zoo.picture_regions import RegionsOfGrid
 
 PRESETS = {
@@ -58,12 +58,15 @@ def up_down_captioner(
     attention_units=64,
     dropout=0.0,
     regions=None,
+    backbone=None,
+    backbone_stride=None,
     name="up_down_captioner",
 ):
     """Builds the captioner; the words before in, logits of the words out.
 
     Args:
-        input_shape: `(H, W, C)`, multiples of `2 ** len(filters)`.
+        input_shape: `(H, W, C)`, multiples of `2 ** len(filters)`; with
+            `backbone` any `(H, W, 3)` that it takes.
         target_vocabulary_size: Integer, the words, the special ones included.
         target_length: Positive integer, words of a caption, its end included.
         attention: Boolean. Without it, to compare with, `vhat_t` is `vbar`.
@@ -75,6 +78,11 @@ def up_down_captioner(
             logits.
         regions: Positive integer, how many boxes of an image it is given; or
             `None`: the regions are the places of the grid.
+        backbone: String, a name in `keras.applications` for the encoder, in
+            place of `filters`; or `None`. Its weights begin at random:
+            `zoo.backbones.load_backbone_weights` brings trained ones in.
+        backbone_stride: Integer, pixels for a place, such as 16; `None` is the
+            backbone's end, as a rule 32.
         name: String. The model's name.
 
     Returns:
@@ -84,7 +92,7 @@ def up_down_captioner(
         `boxes` `(B, regions, 4)`, as `RegionsOfGrid` takes them.
 
     Raises:
-        ValueError: If a size does not fit.
+        ValueError: If a size or the backbone does not fit.
 
     Example:
 
@@ -92,8 +100,14 @@ def up_down_captioner(
     >>> model.output_shape
     (None, 6, 20)
     """
-    encoder = grid_encoder(input_shape, filters, coordinates=regions is None)
-    grid = grid_shape(input_shape, filters)
+    encoder = grid_encoder(
+        input_shape,
+        filters,
+        coordinates=regions is None,
+        backbone=backbone,
+        backbone_stride=backbone_stride,
+    )
+    grid = grid_of(encoder)
     # Pinned, whatever Keras's global `floatx` is.
     image = keras.Input(input_shape, dtype="float32", name="image")
     target_ids = keras.Input((target_length,), dtype="int32", name="target_ids")

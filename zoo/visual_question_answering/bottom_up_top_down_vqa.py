@@ -50,13 +50,16 @@ def bottom_up_top_down_vqa(
     attention_units=64,
     attention=True,
     dropout=0.0,
+    backbone=None,
+    backbone_stride=None,
     name="bottom_up_top_down_vqa",
 ):
     """Builds the network; logits out.
 
     Args:
         input_shape: `(H, W, C)`, any number of channels; `H` and `W` multiples
-            of `2 ** len(filters)`.
+            of `2 ** len(filters)`. With `backbone` any `(H, W, 3)` that it
+            takes.
         vocabulary_size: Integer of at least 3. Rows of the embedding: padding,
             the unknown word, and those that are known.
         num_classes: Integer of at least 2. The answers.
@@ -69,6 +72,11 @@ def bottom_up_top_down_vqa(
         attention: Boolean. Whether the question weighs the places; if not, they
             are averaged, the baseline.
         dropout: Float in [0, 1). Share dropped of the last vector.
+        backbone: String, a name in `keras.applications` for the picture, in
+            place of `filters`; or `None`. Its weights begin at random:
+            `zoo.backbones.load_backbone_weights` brings trained ones in.
+        backbone_stride: Integer, pixels for a place, such as 16; `None` is the
+            backbone's end, as a rule 32.
         name: String. The model's name.
 
     Returns:
@@ -77,7 +85,7 @@ def bottom_up_top_down_vqa(
         `(B, num_classes)`.
 
     Raises:
-        ValueError: If a size is none of the above.
+        ValueError: If a size or the backbone is none of the above.
 
     Example:
 
@@ -86,7 +94,12 @@ def bottom_up_top_down_vqa(
     >>> model.output_shape
     (None, 5)
     """
-    encoder = grid_encoder(input_shape, filters)
+    encoder = grid_encoder(
+        input_shape,
+        filters,
+        backbone=backbone,
+        backbone_stride=backbone_stride,
+    )
     token_ids, question = read_question(
         length, vocabulary_size, embedding_dim, units
     )

@@ -52,13 +52,16 @@ def stacked_latent_vqa(
     stack="latent",
     num_layers=2,
     dropout=0.0,
+    backbone=None,
+    backbone_stride=None,
     name="stacked_latent_vqa",
 ):
     """Builds the network; logits out.
 
     Args:
         input_shape: `(H, W, C)`, any number of channels; `H` and `W` multiples
-            of `2 ** len(filters)`.
+            of `2 ** len(filters)`. With `backbone` any `(H, W, 3)` that it
+            takes.
         vocabulary_size: Integer of at least 3. Rows of the embedding: padding,
             the unknown word, and those that are known.
         num_classes: Integer of at least 2. The answers.
@@ -72,6 +75,11 @@ def stacked_latent_vqa(
         stack: `"latent"`, or `"plain"`, the baseline.
         num_layers: Positive integer. How many times the network looks.
         dropout: Float in [0, 1). Share dropped of the last vector.
+        backbone: String, a name in `keras.applications` for the picture, in
+            place of `filters`; or `None`. Its weights begin at random:
+            `zoo.backbones.load_backbone_weights` brings trained ones in.
+        backbone_stride: Integer, pixels for a place, such as 16; `None` is the
+            backbone's end, as a rule 32.
         name: String. The model's name.
 
     Returns:
@@ -80,7 +88,8 @@ def stacked_latent_vqa(
         `(B, num_classes)`.
 
     Raises:
-        ValueError: If `stack` is unknown, or a size is none of the above.
+        ValueError: If `stack` is unknown, or a size or the backbone is none
+            of the above.
 
     Example:
 
@@ -94,7 +103,12 @@ def stacked_latent_vqa(
             f"`stack` must be one of {sorted(STACKS)}. "
             f"Received: stack={stack!r}"
         )
-    encoder = grid_encoder(input_shape, filters)
+    encoder = grid_encoder(
+        input_shape,
+        filters,
+        backbone=backbone,
+        backbone_stride=backbone_stride,
+    )
     token_ids, question = read_question(
         length, vocabulary_size, embedding_dim, units
     )

@@ -7,6 +7,7 @@ from zoo.inputs.image import Image
 from zoo.inputs.several import Several
 from zoo.inputs.text import Text
 from zoo.outputs.label import Label
+from zoo.picture_grids import grid_of
 from zoo.pointing import pointing
 from zoo.task import Task
 from zoo.visual_question_answering.picture import where_it_looked
@@ -56,7 +57,7 @@ class VisualQuestionAnswering(Task):
         return super().count(metric, data)
 
     def picture(self, raws, answers):
-        return where_it_looked(raws, answers, _grid(self.model))
+        return where_it_looked(raws, answers, grid_of(self.model))
 
     def _pointing(self, data):
         """`pointing` and `chance`, where there is what they are of."""
@@ -64,11 +65,6 @@ class VisualQuestionAnswering(Task):
         if not len(data) or not self.has_attention():
             return {}
         _, maps = self._run(self.input.reader(data), len(data), 250, True)
-        last = maps["attention"].reshape(len(data), -1, *_grid(self.model))
+        last = maps["attention"].reshape(len(data), -1, *grid_of(self.model))
         hits, chance = pointing(last[:, -1], data.truth["box"])
         return {"pointing": float(hits.mean()), "chance": float(chance.mean())}
-
-
-def _grid(model):
-    """How many places a picture has, `(h, w)`."""
-    return model.get_layer("encoder_places").input.shape[1:3]

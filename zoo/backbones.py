@@ -1,0 +1,398 @@
+"""Networks of `keras.applications` as the lower part of a network of ours.
+
+A `Backbone` is such a network without its head, behind the preprocessing that
+it was trained with: pixels in, a feature map out. It is always built with
+weights drawn at random, so a card never makes the program read a file or ask
+the network for one. `load_backbone_weights` brings trained weights in, once;
+from then on they are saved with the model, as all others.
+"""
+
+import contextlib
+import difflib
+import re
+
+import keras
+import numpy as np
+from keras import ops
+
+from zoo import weights as numbers
+
+# How the pixels that a network is trained with are made of 0 to 255, by the
+# beginning of its name: "inside", by the network itself; "stored", likewise,
+# by numbers that its file of weights holds.
+PIXELS = {
+    r"ConvNeXt\w+": "inside",
+    r"DenseNet\d+": "torch",
+    r"EfficientNetB\d": "stored",
+    r"EfficientNetV2\w+": "inside",
+    r"Inception(ResNetV2|V3)": "tf",
+    r"MobileNet(V2)?": "tf",
+    r"MobileNetV3\w+": "inside",
+    r"NASNet\w+": "tf",
+    r"ResNet\d+": "caffe",
+    r"ResNet\d+V2": "tf",
+    r"VGG\d+": "caffe",
+    r"Xception": "tf",
+}
+# Of ImageNet's pixels, over 255.
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+CAFFE_MEAN = (103.939, 116.779, 123.68)  # blue, green, red, of 255
+
+MOMENTUM = 0.9  # batch statistics settle within a short training
+SHOWN = 224  # the side of the pictures of Keras's own weights
+
+
+def names():
+    """The networks of this Keras that a `Backbone` can be.
+
+    Returns:
+        List of strings.
+
+    Example:
+
+    >>> names()[:2]
+    ['ConvNeXtBase', 'ConvNeXtLarge']
+    """
+    return [name for name in dir(keras.applications) if _pixels(name)]
+
+
+@keras.saving.register_keras_serializable(package="keras_attention_zoo")
+class Backbone(keras.layers.Layer):
+    """A network of `keras.applications`, from pixels to a feature map.
+
+    Frozen (`trainable = False`) it computes as at inference, in training too:
+    batch normalization keeps its statistics, and nothing is dropped.
+
+    Departures: batch statistics have a momentum of 0.9, where Keras has up to
+    0.999, with which they would not settle within a short training.
+
+    Args:
+        application: String, a name in `keras.applications` (`names`).
+        image_shape: `(H, W, 3)`. Sides need not be multiples of anything, but
+            most networks ask for 32 pixels at least, some for 75.
+        stride: Positive integer, pixels of the image for a pixel of the map,
+            such as 16: the map is the last layer of the network before the
+            next step down, through which all paths lead. `None` is the end of
+            the network, as a rule 32. What comes after it is not built in.
+        **kwargs: Keras's own.
+
+    Call arguments:
+        inputs: `(B, H, W, 3)`, float 0 to 255, red first.
+        training: Boolean.
+
+    Returns:
+        `(B, h, w, C)`.
+
+    Raises:
+        ValueError: If there is no such network, or none of that stride, or
+            the image is too small or not of three channels.
+
+    Example:
+
+    >>> Backbone("MobileNetV3Small", (64, 96, 3), 16).output_map
+    (4, 6, 288)
+    """
+
+    def __init__(self, application, image_shape, stride=None, **kwargs):
+        pixels = _checked(application, image_shape)
+        # Cast by the network: colours are told apart in float32.
+        super().__init__(autocast=False, **kwargs)
+        self.application = application
+        self.image_shape = tuple(image_shape)
+        self.stride = stride
+        self.pixels = pixels
+        with numbers.dtype_policy(self.dtype_policy.name):
+            self.network = self._cut(new=True)
+        for layer in self.network._flatten_layers():
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.momentum = MOMENTUM
+
+    @property
+    def output_map(self):
+        """`(h, w, C)`, the feature map of an image."""
+        return self.network.output_shape[1:]
+
+    def build(self, inputs_shape):
+        if self.pixels != "stored":
+            return
+        for name, start in (("pixel_scale", 1 / 255), ("pixel_offset", 0.0)):
+            variable = self.add_weight(
+                name=name,
+                shape=(3,),
+                initializer=keras.initializers.Constant(start),
+                dtype="float32",
+                autocast=False,
+                trainable=False,
+            )
+            setattr(self, name, variable)
+
+    def compute_output_shape(self, inputs_shape):
+        return (inputs_shape[0], *self.output_map)
+
+    def call(self, inputs, training=None):
+        x = self.preprocess(inputs)
+        return self.network(x, training=training and self.trainable)
+
+    def preprocess(self, inputs):
+        """The pixels that the network was trained with, float32.
+
+        Args:
+            inputs: `(B, H, W, 3)`, 0 to 255.
+
+        Returns:
+            The same shape.
+        """
+        x = ops.cast(inputs, "float32")
+        if self.pixels == "tf":
+            return x / 127.5 - 1.0
+        if self.pixels == "torch":
+            return (x / 255.0 - _tensor(MEAN)) / _tensor(DEVIATION)
+        if self.pixels == "caffe":
+            return ops.flip(x, axis=-1) - _tensor(CAFFE_MEAN)
+        if self.pixels == "stored":
+            return x * self.pixel_scale + self.pixel_offset
+        return x
+
+    def load(self, weights):
+        """Brings trained weights in.
+
+        Args:
+            weights: As `load_backbone_weights`.
+
+        Raises:
+            ValueError: As `load_backbone_weights`.
+        """
+        with numbers.dtype_policy("float32"):
+            trained = application(self.application, self.image_shape)
+            if weights == "imagenet":
+                own = application(
+                    self.application, (SHOWN, SHOWN, 3), "imagenet"
+                )
+                trained.set_weights(own.get_weights())
+            else:
+                numbers.load_file(trained, weights)
+            if self.pixels == "stored":
+                self._read_pixels(trained)
+            trained = self._cut(trained)
+        self.network.set_weights(trained.get_weights())
+
+    def _cut(self, network=None, new=False):
+        """The part of a whole network that is kept; new layers if asked."""
+        part = self.stride is not None or self.pixels == "stored"
+        if network is None:
+            with numbers.apart() if part else contextlib.nullcontext():
+                network = application(self.application, self.image_shape)
+        if not part:
+            return network
+        begins, ends = network.input, network.output
+        if self.stride is not None:
+            ends = _end(network, self.stride, self.application)
+        if self.pixels == "stored":
+            begins = _normalization(network).output
+        network = keras.Model(begins, ends, name=network.name)
+        if not new:
+            return network
+        # Layers know what reads them: as they are, nothing would be let go.
+        image = keras.Input(self.image_shape, dtype="float32")
+        return keras.models.clone_model(network, input_tensors=image)
+
+    def _read_pixels(self, network):
+        """Takes over mean and variance of a network's own normalization.
+
+        Keras's layer copies them at its start, where `set_weights` and a
+        checkpoint do not reach. And for ImageNet, whose deviations its files
+        call variances, Keras divides once more, by a layer that a network with
+        weights at random lacks; here it is in the same two numbers.
+        """
+        mean, variance, _ = map(
+            np.float64, _normalization(network).get_weights()
+        )
+        if np.allclose(mean, MEAN, atol=1e-6) and np.allclose(
+            variance, DEVIATION, atol=1e-6
+        ):
+            variance = variance**2
+        deviation = np.sqrt(variance)
+        self.pixel_scale.assign(1 / (255 * deviation))
+        self.pixel_offset.assign(-mean / deviation)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "application": self.application,
+            "image_shape": list(self.image_shape),
+            "stride": self.stride,
+        }
+
+
+def application(name, input_shape, weights=None):
+    """A network of `keras.applications` without its head, channels last.
+
+    Args:
+        name: String, one of `names`.
+        input_shape: `(H, W, 3)`.
+        weights: `None`, at random; or `"imagenet"`, Keras's own, which it
+            downloads.
+
+    Returns:
+        A `keras.Model` from what the network's `preprocess_input` gives.
+
+    Raises:
+        ValueError: If there is no such network, or the image does not fit it.
+    """
+    _checked(name, input_shape)
+    before = keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_last")
+    try:
+        # Pinned, whatever Keras's global `floatx` is.
+        image = keras.Input(input_shape, dtype="float32")
+        network = getattr(keras.applications, name)(
+            include_top=False,
+            weights=weights,
+            input_tensor=image,
+            input_shape=tuple(input_shape),
+        )
+        # Some have a list of one input.
+        return keras.Model(image, network.outputs[0], name=network.name)
+    finally:
+        keras.config.set_image_data_format(before)
+
+
+def load_backbone_weights(model, weights):
+    """Brings trained weights into the backbone of a network.
+
+    Only numbers are read from a file, and its path is not kept.
+
+    Args:
+        model: `keras.Model` with one `Backbone`, however deep inside.
+        weights: Path of a file of the same network of `keras.applications`,
+            built with `include_top=False`: `.weights.h5`, `.keras`, or `.h5` as
+            Keras gives its own out. Or `"imagenet"`: Keras's own, which it
+            downloads.
+
+    Raises:
+        ValueError: If the model has no backbone, or the file does not fit it.
+
+    Example:
+
+    >>> from zoo import bottom_up_top_down_vqa
+    >>> model = bottom_up_top_down_vqa(
+    ...     (224, 224, 3), 30, 5, backbone="VGG16", backbone_stride=16
+    ... )
+    >>> load_backbone_weights(model, "imagenet")  # doctest: +SKIP
+    """
+    backbone_of(model).load(weights)
+
+
+def check_weights(weights):
+    """Raises ValueError unless it is `"imagenet"` or a path of a file."""
+    if weights != "imagenet":
+        numbers.check_file(weights)
+
+
+def backbone_of(model):
+    """The `Backbone` of a network.
+
+    Args:
+        model: `keras.Model`.
+
+    Returns:
+        `Backbone`.
+
+    Raises:
+        ValueError: If there is none, or more than one.
+    """
+    found = [
+        layer
+        for layer in model._flatten_layers()
+        if isinstance(layer, Backbone)
+    ]
+    if len(found) != 1:
+        raise ValueError(
+            "The weights of a backbone are for a network that has one, built "
+            f"with `backbone`. Received: {model.name} with {len(found)}"
+        )
+    return found[0]
+
+
+def _tensor(numbers_of_colours):
+    return ops.convert_to_tensor(numbers_of_colours, dtype="float32")
+
+
+def _pixels(name):
+    """How a network wants its pixels, or `None` where there is no such one."""
+    if not isinstance(name, str) or not hasattr(keras.applications, name):
+        return None
+    for pattern, pixels in PIXELS.items():
+        if re.fullmatch(pattern, name):
+            return pixels
+    return None
+
+
+def _checked(name, shape):
+    """How a network wants its pixels, if it and the image are known."""
+    pixels = _pixels(name)
+    if pixels is None:
+        known = names()
+        near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.6)
+        raise ValueError(
+            "`backbone` must be a network of keras.applications, or None. "
+            f"Received: backbone={name!r}; "
+            f"{'near' if near else 'known'}: {near or known}"
+        )
+    if len(shape) != 3 or shape[-1] != 3 or not all(shape):
+        raise ValueError(
+            "A backbone sees colour pictures of a known size, (H, W, 3). "
+            f"Received: input_shape={tuple(shape)}, backbone={name!r}"
+        )
+    return pixels
+
+
+def _normalization(network):
+    return next(
+        layer
+        for layer in network.layers
+        if isinstance(layer, keras.layers.Normalization)
+    )
+
+
+def _end(network, stride, name):
+    """The last tensor of a stride through which all that follows is computed.
+
+    Beside it the tensors of branches, such as that of a residual or of a gate,
+    are not all that is known of the image.
+    """
+    steps = network.operations  # each after those that it reads
+    nodes = [step._inbound_nodes[-1] for step in steps]
+    place = {id(node.output_tensors[0]): at for at, node in enumerate(nodes)}
+    strides, last_read = [], [0] * len(nodes)
+    for at, (step, node) in enumerate(zip(steps, nodes)):
+        read = [place[id(tensor)] for tensor in node.input_tensors]
+        for each in read:
+            last_read[each] = at
+        strides.append(
+            _stride(step) * max((strides[each] for each in read), default=1)
+        )
+    found, reach = {}, 0
+    for at, (step, node) in enumerate(zip(steps, nodes)):
+        # Padding is made for the layer after it.
+        padding = isinstance(step, keras.layers.ZeroPadding2D)
+        if reach <= at and strides[at] > 1 and not padding:
+            found[strides[at]] = node.output_tensors[0]
+        reach = max(reach, last_read[at])
+    if isinstance(stride, bool) or stride not in found:
+        raise ValueError(
+            f"`backbone_stride` must be one of {[*found]}, where {name} has "
+            "one layer through which all paths lead, or None. "
+            f"Received: backbone_stride={stride!r}"
+        )
+    return found[stride]
+
+
+def _stride(step):
+    """How many times smaller a layer makes a map; 0 for what is no map."""
+    if isinstance(step, keras.layers.GlobalAveragePooling2D):
+        return 0
+    if isinstance(step, keras.Model):  # ConvNeXt's steps down
+        return int(np.prod([_stride(layer) for layer in step.layers]))
+    strides = getattr(step, "strides", 1)
+    return strides if isinstance(strides, int) else strides[0]
