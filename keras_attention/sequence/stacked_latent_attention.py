@@ -84,7 +84,8 @@ class StackedLatentAttention(keras.layers.Layer):
     have He's variance.
 
     Reference:
-        Fan, Zhou. Stacked Latent Attention for Multimodal Reasoning. CVPR 2018.
+        Fan, Zhou. Stacked Latent Attention for Multimodal Reasoning. CVPR 2018,
+        the section on stacked latent attention.
         https://openaccess.thecvf.com/content_cvpr_2018/papers/Fan_Stacked_Latent_Attention_CVPR_2018_paper.pdf
     """
 
