@@ -46,6 +46,7 @@ FLOORS = [
         "zoo/own_loss",
         "zoo/picture_grids",
         "zoo/presets",
+        "zoo/self_critical",
         "zoo/teaching",
         "zoo/word_networks",
     ),
