@@ -239,7 +239,8 @@ def sample(decoder, memory, start, length, end=0, forbidden=(), seed=None):
             behind it.
         forbidden: Tokens that are never drawn.
         seed: Integer, `keras.random.SeedGenerator` or `None`. An integer draws
-            the same at each call.
+            the same at each call, on one backend; TensorFlow's XLA draws
+            others.
 
     Returns:
         `(answers, maps)` as `beam_search`; the score is the sum of the

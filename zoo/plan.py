@@ -86,7 +86,7 @@ class Plan:
             raise _refused(
                 "jit_compile", 'True, False or "auto"', self.jit_compile
             )
-        if self.self_critical not in (True, False):
+        if not isinstance(self.self_critical, bool):
             raise _refused("self_critical", "True or False", self.self_critical)
         if self.self_critical and (
             self.label_smoothing or self.class_weight is not None

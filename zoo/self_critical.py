@@ -1,9 +1,9 @@
 """Self-critical training: captions that score better than the model's own.
 
 After teacher forcing a captioner is trained on what it is measured by (Rennie
-et al. 2017). For each image a caption `s` is drawn from the model's distribution,
-and `g` is said word by word, the likeliest each time. With `r` the CIDEr-D
-against the image's references, the loss of an image is
+et al. 2017). For each image a caption `s` is drawn from the model's
+distribution, and `g` is said word by word, the likeliest each time. With `r`
+the CIDEr-D against the image's references, the loss of an image is
 
     (r(s) - r(g)) * -log p(s)
 
@@ -70,6 +70,7 @@ class SelfCritical(keras.Model):
             )
         super().__init__(name="self_critical")
         self.network = task.model
+        self.built = True  # nothing is left to build
         # Not tracked by Keras: no weights, and a counter that must stay one.
         vars(self)["saying"] = _saying(task)
         vars(self)["said"] = task.output.said
