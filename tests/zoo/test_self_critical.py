@@ -89,6 +89,18 @@ def chances(task, image, texts):
     return np.exp(np.where(behind, 0, logs).sum(axis=1))
 
 
+def mean_reward(task, data):
+    """What captions earn on average, of all that can be drawn."""
+    model, texts = SelfCritical(task, data), every_caption(task)
+    return np.mean(
+        [
+            chances(task, image[None].astype("float32"), texts)
+            @ model.rewards(texts, [captions] * len(texts))
+            for image, captions in zip(data.images, data.captions)
+        ]
+    )
+
+
 @pytest.fixture(scope="module")
 def enumerated():
     """A captioner, an image, its texts' rewards, and the exact gradient.
@@ -249,26 +261,21 @@ def test_draws_by_the_weights_of_the_moment(monkeypatch):
     assert told[0].any() and not told[1].any()
 
 
+@pytest.mark.slow
 def test_captions_earn_more_afterwards():
-    data = tiny_data()
-    keras.utils.set_random_seed(0)
-    recipe = tiny_recipe("up_down_captioner", input_shape=[16, 16, 3])
-    task = untrained(data)
-    recipe["training"].update(epochs=30)
-    task.fit(data, recipe, verbose=0)
+    data, task = tiny_data(), lively()
     better = task.finetune(
         data,
         self_critical=True,
         validation=data,
-        early_stopping=30,
+        early_stopping=40,
         freeze="backbone",
-        **{**QUICK, "epochs": 40, "batch_size": 8, "weight_decay": 0.0},
+        **{**QUICK, "epochs": 40, "batch_size": 8, "learning_rate": 0.03},
     )
+    assert mean_reward(better, data) > mean_reward(task, data) + 0.2
     log = better.card["recipe"]["log"]
-    assert {*log[0]} >= {"greedy_reward", "val_loss", "val_greedy_reward"}
-    assert log[-1]["val_loss"] < log[0]["val_loss"] - 0.2
-    assert log[-1]["greedy_reward"] > log[0]["greedy_reward"] + 0.5
-    assert better.evaluate(data)["cider"] > task.evaluate(data)["cider"] + 0.5
+    assert log[-1]["val_loss"] < log[0]["val_loss"]
+    assert {*log[0]} >= {"greedy_reward", "val_greedy_reward"}
     assert better.card["recipe"]["training"]["self_critical"] is True
     moved = {
         path.split("/")[0]
@@ -278,6 +285,7 @@ def test_captions_earn_more_afterwards():
     assert moved == {"decoder"}
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch):
     data, task = tiny_data(), lively(dropout=0.3)
     options = {**QUICK, "self_critical": True}
@@ -305,10 +313,11 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch):
 
 
 def test_learns_in_half_precision():
-    log = lively().finetune(
-        tiny_data(), self_critical=True, dtype="mixed_bfloat16", **QUICK
-    )
-    assert log.card["recipe"]["log"][-1]["loss"] < 0
+    options = {**QUICK, "epochs": 1, "dtype": "mixed_bfloat16"}
+    task = lively()
+    half = task.finetune(tiny_data(), self_critical=True, **options)
+    assert half.card["recipe"]["log"][0]["loss"] < 0
+    assert {*weights(half)} == {*weights(task)}
 
 
 def test_refuses_what_it_cannot_do():
