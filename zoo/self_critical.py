@@ -20,11 +20,12 @@ and batch normalisation uses its moving statistics and leaves them as they are
 (its scale and its shift are trained). So captions come from the very
 distribution whose logarithm is differentiated, and it is that of the answers.
 
-Captions drawn earn more afterwards; those answered need not. On scenes, with the
-rates and batches that were tried (one seed), a soft captioner stopped after 6
-epochs answered with a CIDEr-D of 7.4 before and 7.1 after, where 6 more epochs of
-teacher forcing gave 7.9; the preset of 16 epochs stayed at 9.5. So start from a
-model that has learned all it can, and decide by a validation part.
+Captions drawn earn more afterwards; those answered need not. On scenes, with
+the rates and batches that were tried (one seed), a soft captioner stopped
+after 6 epochs answered with a CIDEr-D of 7.4 before and 7.1 after, where 6
+more epochs of teacher forcing gave 7.9; the preset of 16 epochs stayed at 9.5.
+So start from a model that has learned all it can, and decide by a validation
+part.
 
 Departures: the reward is CIDEr-D as `zoo.caption_metrics` computes it, rarity
 being that of the captions trained on, and one caption is drawn for each image.
