@@ -48,6 +48,7 @@ FLOORS = [
         "zoo/picture_grids",
         "zoo/picture_regions",
         "zoo/presets",
+        "zoo/self_critical",
         "zoo/teaching",
         "zoo/word_networks",
     ),

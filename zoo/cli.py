@@ -553,6 +553,16 @@ def finetune(
         str | None, typer.Option(help="balanced: rare classes count more.")
     ] = None,
     label_smoothing: Annotated[float, typer.Option(min=0)] = 0.0,
+    self_critical: Annotated[
+        bool,
+        typer.Option(
+            "--self-critical",
+            help=(
+                "Reward the captions that the model says by CIDEr-D, in place "
+                "of telling it the right ones; with a low --learning-rate."
+            ),
+        ),
+    ] = False,
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
     seed: Annotated[int, typer.Option()] = 0,
     dtype: Dtype = None,
@@ -575,6 +585,7 @@ def finetune(
         "learning_rate": learning_rate,
         "augment": _words(augment),
         "label_smoothing": label_smoothing,
+        "self_critical": self_critical,
         "class_weight": class_weight,
         "early_stopping": early_stopping,
         "seed": seed,

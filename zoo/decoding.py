@@ -1,4 +1,4 @@
-"""Beam search over a decoder; greedy decoding is a beam of one."""
+"""What a decoder says: the most probable by beam search, or drawn by chance."""
 
 import math
 
@@ -211,6 +211,139 @@ def beam_search(
     answer = _where(better, unfinished, found["answer"])
     answers = {"token_ids": answer["ids"], "score": answer["score"]}
     return answers, answer["maps"]
+
+
+def sample(decoder, memory, start, length, end=0, forbidden=(), seed=None):
+    """Draws a sequence of tokens from the distribution of a decoder.
+
+    Each token is drawn by the probability that the decoder gives it after those
+    drawn before, until `end`. Without `forbidden` a sequence comes as often as
+    the product of its tokens' probabilities says, so that
+
+        mean of (reward - baseline) * gradient of log p(sequence)
+
+    estimates the gradient of the expected reward, `log p` being what the
+    network's own softmax says of all tokens. Tokens that are forbidden have
+    their probability shared out among the others: fit for answers, but then it
+    is no longer the softmax that the sequences are drawn from.
+
+    It runs on every backend, compiled too; call it as `beam_search`.
+
+    Args:
+        decoder: As of `beam_search`.
+        memory: As there.
+        start: Integer. The token before the first. Unlike there it may be
+            drawn, for the softmax has it, unless it is forbidden.
+        length: Positive integer, T. The most tokens, `end` included.
+        end: Integer. The token that ends a sequence, and that fills the places
+            behind it.
+        forbidden: Tokens that are never drawn.
+        seed: Integer, `keras.random.SeedGenerator` or `None`. An integer draws
+            the same at each call, on one backend; TensorFlow's XLA draws
+            others.
+
+    Returns:
+        `(answers, maps)` as `beam_search`; the score is the sum of the
+        logarithms of the probabilities that the tokens were drawn with, the
+        end included.
+
+    Raises:
+        ValueError: If `length` is no positive integer, `start`, `end` or one of
+            `forbidden` is no token of the decoder, `end` is forbidden, or the
+            decoder has less room than `length`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> class Coin:
+    ...     # Says 1, 2 or the end, one as likely as the other.
+    ...     def begin(self, memory):
+    ...         return {}
+    ...
+    ...     def step(self, last, index, state, memory):
+    ...         return ops.zeros((memory.shape[0], 3)), state, {}
+    >>> answers, _ = sample(Coin(), ops.zeros((1000, 1)), 0, 5, seed=1)
+    >>> ids = ops.convert_to_numpy(answers["token_ids"])
+    >>> bool(0.3 < np.mean(ids[:, 0] == 0) < 0.37)
+    True
+
+    Departures:
+        A token is found by one uniform number for each step, all drawn before
+        the loop, in which a generator's state could not change on JAX.
+    """
+    forbidden = tuple(forbidden)
+    _check(decoder, start, length, 1, end, 0.0, forbidden)
+    rows = _rows(memory)
+    state = decoder.begin(memory)
+    last = ops.full((rows,), start, dtype="int32")
+    index = ops.convert_to_tensor(0, dtype="int32")
+    logits, state, maps = decoder.step(last, index, state, memory)
+    tokens = _vocabulary(logits, start, end, forbidden)
+    bias = np.zeros(tokens, "float32")
+    bias[list(forbidden)] = -np.inf
+    bias = ops.convert_to_tensor(bias)
+    # Pinned, whatever Keras's global `floatx` is.
+    noise = keras.random.uniform((rows, length), dtype="float32", seed=seed)
+
+    def choose(index, logits, state, maps, found):
+        logs = ops.log_softmax(ops.cast(logits, "float32") + bias, axis=-1)
+        token = _drawn(logs, ops.take(noise, index, axis=1))
+        log = ops.take_along_axis(logs, token[:, None], axis=-1)[:, 0]
+        going = found["going"]
+        last = ops.where(going, token, end)
+
+        def written(before, x):
+            here = _where(going, x, ops.zeros_like(x))
+            return ops.where(_at(index, length, before), here[:, None], before)
+
+        found = {
+            "going": ops.logical_and(going, last != end),
+            "score": found["score"] + ops.where(going, log, 0.0),
+            "ids": ops.where(
+                _at(index, length, found["ids"]), last[:, None], found["ids"]
+            ),
+            "maps": {
+                name: written(found["maps"][name], x)
+                for name, x in maps.items()
+            },
+        }
+        return index + 1, last, state, found
+
+    def goes_on(index, last, state, found):
+        return ops.logical_and(index < length, ops.any(found["going"]))
+
+    def turn(index, last, state, found):
+        logits, state, maps = decoder.step(last, index, state, memory)
+        return choose(index, logits, state, maps, found)
+
+    found = {
+        "going": ops.ones_like(last, dtype="bool"),
+        "score": ops.zeros_like(last, dtype="float32"),
+        "ids": _along(ops.full_like(last, end), length),
+        "maps": {
+            name: _along(ops.zeros_like(x), length) for name, x in maps.items()
+        },
+    }
+    begun = choose(index, logits, state, maps, found)
+    found = ops.while_loop(goes_on, turn, begun)[-1]
+    answers = {"token_ids": found["ids"], "score": found["score"]}
+    return answers, found["maps"]
+
+
+def _drawn(logs, noise):
+    """Tokens, `(B,)`, by their log-probabilities and numbers in [0, 1).
+
+    The first whose cumulated probability is above the number; never one without
+    probability, however sums are rounded.
+    """
+    tokens = logs.shape[-1]
+    shares = ops.exp(logs)
+    upto = ops.where(shares > 0, ops.cumsum(shares, axis=-1), 0.0)
+    whole = ops.max(upto, axis=-1, keepdims=True)
+    places = ops.arange(tokens, dtype="int32")
+    # The last stands for none, where logits are no numbers.
+    places = ops.where(upto > noise[:, None] * whole, places, tokens - 1)
+    return ops.min(places, axis=-1)
 
 
 def _going_on(total, end, beams):

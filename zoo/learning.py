@@ -12,6 +12,7 @@ from zoo.plan import (
     made,
     takes_a_plan,
 )
+from zoo.self_critical import SelfCritical, check_self_critical
 
 
 @takes_a_plan
@@ -58,6 +59,8 @@ def finetune(
     check_num_classes(num_classes)
     validation = checked_validation(validation)
     training.check_tensorboard(tensorboard, folder)
+    if plan.self_critical:
+        check_self_critical(task)
     if folder is not None:
         training.check_folder(folder, task.model)
     keras.utils.set_random_seed(plan.seed)
@@ -69,6 +72,12 @@ def finetune(
         validation = task.read(validation, "test")
 
     copy = task.rebuilt(task.output.like(data, num_classes), plan.dtype)
+    if plan.self_critical and not task.output.kept(copy.output):
+        raise ValueError(
+            "`self_critical` is for a model that says the words of the data; "
+            "fine-tune it without first. Received: self_critical=True, and "
+            f"data={data.name!r}, whose words have to be learned anew"
+        )
     layer_groups.freeze(copy.model, plan.freeze, copy.output.heads)
     recipe = {
         "data": data.name,
@@ -103,12 +112,22 @@ def fit(task, data, recipe, validation=None, plan=None, **options):
     digests = {}
     if options.get("folder") is not None:  # they take time
         digests = measuring.digests(task, data, validation)
+    if plan.self_critical:
+        model, metrics = SelfCritical(task, data, plan.seed), ()
+        batches = model.batches(task, data, plan, **learned)
+        if validation is not None:
+            validation = model.batches(task, validation, plan)
+    else:
+        model, metrics = task.model, task.output.metrics()
+        batches = _batches(task, data, plan, plan.class_weight, **learned)
+        if validation is not None:
+            validation = _batches(task, validation, plan)
     log = training.fit(
-        task.model,
-        _batches(task, data, plan, plan.class_weight, **learned),
-        None if validation is None else _batches(task, validation, plan),
+        model,
+        batches,
+        validation,
         loss=task.output.loss(plan.label_smoothing),
-        metrics=task.output.metrics(),
+        metrics=metrics,
         epochs=plan.epochs,
         optimizer=plan.optimizer,
         learning_rate=plan.learning_rate,

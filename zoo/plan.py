@@ -31,10 +31,13 @@ class Plan:
         layer_decay: Float in (0, 1].
         seed: Integer in [0, 2**31).
         dtype: Name of a dtype policy, or `None`.
+        self_critical: Boolean. Whether captions that the model says itself are
+            rewarded by CIDEr-D, as `zoo.self_critical` does, in place of being
+            told the right ones. It is for a captioner that is trained already.
         jit_compile: Boolean or `"auto"`.
 
     Raises:
-        ValueError: If a value is none of these.
+        ValueError: If a value is none of these, or two do not go together.
     """
 
     epochs: int = 5
@@ -51,6 +54,7 @@ class Plan:
     layer_decay: float = 1.0
     seed: int = 0
     dtype: str | None = None
+    self_critical: bool = False
     jit_compile: bool | str = "auto"
 
     def __post_init__(self):
@@ -81,6 +85,17 @@ class Plan:
         if self.jit_compile not in (True, False, "auto"):
             raise _refused(
                 "jit_compile", 'True, False or "auto"', self.jit_compile
+            )
+        if not isinstance(self.self_critical, bool):
+            raise _refused("self_critical", "True or False", self.self_critical)
+        if self.self_critical and (
+            self.label_smoothing or self.class_weight is not None
+        ):
+            raise ValueError(
+                "`self_critical` weighs captions by their rewards, and takes "
+                "neither `label_smoothing` nor `class_weight`. Received: "
+                f"label_smoothing={self.label_smoothing}, "
+                f"class_weight={self.class_weight!r}"
             )
         if self.layer_decay < 1 and self.optimizer != "adamw":
             raise ValueError(

@@ -141,6 +141,10 @@ ROWS = [
         *("finetune", "label_smoothing", 0.1),
     ),
     (
+        *("finetune", "self_critical", TUNE + "--self-critical"),
+        *("finetune", "self_critical", True),
+    ),
+    (
         *("finetune", "batch_size", TUNE + "--batch-size 3"),
         *("finetune", "batch_size", 3),
     ),

@@ -1,4 +1,4 @@
-"""Beam search: by hand, by a plain search in NumPy, on three decoders."""
+"""Beam search and sampling: by hand, by plain NumPy, on three decoders."""
 
 import itertools
 import math
@@ -17,7 +17,7 @@ from tests.zoo.decoders import (
     read_by,
     table,
 )
-from zoo.decoding import beam_search
+from zoo.decoding import beam_search, sample
 
 END, START, A, B = range(4)
 
@@ -321,6 +321,144 @@ def test_refuses_more_steps_than_a_decoder_has_room_for():
         beam_search(decoder, memory, START, STEPS + 1)
 
 
+@pytest.mark.parametrize("forbidden", [(), (A, START)])
+def test_sequences_come_as_often_as_they_are_probable(forbidden):
+    rows, length = 6000, 3
+    memory = table(rows=1, length=length, words=5)
+    answers, _ = drawn(np.repeat(memory, rows, axis=0), length, forbidden, 3)
+    expected = {}
+    for ids in itertools.product(range(5), repeat=length):
+        count = [*ids, END].index(END) + 1  # tokens, the end included
+        if any(ids[count:]) or {*ids[:count]} & {*forbidden}:
+            continue  # no sequence that could be drawn
+        expected[ids] = sum(logs(memory[0], ids, forbidden)[:count])
+    chances = np.exp([*expected.values()])
+    assert chances.sum() == pytest.approx(1, abs=1e-6)
+    found = list(map(tuple, answers["token_ids"].tolist()))
+    np.testing.assert_allclose(
+        answers["score"], [expected[ids] for ids in found], atol=1e-4
+    )
+    counts = np.array([found.count(ids) for ids in expected])
+    often = rows * chances > 5
+    assert often.sum() >= 7
+    chi = ((counts - rows * chances) ** 2 / (rows * chances))[often].sum()
+    assert chi < often.sum() + 4 * math.sqrt(2 * often.sum())
+
+
+def test_nothing_is_drawn_behind_an_end():
+    memory = np.repeat(table(rows=1, length=5), 400, axis=0)
+    answers, maps = drawn(memory, 5, (), 0, end=B)
+    ids = answers["token_ids"]
+    counts = [[*row, B].index(B) for row in ids.tolist()]
+    assert {0, 1, 5} <= {*counts}
+    for row, count, read in zip(ids, counts, maps["read"]):
+        assert (row[count:] == B).all()
+        told = np.zeros((5, 6))
+        said = min(count + 1, 5)
+        told[np.arange(said), [START, *row][:said]] = 1
+        np.testing.assert_array_equal(read, told)
+
+
+def test_a_seed_draws_the_same_and_a_generator_goes_on():
+    memory = np.repeat(table(rows=1, length=4), 50, axis=0)
+
+    def ids(seed):
+        return drawn(memory, 4, (), seed)[0]["token_ids"]
+
+    np.testing.assert_array_equal(ids(5), ids(5))
+    assert (ids(5) != ids(6)).any()
+    generator = keras.random.SeedGenerator(5)
+    first, second = ids(generator), ids(generator)
+    assert (first != second).any()
+    generator.state.assign([5, 0])
+    np.testing.assert_array_equal(ids(generator), first)
+    assert (ids(None) != ids(None)).any()
+
+
+@pytest.mark.parametrize("decoder", [SpeakingTransformer, SpeakingGRU])
+def test_draws_compiled_as_it_does_step_by_step(decoder, monkeypatch):
+    numbers = np.array([[0.3, 0.8, 0.55]], "float32")
+    monkeypatch.setattr(  # XLA's own would be others
+        keras.random,
+        "uniform",
+        lambda shape, dtype, seed: ops.zeros(shape) + ops.array(numbers),
+    )
+    decoder = decoder()
+    memory, other = read_by(decoder, rows=3)
+
+    class Drawing(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.decoder = decoder
+
+        def call(self, memory):
+            answers, maps = sample(self.decoder, memory, START, STEPS, seed=7)
+            return {**answers, **maps}
+
+    inputs = {
+        name: keras.Input(x.shape[1:], dtype=x.dtype, name=name)
+        for name, x in memory.items()
+    }
+    model = keras.Model(inputs, Drawing()(inputs))
+    model.compile(jit_compile=keras.backend.backend() != "torch")
+    for seen in (memory, other):
+        found = model.predict_on_batch(seen)
+        tensors = {name: ops.convert_to_tensor(x) for name, x in seen.items()}
+        answers, maps = sample(decoder, tensors, START, STEPS, seed=7)
+        for name, x in {**answers, **maps}.items():
+            np.testing.assert_allclose(
+                found[name], ops.convert_to_numpy(x), atol=1e-5
+            )
+
+
+@pytest.mark.parametrize("number", [0.0, 1 - 2.0**-24])
+def test_what_has_no_probability_is_never_drawn(number, monkeypatch):
+    """Whatever number is drawn, and however a sum is rounded."""
+    memory = np.full((64, 1, 6, 6, 6), -1e9, "float32")
+    generator = np.random.default_rng(0)
+    logits = generator.normal(size=(64, 1, 1, 1, 3)).astype("float32")
+    memory[..., 1:4] = logits  # neither the first token nor the last
+    monkeypatch.setattr(
+        keras.random,
+        "uniform",
+        lambda shape, dtype, seed: ops.full(shape, number, dtype),
+    )
+    summed = ops.cumsum
+    monkeypatch.setattr(  # rounded as sums in parallel are
+        ops, "cumsum", lambda x, axis: summed(x, axis=axis) + 1e-7
+    )
+    answers, _ = drawn(memory, 1, (), 0)
+    expected = START if number == 0 else B
+    assert (answers["token_ids"] == expected).all()
+    answers, _ = drawn(memory, 1, (B, START), 0)
+    assert (answers["token_ids"] == A).all()
+    np.testing.assert_allclose(answers["score"], 0, atol=1e-6)
+
+
+def test_draws_in_float32_whatever_the_decoder_computes_in():
+    memory = np.repeat(table(rows=1, length=4), 50, axis=0).astype("float16")
+    half, _ = drawn(memory, 4, (), 0)
+    exact, _ = drawn(memory.astype("float32"), 4, (), 0)
+    assert half["score"].dtype == "float32"
+    np.testing.assert_array_equal(half["token_ids"], exact["token_ids"])
+    np.testing.assert_allclose(half["score"], exact["score"], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"length": 0}, "positive integers.*length=0"),
+        ({"end": 6}, "among the 6 tokens.*end=6"),
+        ({"forbidden": [7]}, r"among the 6 tokens.*forbidden=\(7,\)"),
+        ({"forbidden": [END]}, "`forbidden` must not hold `end`"),
+    ],
+)
+def test_refuses_a_draw_that_makes_no_sense(options, message):
+    memory = ops.convert_to_tensor(table(rows=1, length=3))
+    with pytest.raises(ValueError, match=message):
+        sample(Table(), memory, **{"start": START, "length": 3, **options})
+
+
 class Counted(Table):
     """Counts its steps."""
 
@@ -352,6 +490,34 @@ def search(memory, length, start=START, **options):
         {name: ops.convert_to_numpy(x) for name, x in group.items()}
         for group in (answers, maps)
     )
+
+
+def drawn(memory, length, forbidden, seed, **options):
+    answers, maps = sample(
+        Table(),
+        ops.convert_to_tensor(memory),
+        START,
+        length,
+        forbidden=forbidden,
+        seed=seed,
+        **options,
+    )
+    return tuple(
+        {name: ops.convert_to_numpy(x) for name, x in group.items()}
+        for group in (answers, maps)
+    )
+
+
+def logs(memory, ids, forbidden):
+    """Of each token its log-probability, those forbidden left out."""
+    found, before = [], (0, START)
+    for index, token in enumerate(ids):
+        chances = np.exp(memory[index][before].astype("float64"))
+        chances[list(forbidden)] = 0
+        with np.errstate(divide="ignore"):
+            found.append(np.log(chances[token] / chances.sum()))
+        before = (before[1], token)
+    return found
 
 
 def says(chances, memory=None, steps=6):

@@ -30,6 +30,7 @@ WRONG = {
     "dtype": ["float3", "half", 16],
     "augment": ["flip", ["flop"], ["flip", 1], None],
     "freeze": [1, [1], ["stem", None]],
+    "self_critical": ["yes", None, 1],
     "jit_compile": ["yes", None, 2],
     "class_weight": [
         [1, 2, 3],
@@ -66,6 +67,14 @@ def test_names_the_near_ones():
 def test_layers_of_their_own_rate_need_adamw():
     with pytest.raises(ValueError, match="optimizer='sgd'"):
         Plan(layer_decay=0.5, optimizer="sgd")
+
+
+@pytest.mark.parametrize(
+    "options", [{"label_smoothing": 0.1}, {"class_weight": "balanced"}]
+)
+def test_rewards_are_the_only_weights_of_captions(options):
+    with pytest.raises(ValueError, match="weighs captions by their rewards"):
+        Plan(self_critical=True, **options)
 
 
 def test_the_record_is_json_and_makes_the_plan_again():
@@ -229,7 +238,8 @@ REACHES = {
 
 def test_every_option_is_in_the_table():
     given = set(inspect.signature(Task.finetune).parameters)
-    assert set(REACHES) == given - {"task", "data"}
+    # The last is for captions: `tests/zoo/test_self_critical.py`.
+    assert set(REACHES) == given - {"task", "data", "self_critical"}
 
 
 @pytest.mark.parametrize("option", REACHES)
