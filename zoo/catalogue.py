@@ -85,6 +85,10 @@ TASKS = {
             ),
         },
         "recipes": "zoo.captioning.recipes:REGION_RECIPES",
+        "data": (
+            "scenes, made here; or a CSV file with the columns image, boxes "
+            "and caption."
+        ),
         "options": {
             "boxes": (
                 "Of images: where to look, 'x0 y0 x1 y1; ...', -1 and 1 being "
