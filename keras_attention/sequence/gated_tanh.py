@@ -45,7 +45,7 @@ class GatedTanh(keras.layers.Layer):
     Reference:
         Anderson, He, Buehler, Teney, Johnson, Gould, Zhang. Bottom-Up and
         Top-Down Attention for Image Captioning and Visual Question Answering.
-        CVPR 2018, section 3.3. https://arxiv.org/abs/1707.07998
+        CVPR 2018, section on the VQA model. https://arxiv.org/abs/1707.07998
     """
 
     def __init__(self, units, **kwargs):

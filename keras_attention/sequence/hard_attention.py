@@ -140,7 +140,8 @@ class HardAttention(keras.layers.Layer):
         Visual Attention. ICML 2015, section 4.1. https://arxiv.org/abs/1502.03044
 
         Jang, Gu, Poole. Categorical Reparameterization with Gumbel-Softmax.
-        ICLR 2017, section 2.2. https://arxiv.org/abs/1611.01144
+        ICLR 2017, section on the straight-through estimator.
+        https://arxiv.org/abs/1611.01144
 
         Bengio, Leonard, Courville. Estimating or Propagating Gradients Through
         Stochastic Neurons for Conditional Computation. 2013 (straight-through).

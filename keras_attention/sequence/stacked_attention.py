@@ -78,7 +78,8 @@ class StackedAttention(keras.layers.Layer):
 
     Reference:
         Yang, He, Gao, Deng, Smola. Stacked Attention Networks for Image
-        Question Answering. CVPR 2016, sections 3.1 and 3.3.
+        Question Answering. CVPR 2016, sections on the image model and on the
+        stacked attention networks.
         https://arxiv.org/abs/1511.02274
     """
 

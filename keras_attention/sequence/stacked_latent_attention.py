@@ -85,8 +85,8 @@ class StackedLatentAttention(keras.layers.Layer):
 
     Reference:
         Fan, Zhou. Stacked Latent Attention for Multimodal Reasoning. CVPR 2018,
-        section 3.
-        https://openaccess.thecvf.com/content_cvpr_2018/html/Fan_Stacked_Latent_Attention_CVPR_2018_paper.html
+        section on the model.
+        https://openaccess.thecvf.com/content_cvpr_2018/papers/Fan_Stacked_Latent_Attention_CVPR_2018_paper.pdf
     """
 
     def __init__(self, units, num_layers, skip=True, output="last", **kwargs):

@@ -1,6 +1,6 @@
 """Bottom-up and top-down attention: a question weighs the places of a picture.
 
-The network of Anderson et al. (2018, section 3.3): a GRU reads the question,
+The network of Anderson et al. (2018, the VQA model): a GRU reads the question,
 whose last state scores every place through a gated tanh; the weighed picture
 and the question are multiplied, and the product is the answer's. The baseline
 averages the places.
