@@ -115,6 +115,14 @@ class Task:
         answers = self._answers(raws, True, batch_size)
         return answers if several else answers[0]
 
+    def has_attention(self):
+        """Whether the model has attention to look at."""
+        try:
+            self.check_attention()
+        except ValueError:
+            return False
+        return True
+
     def check_attention(self):
         """Raises ValueError unless the model has attention to look at."""
         try:

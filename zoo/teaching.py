@@ -24,7 +24,7 @@ def taught(task, data, batch_size=250):
     read = task.input.reader(data)
     places, told = task.output.told(data)
     words, _ = task.output.teach(data)
-    looks = _looks(task)
+    looks = task.has_attention()
     network = task.model
     if looks:
         network = attention_model(network, return_outputs=True)
@@ -40,11 +40,3 @@ def taught(task, data, batch_size=250):
             ops.convert_to_numpy(sentence_crossentropy(words[rows], said))
         )
     return np.concatenate(losses), np.concatenate(maps) if looks else None
-
-
-def _looks(task):
-    try:
-        task.graph(attention=True)
-    except ValueError:
-        return False
-    return True

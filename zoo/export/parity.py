@@ -17,7 +17,7 @@ from zoo import presets
 from zoo.export import fresh, litert
 from zoo.export.apart import run_python
 from zoo.export.formats import PLACES, in_float32
-from zoo.export.saved_model import has_attention, quiet, safe_names
+from zoo.export.saved_model import quiet, safe_names
 
 # The largest difference allowed. Logits, values and sums of logarithms are of
 # any size; all else is a share, or a number that must be the same.
@@ -102,7 +102,7 @@ def check_saved_model(task, path, inputs=None, tolerance=None):
             ask(signature, _part(asked, part), _part(outputs, part))
 
     ask_all_and_one("from_tensors", inputs, _outputs(task, inputs))
-    if has_attention(task):
+    if task.has_attention():
         maps = _outputs(task, inputs, attention=True)
         ask_all_and_one("attention", inputs, maps)
     columns, raws = task.input.requests(inputs)

@@ -51,15 +51,6 @@ def write(task, path, signatures=None, batch=None):
         tf.saved_model.save(root, str(path), signatures=chosen)
 
 
-def has_attention(task):
-    """Whether there is an attention layer to look at."""
-    try:
-        task.graph(attention=True)
-    except ValueError:
-        return False
-    return True
-
-
 @contextlib.contextmanager
 def quiet():
     """Keeps off the terminal what TensorFlow prints below Python."""
@@ -114,7 +105,7 @@ def _signatures(task, root, batch):
         "serving_default": concrete(serve, raw),
         "from_tensors": concrete(from_tensors, tensors),
     }
-    if has_attention(task):
+    if task.has_attention():
         functions["attention"] = concrete(attention, tensors)
     return functions
 

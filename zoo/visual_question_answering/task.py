@@ -61,11 +61,7 @@ class VisualQuestionAnswering(Task):
     def _pointing(self, data):
         """`pointing` and `chance`, where there is what they are of."""
         data = data.take(np.flatnonzero(data.truth["box"].any(axis=1)))
-        try:
-            self.check_attention()
-        except ValueError:
-            return {}
-        if not len(data):
+        if not len(data) or not self.has_attention():
             return {}
         _, maps = self._run(self.input.reader(data), len(data), 250, True)
         last = maps["attention"].reshape(len(data), -1, *_grid(self.model))

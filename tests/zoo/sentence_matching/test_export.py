@@ -312,7 +312,7 @@ def test_every_variant_converts(variant, tmp_path):
 
 def test_a_model_that_weighs_nothing_has_no_such_signature(tmp_path):
     task = tiny_matcher(variant="bcnn")
-    assert not saved_model.has_attention(task)
+    assert not task.has_attention()
     saved_model.write(task, tmp_path / "plain")
     found = tf.saved_model.load(str(tmp_path / "plain")).signatures
     assert set(found) == {"serving_default", "from_tensors"}
