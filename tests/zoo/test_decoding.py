@@ -1,5 +1,6 @@
 """Beam search: by hand, by a plain search in NumPy, on three decoders."""
 
+import itertools
 import math
 
 import keras
@@ -86,6 +87,35 @@ def test_the_search_is_the_one_that_lists_would_do(beams, alpha):
         read = np.zeros((5, 6))
         read[np.arange(count), [START, *wanted][:count]] = 1
         np.testing.assert_array_equal(maps["read"][row], read)
+
+
+@pytest.mark.parametrize("beams", [16, 300])
+def test_a_beam_wider_than_the_vocabulary_is_exhaustive(beams):
+    # Of four tokens two go on, so at first there are fewer sequences than
+    # beams, and never more than 16. All are about as probable: sums are soon
+    # far below those of the first steps, and many a best answer begins badly.
+    memory = 0.5 * table(rows=30, length=5, words=4)
+    memory[..., END] -= 3
+    answers, _ = search(memory, 5, beams=beams)
+    best = [exhaustive(rows) for rows in memory.astype("float64")]
+    assert answers["token_ids"].tolist() == [ids for ids, _ in best]
+    np.testing.assert_allclose(answers["score"], [x for _, x in best], 1e-5)
+    assert min(answers["score"]) < -3.5
+
+
+@pytest.mark.parametrize("beams", [7, 8, 64])
+def test_as_many_sequences_go_on_as_beams_though_tokens_are_fewer(beams):
+    each = {A: 0.55, B: 0.45}
+    memory = says({(START,): each, (A,): each, (B,): each}, steps=4)
+    memory[:, 3, :, :, (A, B)] = math.log(0.5)
+    memory[:, 3, B, B, (A, B)] = np.log([0.999, 0.001])
+    # A, B, B is behind four other beginnings; there are four tokens.
+    answers, _ = search(memory, 4, beams=beams)
+    assert answers["token_ids"].tolist() == [[A, B, B, A]]
+    wanted = math.log(0.55 * 0.45 * 0.45 * 0.999)
+    assert answers["score"] == pytest.approx(wanted, abs=1e-5)
+    narrow, _ = search(memory, 4, beams=4)
+    assert narrow["score"] == pytest.approx(math.log(0.55**3 / 2), abs=1e-5)
 
 
 def test_the_tables_tell_searches_apart():
@@ -334,6 +364,23 @@ def says(chances, memory=None, steps=6):
         for token, chance in following.items():
             memory[:, :, :, last, token] = math.log(chance)
     return memory
+
+
+def exhaustive(memory):
+    """The best of all answers of one sample: `(ids, score)`."""
+    length, words = memory.shape[:2]
+    logs = memory - np.log(np.exp(memory).sum(-1, keepdims=True))
+    said, best = [END, *range(START + 1, words)], ([], -np.inf)
+    for ids in itertools.product(said, repeat=length):
+        count = ids.index(END) + 1 if END in ids else length
+        if any(ids[count:]):
+            continue  # END fills the places behind the first
+        before, last, score = 0, START, 0.0
+        for index, token in enumerate(ids[:count]):
+            score += logs[index, before, last, token]
+            before, last = last, token
+        best = max(best, (list(ids), score), key=lambda each: each[1])
+    return best
 
 
 def plain_search(memory, beams, alpha):
