@@ -161,7 +161,8 @@ def check_task(
     """Checks every promise of a task.
 
     Args:
-        task: A trained task, whose network has attention.
+        task: A task, trained or not, whose network has attention. One that
+            is built alike learns, and keeps the other promises.
         recipe: Dict, how it was built, with `"training"`.
         data: `zoo.data.examples.Examples`, sixteen at least, in its classes.
         raws: List of raw inputs, two at least.
@@ -172,7 +173,7 @@ def check_task(
         options: Dict, what the shell is given by an option's name.
     """
     _check_answers(task, raws)
-    _check_learns(task, recipe, data)
+    task = _check_learns(task, recipe, data)
     again = _check_is_kept(task, raws, folder / "kept")
     _check_finetunes(again, data, raws, other, set(redrawn))
     _check_refuses(again, data)
@@ -230,6 +231,7 @@ def _check_learns(task, recipe, data):
     for metric, found in fresh.card["metrics"].items():
         assert found["value"] == after[metric]
         assert found["n"] == fresh.count(metric, data) > 0
+    return fresh
 
 
 def _check_is_kept(task, raws, folder):

@@ -45,13 +45,18 @@ def tiny_recipe(builder="show_attend_tell", **options):
     }
 
 
-def trained(data, **options):
+def untrained(data, **options):
     keras.utils.set_random_seed(0)
     recipe = tiny_recipe(**options)
     task = Captioning.untrained(recipe, *Captioning.learn(data, recipe))
     task.card["data"] = {"name": "tiny"}
-    task.fit(data, recipe, verbose=0)
     return task, recipe
+
+
+def trained(data, **options):
+    task, recipe = untrained(data, **options)
+    task.fit(data, recipe, verbose=0)
+    return task
 
 
 # The other network keeps it in `test_region_captioning.py`.
@@ -60,7 +65,7 @@ def test_keeps_the_contract_of_a_task(tmp_path):
     from PIL import Image as Pillow
 
     data = tiny_data()
-    task, recipe = trained(data, attention="hard")
+    task, recipe = untrained(data, attention="hard")
     assert isinstance(task.input, Image)
     files = [tmp_path / "a.png", tmp_path / "b.png"]
     for file, pixels in zip(files, data.images):
@@ -82,7 +87,7 @@ def test_keeps_the_contract_of_a_task(tmp_path):
 
 @pytest.fixture(scope="module")
 def soft():
-    return trained(tiny_data(), attention="soft")[0]
+    return trained(tiny_data(), attention="soft")
 
 
 def test_says_where_it_looked_for_each_word(soft):
@@ -160,7 +165,7 @@ def test_the_loss_is_of_all_references(soft):
 
 def test_without_attention_there_is_nothing_to_look_at(tmp_path):
     data = tiny_data()
-    task, _ = trained(data, attention="none")
+    task = trained(data, attention="none")
     assert "pointing" not in task.evaluate(data)
     with pytest.raises(ValueError, match="`look` needs a model with an atten"):
         task.look(data.images[:1])

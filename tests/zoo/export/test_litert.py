@@ -21,15 +21,8 @@ IMAGES = some_images(3).astype("float32")
 
 
 @pytest.fixture(scope="module")
-def task():
-    keras.utils.set_random_seed(0)
-    return stirred_task()
-
-
-@pytest.fixture(scope="module")
-def report(task, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("export")
-    return zoo.export.export(task, folder, ["litert"])["litert"]
+def report(reports):
+    return reports["litert"]
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -61,6 +54,7 @@ def test_lies_beside_its_labels(report):
         "export.json",
         "labels.txt",
         "model.tflite",
+        "saved_model",
     ]
     assert (folder / "labels.txt").read_text().splitlines() == LABELS
     assert report["bytes"] == (folder / "model.tflite").stat().st_size

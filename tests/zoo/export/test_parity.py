@@ -44,25 +44,6 @@ task.save(folder / "task")
 """
 
 
-@pytest.fixture(scope="module")
-def task():
-    keras.utils.set_random_seed(0)
-    return stirred_task()
-
-
-@pytest.fixture(scope="module")
-def kept(task, tmp_path_factory):
-    """The folders of the task and of its export."""
-    folder = tmp_path_factory.mktemp("kept")
-    task.save(folder / "task")
-    return folder / "task", folder / "export"
-
-
-@pytest.fixture(scope="module")
-def reports(task, kept):
-    return zoo.export.export(task, kept[1], ("saved_model", "litert"))
-
-
 @pytest.fixture
 def in_this_process(monkeypatch):
     """Runs exports here: quicker, where the process is not what is tested."""
@@ -300,6 +281,11 @@ def test_a_model_in_mixed_precision_is_exported_in_float32(tmp_path):
     task = stirred_task(dtype="mixed_bfloat16")
     half = keras.ops.convert_to_numpy(task.model(IMAGES))
     task.export(tmp_path, ["litert"])
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "export.json",
+        "labels.txt",
+        "model.tflite",
+    }
     run = interpreter.Interpreter(
         str(tmp_path / "model.tflite")
     ).get_signature_runner()

@@ -43,15 +43,8 @@ print(json.dumps(answer["probabilities"].numpy().tolist()))
 
 
 @pytest.fixture(scope="module")
-def task():
-    keras.utils.set_random_seed(0)
-    return stirred_task()
-
-
-@pytest.fixture(scope="module")
-def report(task, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("export")
-    return zoo.export.export(task, folder, "saved_model")["saved_model"]
+def report(reports):
+    return reports["saved_model"]
 
 
 @pytest.fixture(scope="module")
