@@ -5,8 +5,10 @@
 
 Every network is trained by the recipe of its preset, on scenes made by rule
 (`zoo.data.scenes`), and beside it the same network with one thing changed. All
-are measured on the test part, as `zoo evaluate` does. No figure of this table
-was used to choose anything.
+are measured on the test part, as `zoo evaluate` does. What the presets' recipes
+say was in part chosen on it too: the 64 units of Show, Attend and Tell, the
+weight of the hard form's score function, and the rates of the networks that
+answer. What is changed was not.
 
 *Captions*: Show, Attend and Tell with soft and with hard attention, and without
 (the mean of all places at every word); the soft form with the doubly stochastic

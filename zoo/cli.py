@@ -72,6 +72,15 @@ Inputs = Annotated[
 Data = Annotated[
     str, typer.Option(help="The name or the place of data; see below.")
 ]
+Freeze = Annotated[
+    str | None,
+    typer.Option(
+        help=(
+            "backbone, or beginnings of layers' names with commas: "
+            "stem,stage_1."
+        )
+    ),
+]
 Resume = Annotated[
     bool, typer.Option(help="Continue from the checkpoint, if there is one.")
 ]
@@ -375,6 +384,10 @@ def train(
     epochs: Annotated[
         int | None, typer.Option(min=1, help="In place of the recipe's.")
     ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="In place of the recipe's.")
+    ] = None,
+    freeze: Freeze = None,
     dtype: Dtype = None,
     data: Annotated[
         str | None,
@@ -433,6 +446,8 @@ def train(
         data_note=data_note,
         seed=seed,
         epochs=epochs,
+        learning_rate=learning_rate,
+        freeze=_frozen(freeze),
         dtype=dtype,
         tensorboard=tensorboard,
         vectors=vectors,
@@ -511,15 +526,7 @@ def finetune(
         typer.Option(help="Checkpoint and log go to RUNS/<name of the model>."),
     ] = pathlib.Path("runs"),
     epochs: Annotated[int, typer.Option(min=1)] = 5,
-    freeze: Annotated[
-        str | None,
-        typer.Option(
-            help=(
-                "backbone, or beginnings of layers' names with commas: "
-                "stem,stage_1."
-            )
-        ),
-    ] = None,
+    freeze: Freeze = None,
     layer_decay: Annotated[
         float,
         typer.Option(
@@ -576,9 +583,8 @@ def finetune(
     from zoo import presets, training
     from zoo.plan import Plan, checked_validation
 
-    names = _words(freeze)
     options = {
-        "freeze": "backbone" if names == ["backbone"] else names or None,
+        "freeze": _frozen(freeze),
         "layer_decay": layer_decay,
         "epochs": epochs,
         "batch_size": batch_size,
@@ -603,6 +609,7 @@ def finetune(
     learned = _found(lambda: task.read(data, "train"))
     # Before training: there must be some to measure on.
     test = _found(lambda: task.read(data, "test"))
+    task.input.reader(test)
     tuned = task.finetune(
         learned,
         validation=validation,
@@ -711,6 +718,11 @@ def _settings(texts):
         except ValueError:
             found[name] = value
     return found
+
+
+def _frozen(text):
+    names = _words(text)
+    return "backbone" if names == ["backbone"] else names or None
 
 
 def _words(text):

@@ -31,6 +31,8 @@ def train(
     data_note=None,
     seed=None,
     epochs=None,
+    learning_rate=None,
+    freeze=None,
     dtype=None,
     tensorboard=False,
     vectors=None,
@@ -54,6 +56,9 @@ def train(
             official copy.
         seed: Integer, in place of the recipe's.
         epochs: Positive integer, in place of the recipe's.
+        learning_rate: Positive float, in place of the recipe's.
+        freeze: What stays as it is, as `zoo.plan.Plan` takes it, in place of
+            the recipe's.
         dtype: Name of a dtype policy, `None` for Keras's global one.
         tensorboard: Boolean. Whether to write events for TensorBoard.
         vectors: Path of a file of word vectors as GloVe and word2vec are given
@@ -104,7 +109,8 @@ def train(
             )
         recipe["vectors"] = str(vectors)
         command += ["--vectors", str(vectors)]
-    for key, value in _known(recipe, builder_args or {}).items():
+    recipe["asked"] = _known(recipe, builder_args or {})
+    for key, value in recipe["asked"].items():
         recipe["builder_args"][key] = value
         command += ["--set", f"{key}={_shell(value)}"]
     if backbone_weights is not None:
@@ -118,11 +124,18 @@ def train(
         if backbone_weights != "imagenet":  # of which name a file may be too
             backbone_weights = pathlib.Path(backbone_weights).absolute()
         recipe["backbone_weights"] = str(backbone_weights)
-        command += ["--backbone-weights", str(backbone_weights)]
-    for option, value in (("seed", seed), ("epochs", epochs)):
+        # The card names no path.
+        command += ["--backbone-weights", pathlib.Path(backbone_weights).name]
+    for option, value in (
+        ("seed", seed),
+        ("epochs", epochs),
+        ("learning_rate", learning_rate),
+        ("freeze", freeze),
+    ):
         if value is not None:
             recipe["training"][option] = value
-            command += [f"--{option}", str(value)]
+            words = ",".join(value) if isinstance(value, list) else str(value)
+            command += [f"--{option.replace('_', '-')}", words]
     if dtype is not None:
         recipe["training"]["dtype"] = dtype
         command += ["--dtype", dtype]
@@ -157,8 +170,9 @@ def follow(recipe, learned=None, dtype=None, found=None, **options):
 
     Args:
         recipe: Dict, as those in `RECIPES`. It may have `backbone_weights`,
-            which the training begins with, and `freeze` in its `training`, as
-            `zoo.plan.Plan` takes it.
+            which the training begins with; `freeze` in its `training`, as
+            `zoo.plan.Plan` takes it; and `asked`, a dict of those of its
+            `builder_args` that must stay as they are, whatever the data say.
         learned: The input and the output, where another run has learned them
             from the same data already; `None` learns them.
         dtype: Name of a dtype policy, `None` for Keras's global one.
@@ -169,8 +183,13 @@ def follow(recipe, learned=None, dtype=None, found=None, **options):
 
     Returns:
         A `Task`, unsaved.
+
+    Raises:
+        ValueError: If the data say otherwise than was asked, or the test part
+            cannot be read.
     """
     recipe = dict(recipe)
+    asked = recipe.pop("asked", {})
     kind = saving.task_class(recipe.pop("task"))
     chosen = {"targets": recipe["targets"]} if "targets" in recipe else {}
     data = kind.read(recipe["data"], "train", **chosen)
@@ -181,6 +200,15 @@ def follow(recipe, learned=None, dtype=None, found=None, **options):
     task = kind.untrained(
         recipe, *(learned or kind.learn(data, recipe)), dtype=dtype
     )
+    for key, value in asked.items():
+        own = task.card["builder_args"][key]
+        if json.dumps(own) != json.dumps(value):
+            raise ValueError(
+                f"`{key}` follows from the data: {own!r} here. "
+                f"Received: builder_args={{{key!r}: {value!r}}}"
+            )
+    # Refused before the training, not after it.
+    task.input.reader(test)
     if recipe.get("backbone_weights") is not None:
         source = recipe["backbone_weights"]
         backbones.load_backbone_weights(task.model, source)

@@ -114,6 +114,7 @@ def load(folder):
 
     with weights.dtype_policy(card.get("dtype", "float32")):
         model = weights.build(lambda: builder(**card["builder_args"]), stored)
+    check_inputs(model, *both)
     weights.load_weights(model, stored)
     names = {layer.name: layer for layer in model.layers}
     for name in card.get("frozen_layers", ()):
@@ -139,6 +140,27 @@ def build(card, dtype=None):
     network = catalogue.networks(card["task"])[card["builder"]]
     with weights.dtype_policy(dtype):
         return network(**card["builder_args"])
+
+
+def check_inputs(model, input, output):
+    """Refuses a network that reads what its task does not give it.
+
+    Args:
+        model: `keras.Model`.
+        input: The input of a task.
+        output: Its output.
+
+    Raises:
+        PresetError: If it does.
+    """
+    read = model.input if isinstance(model.input, dict) else {}
+    given = {*input.tensors(), *output.golden()}
+    if missing := sorted(read.keys() - given):
+        raise PresetError(
+            "The network must read what its task gives it, "
+            f"{sorted(given)}. Received: `builder_args` with which it reads "
+            f"{missing}, too"
+        )
 
 
 def task_class(name):

@@ -40,7 +40,7 @@ import numpy as np
 from zoo.answering import one_or_all
 from zoo.caption_metrics import cider_scores, document_frequencies
 from zoo.data.examples import Batches
-from zoo.data.said_words import END, SPECIAL, START
+from zoo.data.said_words import END, SPECIAL, START, join_words
 from zoo.decoding import beam_search, sample
 from zoo.own_loss import NetworkWithOwnLoss
 
@@ -75,7 +75,10 @@ class SelfCritical(keras.Model):
                 "no phrase is rare, and every CIDEr-D is 0. "
                 f"Received: {len(data)} image in {data.name!r}"
             )
-        super().__init__(name="self_critical")
+        # Of the network's policy: half precision needs its loss scaled.
+        super().__init__(
+            name="self_critical", dtype=task.model.dtype_policy, autocast=False
+        )
         self.network = task.model
         self.built = True  # nothing is left to build
         # Not tracked by Keras: no weights, and a counter that must stay one.
@@ -106,7 +109,7 @@ class SelfCritical(keras.Model):
     def _marked(self, ids):
         words = self.said.words(ids)
         words = [NO_WORD if word in SPECIAL else word for word in words]
-        return " ".join([*words, ENDED] if END in ids else words)
+        return join_words([*words, ENDED] if END in ids else words)
 
     def heard(self, inputs, captions, seed):
         """Captions drawn for a batch, and what they and the likeliest earn.

@@ -70,6 +70,7 @@ class Task:
         if output.settings():
             card["postprocessing"] = output.settings()
         task = cls(saving.build(card, dtype), card, input, output)
+        saving.check_inputs(task.model, input, output)
         input.start(task.model)
         return task
 

@@ -1,6 +1,7 @@
 """Networks of keras.applications: their pixels, their grids, their weights."""
 
 import io
+import json
 import types
 import zipfile
 
@@ -535,6 +536,7 @@ def test_the_shell_trains_a_captioner_on_a_backbone(
     assert (
         f"--set backbone={SMALL} --set backbone_" in card["recipe"]["command"]
     )
+    assert str(tmp_path) not in json.dumps(card)
     assert card["frozen_layers"] == ["encoder"]
     assert "backbone" not in recipe[0]["builder_args"]
 

@@ -71,6 +71,18 @@ ROWS = [
     ("train", "runs", TRAIN + "--runs r", "train", "runs", Path("r")),
     ("train", "seed", TRAIN + "--seed 0", "train", "seed", 0),
     ("train", "epochs", TRAIN + "--epochs 3", "train", "epochs", 3),
+    (
+        *("train", "learning_rate", TRAIN + "--learning-rate 0.5"),
+        *("train", "learning_rate", 0.5),
+    ),
+    (
+        *("train", "freeze", TRAIN + "--freeze backbone"),
+        *("train", "freeze", "backbone"),
+    ),
+    (
+        *("train", "freeze", TRAIN + "--freeze stem,stage_1"),
+        *("train", "freeze", ["stem", "stage_1"]),
+    ),
     ("train", "dtype", TRAIN + "--dtype t", "train", "dtype", "t"),
     ("train", "vectors", TRAIN + "--vectors v", "train", "vectors", Path("v")),
     ("train", "data", TRAIN + "--data d", "train", "data", "d"),
@@ -205,7 +217,11 @@ def reached(tmp_path, monkeypatch):
         return words
 
     asked = types.SimpleNamespace(
-        noun="image", asked="IMAGE...", from_shell=from_shell, assets=dict
+        noun="image",
+        asked="IMAGE...",
+        from_shell=from_shell,
+        assets=dict,
+        reader=lambda data: None,
     )
     # The options of all tasks, as if they were this one's.
     own = catalogue.TASKS[_Asked.name]
@@ -318,6 +334,17 @@ def test_an_option_reaches_what_it_is_meant_for(
         ("verbose", 0, lambda call: call["verbose"]),
         ("seed", 7, lambda call: call["recipe"]["training"]["seed"]),
         ("epochs", 3, lambda call: call["recipe"]["training"]["epochs"]),
+        (
+            "learning_rate",
+            0.5,
+            lambda call: call["recipe"]["training"]["learning_rate"],
+        ),
+        ("freeze", ["a"], lambda call: call["recipe"]["training"]["freeze"]),
+        (
+            "builder_args",
+            {"dropout": 0.5},
+            lambda call: call["recipe"]["asked"],
+        ),
         ("dtype", "mixed_float16", lambda call: call["dtype"]),
         (
             "dtype",

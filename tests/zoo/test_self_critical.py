@@ -318,8 +318,26 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch):
         )
 
 
-def test_learns_in_half_precision():
-    options = {**QUICK, "epochs": 1, "dtype": "mixed_bfloat16"}
+def test_a_caption_is_rewarded_as_it_is_measured():
+    """With what its marks do to the words beside them."""
+    data = CaptionData(tiny_data(2).images, [["a dot and/or square"], ["a"]])
+    model = SelfCritical(untrained(data), data)
+    (earned,) = model.rewards(model.said(data.captions[0]), data.captions[:1])
+    (other,) = model.rewards(model.said(["a dot and square"]), [["a dot"]])
+    assert earned == pytest.approx(10) and other < 9
+
+
+def test_half_precision_has_its_loss_scaled():
+    task = untrained()
+    half = task.rebuilt(task.output, "mixed_float16")
+    model = SelfCritical(half, tiny_data())
+    model.compile("sgd", half.output.loss())
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+
+
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+def test_learns_in_half_precision(dtype):
+    options = {**QUICK, "epochs": 1, "dtype": dtype}
     task = lively()
     half = task.finetune(tiny_data(), self_critical=True, **options)
     assert half.card["recipe"]["log"][0]["loss"] < 0

@@ -51,9 +51,9 @@ class Captioning(Task):
 
 
 class StillImage(Image):
-    """An image that training neither turns nor shifts: its boxes would not."""
+    """An image that training does not move: its boxes would stay behind."""
 
-    augmentation = ()
+    augmentation = ("contrast", "brightness")
 
 
 class RegionCaptioning(Task):

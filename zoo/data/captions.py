@@ -133,6 +133,11 @@ def load_captions(source="scenes", split="train"):
     """
     examples.check_split(split)
     if isinstance(source, CaptionData):
+        if isinstance(source.raws, dict):
+            raise ValueError(
+                "Images alone are read here; images with boxes are for the "
+                f"task region_captioning. Received: {type(source).__name__}"
+            )
         return source
     if isinstance(source, list) and labelled.is_stream(source):
         source = _two_lists(source)

@@ -13,8 +13,8 @@ class Boxes:
     Of each box `(x0, y0, x1, y1)`, x to the right and y downwards, -1 and 1
     being the edges of the image. Several are a list of those, or an array
     `(B, k, 4)`. The network reads as many as the training data had at the most,
-    or the recipe says by `most`; fewer are padded by boxes of zeros, which have
-    no area and are never looked at.
+    or as the recipe says by `regions`; fewer are padded by boxes of zeros,
+    which have no area and are never looked at.
 
     An answer says of them `count`, how many they are. Where the model looked
     says `weights`, too: a list of rows, one for each step, such as a word and
@@ -43,7 +43,8 @@ class Boxes:
 
     @classmethod
     def learn(cls, data, recipe):
-        return cls(recipe.get("most") or max(map(len, data.raws)))
+        own = recipe.get("builder_args", {}).get("regions")
+        return cls(own or max(map(len, data.raws)))
 
     @classmethod
     def from_card(cls, settings, assets):

@@ -10,11 +10,13 @@ from PIL import Image as Picture
 from typer.testing import CliRunner
 
 from tests.zoo.contract import check_task
+from zoo import recipes
 from zoo.captioning import task as module
-from zoo.captioning.task import RegionCaptioning
+from zoo.captioning.task import Captioning, RegionCaptioning
 from zoo.captioning.up_down_captioner import PRESETS
 from zoo.cli import app
 from zoo.data import scenes
+from zoo.data.captions import CaptionData
 from zoo.data.region_captions import RegionCaptionData, proposals
 
 COUNT = 24
@@ -184,8 +186,46 @@ def test_what_are_no_boxes_is_refused(boxes, message, task):
     with pytest.raises(ValueError, match=f"{message}.* of image 1$"):
         task.predict(raws)
     data = ([image] * 2, [HALVES, boxes], ["a large", "a small"])
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=message.removeprefix("In `boxes`: ")):
         task.evaluate(data)
+
+
+class Fitted(Exception):
+    """The training has begun."""
+
+
+def test_data_that_cannot_be_measured_are_refused_before_the_training(
+    monkeypatch,
+):
+    data = tiny_data()
+    counts = np.array(list(map(len, data.boxes)))
+    parts = {
+        "train": data.take(np.flatnonzero(counts <= 3)),
+        "test": data.take(np.flatnonzero(counts > 3)),
+    }
+
+    def fit(*args, **options):
+        raise Fitted
+
+    monkeypatch.setattr(
+        RegionCaptioning, "read", staticmethod(lambda _, part: parts[part])
+    )
+    monkeypatch.setattr(RegionCaptioning, "fit", fit)
+    recipe = {"task": "region_captioning", "data": "tiny", **tiny_recipe()}
+    with pytest.raises(ValueError, match="at most 3 boxes"):
+        recipes.follow(recipe)
+    recipe["builder_args"]["regions"] = 6
+    with pytest.raises(Fitted):
+        recipes.follow(recipe | {"asked": {"regions": 6}})
+    with pytest.raises(ValueError, match="`target_length` follows .*: 99"):
+        recipes.follow(recipe | {"asked": {"target_length": 99}})
+
+
+def test_a_network_of_boxes_is_none_of_images_alone():
+    recipe, data = tiny_recipe(regions=3), tiny_data()
+    images = CaptionData(data.images, data.captions)
+    with pytest.raises(ValueError, match=r"reads \['boxes'\], too"):
+        Captioning.untrained(recipe, *Captioning.learn(images, recipe))
 
 
 def test_an_image_without_boxes_is_refused(task):
@@ -198,11 +238,9 @@ def test_an_image_without_boxes_is_refused(task):
 
 
 def test_images_are_not_flipped_away_from_their_boxes(task):
-    for augment in (["flip"], ["contrast"]):
-        with pytest.raises(
-            ValueError, match=rf"\[\]. Received: .*{augment[0]}"
-        ):
-            task.finetune(tiny_data(), augment=augment, epochs=1, verbose=0)
+    with pytest.raises(ValueError, match="'contrast'\\]. Received: .*flip"):
+        task.finetune(tiny_data(), augment=["flip"], epochs=1, verbose=0)
+    task.input.reader(tiny_data(), augment=["contrast", "brightness"])
 
 
 def test_without_attention_there_is_nothing_to_look_at():

@@ -7,7 +7,7 @@ import pytest
 
 from tests.zoo.data.test_captions import draw, write
 from zoo.data import scenes
-from zoo.data.captions import CaptionData
+from zoo.data.captions import CaptionData, load_captions
 from zoo.data.region_captions import (
     RegionCaptionData,
     load_region_captions,
@@ -224,3 +224,8 @@ def test_refuses_what_are_no_regions(source, why):
         load_region_captions(source)
     with pytest.raises(ValueError, match="split='val'"):
         load_region_captions(source, "val")
+
+
+def test_a_captioner_of_images_alone_takes_none():
+    with pytest.raises(ValueError, match="region_captioning.*RegionCaption"):
+        load_captions(load_region_captions((IMAGES, BOXES, ["a", "b"])))

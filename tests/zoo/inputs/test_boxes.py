@@ -44,7 +44,7 @@ def test_keeps_the_contract(most):
 def test_reads_as_many_as_the_data_have_or_the_recipe_says():
     data = Boxed([ONE, TWO, ONE])
     assert Boxes.learn(data, {}).sizes() == {"regions": 2}
-    assert Boxes.learn(data, {"most": 7}).most == 7
+    assert Boxes.learn(data, {"builder_args": {"regions": 7}}).most == 7
 
 
 @pytest.mark.parametrize("most", [0, -1, 2.0, True, "3", None, 1001])
