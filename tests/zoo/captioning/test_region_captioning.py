@@ -9,11 +9,11 @@ import pytest
 from PIL import Image as Picture
 from typer.testing import CliRunner
 
+from tests.zoo.captioning.test_task import tiny_recipe as captioning_recipe
 from tests.zoo.contract import check_task
 from zoo import recipes
 from zoo.captioning import task as module
 from zoo.captioning.task import Captioning, RegionCaptioning
-from zoo.captioning.up_down_captioner import PRESETS
 from zoo.cli import app
 from zoo.data import scenes
 from zoo.data.captions import CaptionData
@@ -37,24 +37,7 @@ def tiny_data(count=COUNT, seed=0):
 
 
 def tiny_recipe(**options):
-    return {
-        "builder": "up_down_captioner",
-        "builder_args": {
-            "input_shape": [32, 40, 3],
-            **PRESETS["tiny"],
-            **options,
-        },
-        "words": {"beams": 2},
-        "training": {
-            "epochs": 6,
-            "batch_size": 8,
-            "optimizer": "adamw",
-            "learning_rate": 0.01,
-            "schedule": "one_cycle",
-            "weight_decay": 0.0,
-            "seed": 0,
-        },
-    }
+    return captioning_recipe("up_down_captioner", **options)
 
 
 def raws_of(data, count=3):
