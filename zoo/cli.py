@@ -609,7 +609,7 @@ def finetune(
     learned = _found(lambda: task.read(data, "train"))
     # Before training: there must be some to measure on.
     test = _found(lambda: task.read(data, "test"))
-    task.input.reader(test)
+    task.input.reader(test)  # what cannot be read is refused now
     tuned = task.finetune(
         learned,
         validation=validation,

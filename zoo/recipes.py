@@ -134,8 +134,10 @@ def train(
     ):
         if value is not None:
             recipe["training"][option] = value
-            words = ",".join(value) if isinstance(value, list) else str(value)
-            command += [f"--{option.replace('_', '-')}", words]
+            words = (
+                ",".join(value) if isinstance(value, (list, tuple)) else value
+            )
+            command += [f"--{option.replace('_', '-')}", str(words)]
     if dtype is not None:
         recipe["training"]["dtype"] = dtype
         command += ["--dtype", dtype]

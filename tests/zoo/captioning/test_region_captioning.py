@@ -9,6 +9,7 @@ import pytest
 from PIL import Image as Picture
 from typer.testing import CliRunner
 
+import zoo
 from tests.zoo.captioning.test_task import tiny_recipe as captioning_recipe
 from tests.zoo.contract import check_task
 from zoo import recipes
@@ -209,6 +210,17 @@ def test_a_network_of_boxes_is_none_of_images_alone():
     images = CaptionData(data.images, data.captions)
     with pytest.raises(ValueError, match=r"reads \['boxes'\], too"):
         Captioning.untrained(recipe, *Captioning.learn(images, recipe))
+
+
+def test_a_card_that_calls_it_a_network_of_images_is_refused(task, tmp_path):
+    task.save(tmp_path / "made")
+    path = tmp_path / "made" / "card.json"
+    card = json.loads(path.read_text())
+    card["task"] = "captioning"
+    card["preprocessing"] = card["preprocessing"]["image"]
+    path.write_text(json.dumps(card))
+    with pytest.raises(ValueError, match=r"\['boxes'\], too, in .*card.json"):
+        zoo.load(tmp_path / "made")
 
 
 def test_an_image_without_boxes_is_refused(task):
