@@ -104,7 +104,7 @@ def wrong(kind, train, test, epochs, seed):
     keras.utils.set_random_seed(seed)
     learned = ImageClassification.learn(train, recipe)
     task = ImageClassification.untrained(recipe, *learned)
-    task.fit(train, recipe, verbose=2)
+    task.follow(train, recipe, verbose=2)
     return 1 - task.evaluate(test)["accuracy"]
 
 

@@ -116,7 +116,7 @@ def run(pretrained, parts, seed):
     if recipe == RECIPE:
         task = zoo.load("ra_cnn_glyphs")
     else:
-        task.fit(train, recipe, verbose=2)
+        task.follow(train, recipe, verbose=2)
     after = looked(task, test)
     return {
         **{key: after[key] for key in after if key != "rank"},

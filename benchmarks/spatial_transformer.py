@@ -192,7 +192,7 @@ def one_run(arguments, transforms, train, test, epochs, seed):
     )
     plan = {**TRAINING, "epochs": epochs, "seed": seed}
     start = time.perf_counter()
-    log = task.fit(train, {"training": plan}, verbose=0)
+    log = task.follow(train, {"training": plan}, verbose=0)
     found = {
         "parameters": saving.count_parameters(task.model)["trainable"],
         "seconds": round(time.perf_counter() - start),

@@ -55,22 +55,10 @@ def finetune(
         ImportError: If `tensorboard` is asked for and not installed.
         OSError: If `folder` cannot be written.
     """
-    plan = made(plan)
+    options = {"folder": folder, "resume": resume, "verbose": verbose}
+    options["tensorboard"] = tensorboard
     check_num_classes(num_classes)
-    validation = checked_validation(validation)
-    training.check_tensorboard(tensorboard, folder)
-    if plan.self_critical:
-        check_self_critical(task)
-    if folder is not None:
-        training.check_folder(folder, task.model)
-    keras.utils.set_random_seed(plan.seed)
-    data = task.read(data, "train")
-    plan = plan.named(getattr(data, "label_names", ()))
-    if isinstance(validation, float):
-        data, validation = data.divide(validation, plan.seed)
-    elif validation is not None:
-        validation = task.read(validation, "test")
-
+    plan, data, validation = _prepared(task, data, validation, options, plan)
     copy = task.rebuilt(task.output.like(data, num_classes), plan.dtype)
     if plan.self_critical and not task.output.kept(copy.output):
         raise ValueError(
@@ -84,14 +72,59 @@ def finetune(
         "from": task.card.get("name"),
         "training": plan.record(),
     }
-    options = {"folder": folder, "resume": resume, "verbose": verbose}
-    options["tensorboard"] = tensorboard
-    copy.fit(data, recipe, validation, plan, **options)
+    copy.follow(data, recipe, validation, plan, **options)
     return copy
 
 
-def fit(task, data, recipe, validation=None, plan=None, **options):
-    """Trains the model itself, and notes the recipe on the card.
+@takes_a_plan
+def fit(
+    task,
+    data,
+    validation=None,
+    folder=None,
+    resume=True,
+    tensorboard=False,
+    verbose=None,
+    **plan,
+):
+    """Trains the model itself, such as one that `zoo.new` made.
+
+    Args:
+        task: A `zoo.task.Task`, of which this is a method.
+        data: What `read` takes, of the classes or the words that the model
+            answers with.
+        validation: As in `finetune`.
+        folder: As in `finetune`.
+        resume: As in `finetune`.
+        tensorboard: As in `finetune`.
+        verbose: As in `finetune`.
+        **plan: As in `finetune`.
+
+    Returns:
+        The log, as `zoo.training.fit` gives it; `history` keeps it.
+
+    Raises:
+        ValueError: As `finetune`; or if the data have other classes.
+        TypeError: As `finetune`.
+        ImportError: As `finetune`.
+        OSError: As `finetune`.
+    """
+    if plan.get("dtype") is not None:
+        raise ValueError(
+            "A model keeps the dtype policy that it was made with: give it to "
+            "`zoo.new`, or to `finetune`, which makes a copy. "
+            f"Received: dtype={plan['dtype']!r}"
+        )
+    options = {"folder": folder, "resume": resume, "verbose": verbose}
+    options["tensorboard"] = tensorboard
+    plan, data, validation = _prepared(task, data, validation, options, plan)
+    layer_groups.freeze(task.model, plan.freeze, task.output.heads)
+    recipe = {"data": data.name, "training": plan.record()}
+    return task.follow(data, recipe, validation, plan, **options)
+
+
+def follow(task, data, recipe, validation=None, plan=None, **options):
+    """Trains the model itself by a recipe, and notes it on the card.
 
     Args:
         task: A `zoo.task.Task`, of which this is a method.
@@ -171,6 +204,25 @@ def rebuilt(task, output=None, dtype=None):
         if layer.name not in output.heads or layer.name in kept:
             layer.set_weights(old.get_weights())
     return type(task)(model, card, task.input, output)
+
+
+def _prepared(task, data, validation, options, plan):
+    """What a training needs, all refused that can be before the work."""
+    plan = made(plan)
+    validation = checked_validation(validation)
+    training.check_tensorboard(options["tensorboard"], options["folder"])
+    if plan.self_critical:
+        check_self_critical(task)
+    if options["folder"] is not None:
+        training.check_folder(options["folder"], task.model)
+    keras.utils.set_random_seed(plan.seed)
+    data = task.read(data, "train")
+    plan = plan.named(getattr(data, "label_names", ()))
+    if isinstance(validation, float):
+        data, validation = data.divide(validation, plan.seed)
+    elif validation is not None:
+        validation = task.read(validation, "test")
+    return plan, data, validation
 
 
 def _batches(

@@ -218,7 +218,7 @@ def follow(recipe, learned=None, dtype=None, found=None, **options):
         recipe["backbone_weights"] = pathlib.PurePath(source).name
     frozen = Plan(**recipe["training"]).freeze
     layer_groups.freeze(task.model, frozen, task.output.heads)
-    task.fit(data, recipe, **options)
+    task.follow(data, recipe, **options)
     task.measure(test)
     return task
 

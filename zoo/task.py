@@ -230,6 +230,7 @@ class Task:
 
     finetune = learning.finetune
     fit = learning.fit
+    follow = learning.follow
     rebuilt = learning.rebuilt
 
     # Kept and served.

@@ -218,7 +218,7 @@ def _check_learns(task, recipe, data):
     fresh = type(task).untrained(recipe, task.input, task.output)
     before = fresh.evaluate(data)
     plan = {**recipe["training"], "epochs": 4}
-    log = fresh.fit(data, {**recipe, "training": plan}, data, verbose=0)
+    log = fresh.follow(data, {**recipe, "training": plan}, data, verbose=0)
     after = fresh.evaluate(data)
     assert list(before) == list(after) == [*list(after)[:-1], "loss"]
     assert after["loss"] < before["loss"]

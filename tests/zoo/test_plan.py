@@ -270,10 +270,10 @@ def test_every_option_reaches_the_training(
 
 def test_what_is_kept_for_the_record_is_not_what_is_done(trainings):
     recipe = {"training": {"epochs": 2, "class_weight": {"blue": 3.0}}}
-    tiny_task().fit(tiny_data(), recipe, plan=Plan(epochs=9))
+    tiny_task().follow(tiny_data(), recipe, plan=Plan(epochs=9))
     assert trainings[0]["epochs"] == 9
     assert len(trainings[0]["batches"][0]) == 2  # no weights
-    tiny_task().fit(tiny_data(), recipe)
+    tiny_task().follow(tiny_data(), recipe)
     assert trainings[1]["epochs"] == 2
     assert _weights(trainings[1]["batches"]) == {0: 1.0, 1: 1.0, 2: 3.0}
 

@@ -263,7 +263,7 @@ def test_draws_by_the_weights_of_the_moment(monkeypatch):
     monkeypatch.setattr(SelfCritical, "train_on_batch", told_nothing)
     recipe = {"training": {**tiny_recipe()["training"], "self_critical": True}}
     recipe["training"].update(epochs=1, batch_size=4)
-    task.fit(data, recipe, verbose=0)
+    task.follow(data, recipe, verbose=0)
     assert told[0].any() and not told[1].any()
 
 

@@ -55,7 +55,7 @@ def trained(**options):
         recipe, *RegionCaptioning.learn(data, recipe)
     )
     made.card["data"] = {"name": "tiny"}
-    made.fit(data, recipe, verbose=0)
+    made.follow(data, recipe, verbose=0)
     return made
 
 

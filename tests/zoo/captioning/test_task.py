@@ -55,7 +55,7 @@ def untrained(data, **options):
 
 def trained(data, **options):
     task, recipe = untrained(data, **options)
-    task.fit(data, recipe, verbose=0)
+    task.follow(data, recipe, verbose=0)
     return task
 
 

@@ -431,7 +431,7 @@ def test_keeps_the_contract_of_a_task(tmp_path):
     )
     task.card["data"] = {"name": "tiny"}
     data = tiny_data(24)
-    task.fit(data, recipe, verbose=0)
+    task.follow(data, recipe, verbose=0)
     files = [tmp_path / "a.png", tmp_path / "b.png"]
     for file, pixels in zip(files, data.images):
         Pillow.fromarray(pixels).save(file)

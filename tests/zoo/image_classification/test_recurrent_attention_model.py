@@ -540,7 +540,7 @@ def test_keeps_the_contract_of_a_task(tmp_path):
         recipe, ImageInput((16, 16), 3), Label(LABELS)
     )
     data = tiny_data(24)
-    task.fit(data, recipe, verbose=0)
+    task.follow(data, recipe, verbose=0)
     files = [tmp_path / "a.png", tmp_path / "b.png"]
     for file, pixels in zip(files, data.images):
         Image.fromarray(pixels).save(file)

@@ -274,7 +274,7 @@ def test_keeps_the_contract_of_a_task(tmp_path):
         "seed": 0,
     }
     recipe = {**recipe, "training": plan}
-    made.fit(data, recipe, verbose=0)
+    made.follow(data, recipe, verbose=0)
     kernel, _ = parameters(made.model)
     kernel.assign(0.1 * np.random.default_rng(0).normal(size=kernel.shape))
     other = ImageData(data.images, data.labels % 2, ["night", "day"])

@@ -36,7 +36,7 @@ PLAN = {
 @pytest.fixture(scope="module")
 def trained():
     task = tiny_task("cbam")
-    task.fit(tiny_data(48), {"training": PLAN}, verbose=0)
+    task.follow(tiny_data(48), {"training": PLAN}, verbose=0)
     return task
 
 

@@ -33,7 +33,7 @@ CSV = (
 def trained():
     task = tiny_multi()
     recipe = {**tiny_recipe(), "training": PLAN}
-    task.fit(tiny_table(128), recipe, verbose=0)
+    task.follow(tiny_table(128), recipe, verbose=0)
     return task
 
 
@@ -220,6 +220,6 @@ def test_every_gate_and_the_baseline_learn():
         task = tiny_multi("mmoe" if options else "shared_bottom", **options)
         before = task.evaluate(data)["loss"]
         plan = {**PLAN, "epochs": 3}
-        task.fit(data, {"training": plan}, verbose=0)
+        task.follow(data, {"training": plan}, verbose=0)
         assert task.evaluate(data)["loss"] < before
         assert isinstance(task, MultiTask)

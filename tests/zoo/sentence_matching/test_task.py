@@ -52,7 +52,7 @@ def trained():
     """ABCNN of variant 3, alone: it knows what it found by itself."""
     task = tiny_matcher()
     recipe = {**tiny_recipe(), "training": PLAN}
-    task.fit(tiny_pairs(128), recipe, verbose=0)
+    task.follow(tiny_pairs(128), recipe, verbose=0)
     return task
 
 
@@ -61,7 +61,7 @@ def mwan():
     task = tiny_matcher(MWAN, ways=WAYS)
     plan = {**PLAN, "learning_rate": 0.03, "jit_compile": False}
     recipe = {**tiny_recipe(MWAN, ways=WAYS), "training": plan}
-    task.fit(tiny_pairs(128), recipe, verbose=0)
+    task.follow(tiny_pairs(128), recipe, verbose=0)
     return task
 
 
@@ -69,7 +69,7 @@ def mwan():
 def selector():
     task = tiny_selector(overlap_features=True)
     recipe = {**tiny_recipe(overlap_features=True), "training": PLAN}
-    task.fit(tiny_questions(16), recipe, verbose=0)
+    task.follow(tiny_questions(16), recipe, verbose=0)
     return task
 
 
@@ -626,7 +626,7 @@ def test_starts_from_vectors_that_stay(tmp_path):
     assert len(others) == len(before) - 2
     assert len({tuple(row) for row in others}) == len(others)
     block = np.array(task.model.get_layer("block_1").get_weights()[0])
-    task.fit(data, {**recipe, "training": {**PLAN, "epochs": 1}}, verbose=0)
+    task.follow(data, {**recipe, "training": {**PLAN, "epochs": 1}}, verbose=0)
     np.testing.assert_array_equal(layer.embeddings, before)
     assert (task.model.get_layer("block_1").get_weights()[0] != block).any()
 

@@ -40,7 +40,7 @@ TEXT = "Lamp, house LOVELY! Tree road<br />stone stone zebra."
 def trained():
     task = tiny_reader()
     recipe = {**tiny_recipe(TRANSFORMER), "training": PLAN}
-    task.fit(tiny_texts(64), recipe, verbose=0)
+    task.follow(tiny_texts(64), recipe, verbose=0)
     return task
 
 
@@ -64,7 +64,7 @@ def test_every_network_learns(builder):
     data = tiny_texts(32)
     before = task.evaluate(data)["loss"]
     plan = {**PLAN, "epochs": 2, "schedule": "constant"}
-    task.fit(data, {"training": plan}, verbose=0)
+    task.follow(data, {"training": plan}, verbose=0)
     assert task.evaluate(data)["loss"] < before
 
 

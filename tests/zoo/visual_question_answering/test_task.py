@@ -32,7 +32,7 @@ LEFT, RIGHT = (f"What colour is the {x} square?" for x in ("left", "right"))
 @pytest.fixture(scope="module")
 def trained():
     task = tiny_answerer()
-    task.fit(tiny_questions(96), tiny_recipe(), verbose=0)
+    task.follow(tiny_questions(96), tiny_recipe(), verbose=0)
     return task
 
 
@@ -68,7 +68,7 @@ def test_every_network_learns(builder, baseline):
     task, data = tiny_answerer(builder, **options), tiny_questions(24)
     before = task.evaluate(data)["loss"]
     plan = {**PLAN, "epochs": 3, "schedule": "constant"}
-    task.fit(data, {"training": plan}, verbose=0)
+    task.follow(data, {"training": plan}, verbose=0)
     assert task.evaluate(data)["loss"] < before
 
 
