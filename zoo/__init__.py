@@ -12,6 +12,7 @@ from zoo import catalogue
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from zoo.from_scratch import new as new
     from zoo.presets import PresetError as PresetError
     from zoo.presets import card as card
     from zoo.presets import list_models as list_models
@@ -25,6 +26,7 @@ _PLACES = {
     "card": "zoo.presets:card",
     "list_models": "zoo.presets:list_models",
     "load": "zoo.presets:load",
+    "new": "zoo.from_scratch:new",
     "train": "zoo.recipes:train",
     **catalogue.network_places(),
 }

@@ -13,6 +13,7 @@ TASKS = {
             "mwan": "zoo.sentence_matching.mwan:mwan",
         },
         "recipes": "zoo.sentence_matching.recipes:ANSWER_SELECTION",
+        "from_scratch": "zoo.sentence_matching.recipes:MATCHING_FROM_SCRATCH",
         "data": (
             "who_did_what, made here; wikiqa; or a CSV file with the columns "
             "question, candidate and label."
@@ -33,6 +34,7 @@ TASKS = {
             ),
         },
         "recipes": "zoo.captioning.recipes:RECIPES",
+        "from_scratch": "zoo.captioning.recipes:FROM_SCRATCH",
         "data": (
             "scenes, made here; ucm_captions, coco_mini, coco_captions; or a "
             "CSV file with the columns image and caption."
@@ -59,6 +61,7 @@ TASKS = {
             ),
         },
         "recipes": "zoo.image_classification.recipes:RECIPES",
+        "from_scratch": "zoo.image_classification.recipes:FROM_SCRATCH",
         "data": (
             "digits, glyphs, made here, or digits or mnist distorted, such as "
             "mnist_rotated; a set of tensorflow-datasets, such as cifar10; or "
@@ -72,6 +75,7 @@ TASKS = {
             "shared_bottom": "zoo.multi_task.shared_bottom:shared_bottom",
         },
         "recipes": "zoo.multi_task.recipes:RECIPES",
+        "from_scratch": "zoo.multi_task.recipes:FROM_SCRATCH",
         "data": (
             "correlated_tasks, made here; adult, census_income_kdd; or a CSV "
             "file that names its columns."
@@ -85,6 +89,7 @@ TASKS = {
             ),
         },
         "recipes": "zoo.captioning.recipes:REGION_RECIPES",
+        "from_scratch": "zoo.captioning.recipes:REGIONS_FROM_SCRATCH",
         "data": (
             "scenes, made here; or a CSV file with the columns image, boxes "
             "and caption."
@@ -103,6 +108,7 @@ TASKS = {
             "mwan": "zoo.sentence_matching.mwan:mwan",
         },
         "recipes": "zoo.sentence_matching.recipes:SENTENCE_MATCHING",
+        "from_scratch": "zoo.sentence_matching.recipes:MATCHING_FROM_SCRATCH",
         "data": (
             "scene_claims, who_did_what, made here; msrp, sick, wikiqa; "
             "glue/mrpc, glue/qqp or snli of tensorflow-datasets; or a CSV file "
@@ -126,6 +132,7 @@ TASKS = {
             ),
         },
         "recipes": "zoo.text_classification.recipes:RECIPES",
+        "from_scratch": "zoo.text_classification.recipes:FROM_SCRATCH",
         "data": (
             "key_sentences, made here; a set of tensorflow-datasets, such as "
             "imdb_reviews; a folder with a folder of texts for each class; or "
@@ -145,6 +152,7 @@ TASKS = {
             ),
         },
         "recipes": "zoo.visual_question_answering.recipes:RECIPES",
+        "from_scratch": "zoo.visual_question_answering.recipes:FROM_SCRATCH",
         "data": (
             "scenes, scenes_two_hop, made here; easy_vqa, nlvr; or a CSV file "
             "with the columns image, question and answer."
@@ -194,6 +202,19 @@ def recipes():
         for task, entry in TASKS.items()
         for name, recipe in named(entry["recipes"]).items()
     }
+
+
+def from_scratch(name):
+    """How each network of a task is trained on data that are not known.
+
+    Args:
+        name: A key of `TASKS`.
+
+    Returns:
+        Dict from network to a recipe, as those in `zoo.recipes.RECIPES`, but
+        for `task`, `builder` and `data`.
+    """
+    return named(TASKS[name]["from_scratch"])
 
 
 def options():

@@ -81,6 +81,28 @@ Freeze = Annotated[
         )
     ),
 ]
+Augment = Annotated[
+    str | None,
+    typer.Option(
+        help=(
+            "Of images, with commas: flip, shift, rotate, zoom, contrast, "
+            "brightness."
+        )
+    ),
+]
+Validation = Annotated[
+    float | None,
+    typer.Option(help="Share of the training data to validate on."),
+]
+EarlyStopping = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Stop after this many epochs without improvement."
+    ),
+]
+ClassWeight = Annotated[
+    str | None, typer.Option(help="balanced: rare classes count more.")
+]
 Resume = Annotated[
     bool, typer.Option(help="Continue from the checkpoint, if there is one.")
 ]
@@ -199,6 +221,15 @@ def data_by_task():
     """What `--data` may be, a paragraph for each task."""
     texts = [f"{task}: {text}" for task, text in catalogue.data().items()]
     return "\n\n".join(["Data, by the model's task:", *texts])
+
+
+def networks_by_task():
+    """What `--network` may be, a paragraph for each task."""
+    texts = [
+        f"{task}: {', '.join(sorted(entry['networks']))}"
+        for task, entry in catalogue.TASKS.items()
+    ]
+    return "\n\n".join(["Networks, by task:", *texts])
 
 
 @command()
@@ -369,9 +400,22 @@ def look(
     console.print(f"picture: {out}", soft_wrap=True)
 
 
-@command(below=data_by_task())
+@command(below=f"{data_by_task()}\n\n{networks_by_task()}")
 def train(
-    name: Annotated[str, typer.Argument(help="The name of a recipe.")],
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="The name of a recipe; with --task, what the model is called."
+        ),
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="From scratch, on your --data: the kind of task."),
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(help="With --task: one of its networks; see below."),
+    ] = None,
     folder: Annotated[
         pathlib.Path, typer.Option(help="The model goes to FOLDER/NAME.")
     ] = pathlib.Path("saved_models"),
@@ -387,6 +431,13 @@ def train(
     learning_rate: Annotated[
         float | None, typer.Option(help="In place of the recipe's.")
     ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="In place of the recipe's.")
+    ] = None,
+    augment: Augment = None,
+    validation: Validation = None,
+    early_stopping: EarlyStopping = None,
+    class_weight: ClassWeight = None,
     freeze: Freeze = None,
     dtype: Dtype = None,
     data: Annotated[
@@ -413,8 +464,9 @@ def train(
             metavar="NAME=VALUE",
             help=(
                 "An argument of the network in place of the recipe's, such as "
-                'backbone=ResNet50 or "input_shape=[224,224,3]"; may be given '
-                "several times."
+                'backbone=ResNet50 or "input_shape=[224,224,3]", and with '
+                "--task of what it reads, such as vocabulary_size=5000 or "
+                '"image_size=[128,128]"; may be given several times.'
             ),
         ),
     ] = None,
@@ -435,18 +487,28 @@ def train(
     ] = None,
     tensorboard: TensorBoard = False,
 ):
-    """Train a model by its recipe; killed and called again, it goes on."""
+    """Train a model by a recipe, or from scratch on your data.
+
+    Killed and called again, it goes on.
+    """
     import zoo
 
-    task = zoo.train(
+    trained = zoo.train(
         name,
         folder,
         runs,
+        task=task,
+        network=network,
         resume=resume,
         data_note=data_note,
         seed=seed,
         epochs=epochs,
         learning_rate=learning_rate,
+        batch_size=batch_size,
+        augment=None if augment is None else _words(augment),
+        validation=validation,
+        early_stopping=early_stopping,
+        class_weight=class_weight,
         freeze=_frozen(freeze),
         dtype=dtype,
         tensorboard=tensorboard,
@@ -457,8 +519,13 @@ def train(
         backbone_weights=backbone_weights,
         found=_print_found,
     )
-    console.print(metrics_line(task.card))
-    console.print(f"model: {folder / name}", soft_wrap=True)
+    console.print(metrics_line(trained.card))
+    place = folder / trained.card["name"]
+    console.print(f"model: {place}", soft_wrap=True)
+    if task is not None:
+        console.print(
+            f"try: zoo look {place} {trained.input.asked}", soft_wrap=True
+        )
 
 
 @command(below=data_by_task())
@@ -537,28 +604,10 @@ def finetune(
         ),
     ] = 1.0,
     learning_rate: Annotated[float, typer.Option()] = 1e-3,
-    augment: Annotated[
-        str,
-        typer.Option(
-            help=(
-                "Of images, with commas: flip, shift, rotate, zoom, contrast, "
-                "brightness."
-            )
-        ),
-    ] = "",
-    validation: Annotated[
-        float | None,
-        typer.Option(help="Share of the training data to validate on."),
-    ] = None,
-    early_stopping: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Stop after this many epochs without improvement."
-        ),
-    ] = None,
-    class_weight: Annotated[
-        str | None, typer.Option(help="balanced: rare classes count more.")
-    ] = None,
+    augment: Augment = None,
+    validation: Validation = None,
+    early_stopping: EarlyStopping = None,
+    class_weight: ClassWeight = None,
     label_smoothing: Annotated[float, typer.Option(min=0)] = 0.0,
     self_critical: Annotated[
         bool,

@@ -1,5 +1,7 @@
 """Learning: a task trained, or a copy of it fine-tuned."""
 
+import functools
+
 import keras
 
 from zoo import layer_groups, measuring, saving, training
@@ -76,7 +78,7 @@ def finetune(
     return copy
 
 
-@takes_a_plan
+@functools.partial(takes_a_plan, of_recipe=True)
 def fit(
     task,
     data,
@@ -98,7 +100,8 @@ def fit(
         resume: As in `finetune`.
         tensorboard: As in `finetune`.
         verbose: As in `finetune`.
-        **plan: As in `finetune`.
+        **plan: As in `finetune`; by default those of `zoo.new`, of a model
+            that it made.
 
     Returns:
         The log, as `zoo.training.fit` gives it; `history` keeps it.
@@ -109,6 +112,7 @@ def fit(
         ImportError: As `finetune`.
         OSError: As `finetune`.
     """
+    plan = {**task.training, **plan}
     if plan.get("dtype") is not None:
         raise ValueError(
             "A model keeps the dtype policy that it was made with: give it to "

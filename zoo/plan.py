@@ -174,11 +174,13 @@ class Plan:
         object.__setattr__(self, name, tuple(value))
 
 
-def takes_a_plan(method):
+def takes_a_plan(method, of_recipe=False):
     """Shows the options of `Plan` in a method's signature.
 
     Args:
         method: A function that hands its `**plan` to `Plan`.
+        of_recipe: Boolean. Whether options that are not given are a recipe's,
+            and not the defaults of `Plan`; they are shown as `None`.
 
     Returns:
         The function, which says what it takes to `help` and to editors.
@@ -190,7 +192,10 @@ def takes_a_plan(method):
         if parameter.kind != parameter.VAR_KEYWORD
     ]
     options = [
-        parameter.replace(kind=parameter.KEYWORD_ONLY)
+        parameter.replace(
+            kind=parameter.KEYWORD_ONLY,
+            default=None if of_recipe else parameter.default,
+        )
         for name, parameter in inspect.signature(Plan).parameters.items()
         if name != "jit_compile"
     ]

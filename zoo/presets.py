@@ -94,6 +94,16 @@ def list_models(task=None, filter=None):
     )
 
 
+def check_name(name):
+    """Raises PresetError unless a model can be called that."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise PresetError(
+            "A model's name must have 1 to 100 letters, digits, _, . and - "
+            "only, the first no mark; where it goes says `folder`. "
+            f"Received: name={cards.shown(name)}"
+        )
+
+
 def find(name):
     """The folder of a preset, fetched if it has to be.
 

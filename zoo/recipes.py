@@ -1,10 +1,12 @@
-"""Recipes: how presets are made, so that `zoo train NAME` makes them again."""
+"""Recipes: how models are made, so that `zoo train NAME` makes them again."""
 
 import copy
 import difflib
+import functools
 import inspect
 import json
 import pathlib
+import re
 import shlex
 
 import keras
@@ -12,54 +14,53 @@ import keras
 from zoo import (
     backbones,
     catalogue,
+    from_scratch,
     layer_groups,
     presets,
     saving,
     training,
 )
 from zoo.data import sources
-from zoo.plan import Plan
+from zoo.plan import Plan, checked_validation, made, takes_a_plan
 
 RECIPES = catalogue.recipes()
 
 
+@functools.partial(takes_a_plan, of_recipe=True)
 def train(
-    name,
+    name=None,
     folder="saved_models",
     runs="runs",
     resume=True,
     data_note=None,
-    seed=None,
-    epochs=None,
-    learning_rate=None,
-    freeze=None,
-    dtype=None,
     tensorboard=False,
     vectors=None,
     data=None,
     targets=None,
     builder_args=None,
     backbone_weights=None,
+    validation=None,
     verbose=None,
     found=None,
+    task=None,
+    network=None,
+    **plan,
 ):
-    """Trains a preset by its recipe, measures it and writes its folder.
+    """Trains a model by a recipe, measures it and writes its folder.
+
+    The recipe is that of a preset; or, with `task`, `network` and `data`, that
+    of a network for data of one's own, which `zoo.new` makes.
 
     Args:
-        name: A name in `zoo.recipes.RECIPES`.
-        folder: Path. The preset goes to `<folder>/<name>`, and the folder's
+        name: A name in `zoo.recipes.RECIPES`. With a `task`, what the model is
+            called; by default after the network and the data.
+        folder: Path. The model goes to `<folder>/<name>`, and the folder's
             manifest is written anew.
         runs: Path. The checkpoint and the log go to `<runs>/<name>`; called
             again after a kill, the training goes on from there.
         resume: Boolean. Whether to go on from that checkpoint.
         data_note: String for the card, where the data at hand are not the
             official copy.
-        seed: Integer, in place of the recipe's.
-        epochs: Positive integer, in place of the recipe's.
-        learning_rate: Positive float, in place of the recipe's.
-        freeze: What stays as it is, as `zoo.plan.Plan` takes it, in place of
-            the recipe's.
-        dtype: Name of a dtype policy, `None` for Keras's global one.
         tensorboard: Boolean. Whether to write events for TensorBoard.
         vectors: Path of a file of word vectors as GloVe and word2vec are given
             out, in place of the recipe's; for models of pairs.
@@ -67,40 +68,62 @@ def train(
         targets: List of columns to be answered, or a string with commas; for
             tables.
         builder_args: Dict, arguments of the network in place of the recipe's,
-            such as `{"backbone": "ResNet50", "input_shape": [224, 224, 3]}`.
+            such as `{"backbone": "ResNet50", "input_shape": [224, 224, 3]}`;
+            with a `task`, all that `zoo.new` takes.
         backbone_weights: As `zoo.backbones.load_backbone_weights` takes them,
             in place of the recipe's; for networks with a `backbone`.
+        validation: What the task's `read` takes; or a float, the share of the
+            training data that is set aside; or `None`.
         verbose: As in `zoo.training.fit`.
         found: As in `follow`.
+        task: String, a key of `zoo.catalogue.TASKS`.
+        network: String, the name of a network of that task.
+        **plan: The options of `zoo.plan.Plan`, such as `epochs` and `seed`, in
+            place of the recipe's; what is `None` is the recipe's.
 
     Returns:
         The trained `Task`, whose card holds what it reached.
 
     Raises:
-        PresetError: If there is no such recipe.
+        PresetError: If there is no such recipe, task or network.
         ValueError: If `vectors`, `targets` or `backbone_weights` are given to
             a recipe that takes none, or another argument is none of the above.
+        TypeError: If there is no such option.
         ImportError: If `tensorboard` is asked for and not installed.
         OSError: If one of the two folders cannot be written.
     """
-    recipe = copy.deepcopy(find(name))
+    validation = checked_validation(validation)
+    command = ["zoo", "train"]
+    if task is None and network is None:
+        if name is None:
+            raise ValueError(
+                "What is trained must be said by the name of a recipe, or by "
+                "a `task`, a `network` and `data`. Received: none of them"
+            )
+        recipe = copy.deepcopy(find(name))
+        recipe["asked"] = _known(recipe, builder_args or {})
+        recipe["builder_args"] |= recipe["asked"]
+        command.append(name)
+    else:
+        if None in (task, network, data):
+            raise ValueError(
+                "A model from scratch needs a `task`, a `network` and `data`. "
+                f"Received: task={task!r}, network={network!r}, data={data!r}"
+            )
+        recipe = from_scratch.recipe_of(task, network, builder_args or {})
+        recipe["enough_epochs"] = plan.get("epochs") is None
+        name = _own_name(network, data) if name is None else name
+        presets.check_name(name)
+        command += [name, "--task", task, "--network", network]
     kind = saving.task_class(recipe["task"])
-    command = ["zoo", "train", name]
     if data is not None:
         recipe["data"] = str(data)
         command += ["--data", str(data)]
     elif pathlib.PurePath(recipe["data"]).name == recipe["data"]:
         recipe["data"] = sources.Known(recipe["data"])  # whatever lies here
     if targets is not None:
-        if "targets" not in inspect.signature(kind.read).parameters:
-            raise ValueError(
-                "`targets` are columns of a table, which this recipe does not "
-                f"read. Received: targets={targets!r}, name={name!r}"
-            )
-        if isinstance(targets, str):
-            targets = [column.strip() for column in targets.split(",")]
-        recipe["targets"] = list(targets)
-        command += ["--targets", ",".join(targets)]
+        recipe |= from_scratch.chosen_targets(kind, targets)
+        command += ["--targets", ",".join(recipe["targets"])]
     if vectors is not None:
         if "vectors" not in recipe:
             raise ValueError(
@@ -109,9 +132,7 @@ def train(
             )
         recipe["vectors"] = str(vectors)
         command += ["--vectors", str(vectors)]
-    recipe["asked"] = _known(recipe, builder_args or {})
-    for key, value in recipe["asked"].items():
-        recipe["builder_args"][key] = value
+    for key, value in (builder_args or {}).items():
         command += ["--set", f"{key}={_shell(value)}"]
     if backbone_weights is not None:
         if not recipe["builder_args"].get("backbone"):
@@ -126,24 +147,16 @@ def train(
         recipe["backbone_weights"] = str(backbone_weights)
         # The card names no path.
         command += ["--backbone-weights", pathlib.Path(backbone_weights).name]
-    for option, value in (
-        ("seed", seed),
-        ("epochs", epochs),
-        ("learning_rate", learning_rate),
-        ("freeze", freeze),
-    ):
-        if value is not None:
-            recipe["training"][option] = value
-            words = (
-                ",".join(value) if isinstance(value, (list, tuple)) else value
-            )
-            command += [f"--{option.replace('_', '-')}", str(words)]
-    if dtype is not None:
-        recipe["training"]["dtype"] = dtype
-        command += ["--dtype", dtype]
+    plan = {key: value for key, value in plan.items() if value is not None}
+    for option, value in plan.items():
+        recipe["training"][option] = value
+        words = ",".join(value) if isinstance(value, (list, tuple)) else value
+        command += [f"--{option.replace('_', '-')}", str(words)]
+    if isinstance(validation, float):
+        command += ["--validation", str(validation)]
     if data_note is not None:
         command += ["--data-note", data_note]
-    Plan(**recipe["training"])  # refused before data are read
+    made(recipe["training"])  # refused before data are read
     training.check_tensorboard(tensorboard, runs)
 
     # Before the training: what is in the way would be in the way after it.
@@ -153,7 +166,8 @@ def train(
     training.check_folder(pathlib.Path(runs) / name)
     task = follow(
         recipe,
-        dtype=dtype,
+        dtype=plan.get("dtype"),
+        validation=validation,
         folder=pathlib.Path(runs) / name,
         resume=resume,
         tensorboard=tensorboard,
@@ -167,17 +181,22 @@ def train(
     return task
 
 
-def follow(recipe, learned=None, dtype=None, found=None, **options):
+def follow(
+    recipe, learned=None, dtype=None, validation=None, found=None, **options
+):
     """Trains a task by a recipe, and measures it.
 
     Args:
         recipe: Dict, as those in `RECIPES`. It may have `backbone_weights`,
             which the training begins with; `freeze` in its `training`, as
-            `zoo.plan.Plan` takes it; and `asked`, a dict of those of its
-            `builder_args` that must stay as they are, whatever the data say.
+            `zoo.plan.Plan` takes it; `asked`, a dict of those of its
+            `builder_args` that must stay as they are, whatever the data say;
+            and `enough_epochs`, whether `zoo.from_scratch.enough_epochs`
+            counts them.
         learned: The input and the output, where another run has learned them
             from the same data already; `None` learns them.
         dtype: Name of a dtype policy, `None` for Keras's global one.
+        validation: As in `train`.
         found: Function that is called with each part of the data once it is
             read, such as one that prints its `found()`; or `None`.
         **options: `folder`, `resume`, `tensorboard` and `verbose`, as in
@@ -192,23 +211,27 @@ def follow(recipe, learned=None, dtype=None, found=None, **options):
     """
     recipe = dict(recipe)
     asked = recipe.pop("asked", {})
+    enough_epochs = recipe.pop("enough_epochs", False)
     kind = saving.task_class(recipe.pop("task"))
     chosen = {"targets": recipe["targets"]} if "targets" in recipe else {}
     data = kind.read(recipe["data"], "train", **chosen)
     test = kind.read(recipe["data"], "test", **chosen)
     for part in (data, test) if found else ():
         found(part)
+    if isinstance(validation, float):
+        data, validation = data.divide(
+            validation, recipe["training"].get("seed", 0)
+        )
+    elif validation is not None:
+        validation = kind.read(validation, "test", **chosen)
+    if enough_epochs:
+        plan = recipe["training"]
+        plan["epochs"] = from_scratch.enough_epochs(plan, len(data))
     keras.utils.set_random_seed(recipe["training"]["seed"])
     task = kind.untrained(
         recipe, *(learned or kind.learn(data, recipe)), dtype=dtype
     )
-    for key, value in asked.items():
-        own = task.card["builder_args"][key]
-        if json.dumps(own) != json.dumps(value):
-            raise ValueError(
-                f"`{key}` follows from the data: {own!r} here. "
-                f"Received: builder_args={{{key!r}: {value!r}}}"
-            )
+    from_scratch.check_asked(task, asked)
     # Refused before the training, not after it.
     task.input.reader(test)
     if recipe.get("backbone_weights") is not None:
@@ -218,7 +241,7 @@ def follow(recipe, learned=None, dtype=None, found=None, **options):
         recipe["backbone_weights"] = pathlib.PurePath(source).name
     frozen = Plan(**recipe["training"]).freeze
     layer_groups.freeze(task.model, frozen, task.output.heads)
-    task.follow(data, recipe, **options)
+    task.follow(data, recipe, validation, **options)
     task.measure(test)
     return task
 
@@ -258,6 +281,12 @@ def _known(recipe, builder_args):
                 f"{'near' if near else 'known'}: {near or known}"
             )
     return builder_args
+
+
+def _own_name(network, data):
+    """What a model of one's own data is called."""
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "_", pathlib.PurePath(str(data)).stem)
+    return f"{network}_{stem}".strip("_")[:100]
 
 
 def _shell(value):

@@ -31,6 +31,7 @@ class Task:
         self.card = card
         self.input = input
         self.output = output
+        self.training = {}  # options of `fit` where it is told no others
         self._graphs = {}
 
     @classmethod

@@ -71,6 +71,26 @@ ROWS = [
     ("train", "runs", TRAIN + "--runs r", "train", "runs", Path("r")),
     ("train", "seed", TRAIN + "--seed 0", "train", "seed", 0),
     ("train", "epochs", TRAIN + "--epochs 3", "train", "epochs", 3),
+    ("train", "task", TRAIN + "--task t", "train", "task", "t"),
+    ("train", "network", TRAIN + "--network n", "train", "network", "n"),
+    ("train", "batch_size", TRAIN + "--batch-size 4", "train", "batch_size", 4),
+    (
+        *("train", "augment", TRAIN + "--augment flip,shift"),
+        *("train", "augment", ["flip", "shift"]),
+    ),
+    ("train", "augment", TRAIN, "train", "augment", None),
+    (
+        *("train", "validation", TRAIN + "--validation 0.2"),
+        *("train", "validation", 0.2),
+    ),
+    (
+        *("train", "early_stopping", TRAIN + "--early-stopping 2"),
+        *("train", "early_stopping", 2),
+    ),
+    (
+        *("train", "class_weight", TRAIN + "--class-weight balanced"),
+        *("train", "class_weight", "balanced"),
+    ),
     (
         *("train", "learning_rate", TRAIN + "--learning-rate 0.5"),
         *("train", "learning_rate", 0.5),
@@ -340,6 +360,8 @@ def test_an_option_reaches_what_it_is_meant_for(
             lambda call: call["recipe"]["training"]["learning_rate"],
         ),
         ("freeze", ["a"], lambda call: call["recipe"]["training"]["freeze"]),
+        ("augment", [], lambda call: call["recipe"]["training"]["augment"]),
+        ("validation", 0.5, lambda call: call["validation"]),
         (
             "builder_args",
             {"dropout": 0.5},

@@ -79,3 +79,18 @@ RECIPES = {
 }
 
 REGION_RECIPES = {"up_down_regions_scenes": {**_SCENES, **_up_down()}}
+
+FROM_SCRATCH = {
+    "show_attend_tell": {
+        "builder_args": {"attention": "soft", **_AERIAL_SIZES},
+        "words": {"beams": 3},
+        "training": {**_SCENES["training"], "weight_decay": 1e-2},
+    },
+    "up_down_captioner": {
+        "builder_args": {"attention": True, **_AERIAL_SIZES},
+        "words": {"beams": 3},
+        "training": {**_SCENES["training"], "weight_decay": 1e-2},
+    },
+}
+
+REGIONS_FROM_SCRATCH = {"up_down_captioner": FROM_SCRATCH["up_down_captioner"]}

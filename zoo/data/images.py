@@ -62,6 +62,11 @@ AUGMENTATION = {
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")
 
+# What a new network reads, where the images do not say it.
+USUAL_SIZE = (96, 96)
+LARGEST_KEPT = 96  # pixels of a side
+LOOKED_AT = 64  # images at most
+
 # A small file can hold an image that fills the memory, so a larger one is
 # refused before it is decoded. The environment variable takes precedence.
 MAX_PIXELS = 2**26
@@ -204,6 +209,29 @@ def check_range(pixels):
             "read as black: multiply them by 255. Received: floats from "
             f"{low:g} to {high:g}"
         )
+
+
+def usual_shape(images):
+    """The shape in which a new network reads images.
+
+    That of the images, where all have one and no side has more than
+    `LARGEST_KEPT` pixels; else `USUAL_SIZE`. One channel where all are gray.
+
+    Args:
+        images: Array `(N, H, W, C)`, or a list of what `read_image` takes, of
+            which some are looked at.
+
+    Returns:
+        `(height, width, channels)`, channels being 1 or 3.
+    """
+    step = -(-len(images) // LOOKED_AT)
+    shapes = {read_image(image).shape for image in images[::step]}
+    channels = 1 if {shape[-1] for shape in shapes} == {1} else 3
+    sizes = {shape[:2] for shape in shapes}
+    size = sizes.pop()
+    if sizes or max(size) > LARGEST_KEPT:
+        size = USUAL_SIZE
+    return *size, channels
 
 
 def max_pixels():

@@ -13,12 +13,14 @@ import sys
 import numpy as np
 
 from zoo.data.tokens import (
+    LONGEST,
     PADDING,
     SPECIAL,
     UNKNOWN,
     Tokens,
     checked_texts,
     id_table,
+    length_of_most,
     replaced,
     words_apart,
 )
@@ -89,13 +91,20 @@ class PairTokens:
             vocabulary_size: Integer, 3 or more. How many ids there may be,
                 padding and unknown included. Of two words that are equally
                 frequent the alphabet's first is taken.
-            **config: `left_length` and `right_length`.
+            **config: `left_length` and `right_length`; where one is `None` it
+                follows from the texts, as in `zoo.data.tokens.Tokens.learn`.
 
         Returns:
             `PairTokens`.
         """
         texts = {text for pair in _checked(pairs) for text in pair}
-        return cls(Tokens.learn(texts, vocabulary_size).vocabulary, **config)
+        tokens = Tokens.learn(texts, vocabulary_size, length=LONGEST)
+        for place, name in enumerate(("left_length", "right_length")):
+            if config.get(name, 0) is None:
+                side = {pair[place] for pair in pairs}
+                lengths = [len(tokens.words(text)) for text in side]
+                config[name] = length_of_most(lengths, LONGEST)
+        return cls(tokens.vocabulary, **config)
 
     @property
     def vocabulary(self):

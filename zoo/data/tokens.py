@@ -12,6 +12,11 @@ import re
 import numpy as np
 
 PADDING, UNKNOWN = 0, 1
+
+# Of lengths that follow from texts.
+MOST_TEXTS = 0.95
+LONGEST = 200  # words of a text
+LONGEST_SENTENCES = 50, 30  # words of a sentence, and sentences
 SPECIAL = ("", "[UNK]")
 
 # What TextVectorization removes.
@@ -114,7 +119,10 @@ class Tokens:
             vocabulary_size: Integer, 3 or more. How many ids there may be,
                 padding and unknown included. Of two words that are equally
                 frequent the alphabet's first is taken.
-            **config: `length`, `sentences` and `keep`.
+            **config: `length`, `sentences` and `keep`. Where a `length` is
+                `None`, or both it and `sentences` are, they follow from the
+                texts: `MOST_TEXTS` of them are read whole, as long as that is
+                no more than `LONGEST` words, or sentences and their words.
 
         Returns:
             `Tokens`.
@@ -125,11 +133,15 @@ class Tokens:
                 "unknown and a word. "
                 f"Received: vocabulary_size={vocabulary_size!r}"
             )
+        plain = [_plain(text) for text in checked_texts(texts)]
         counts = collections.Counter()
-        for text in checked_texts(texts):
-            counts.update(_plain(text).split())
+        for text in plain:
+            counts.update(text.split())
         ranked = sorted(counts, key=lambda word: (-counts[word], word))
         kept = ranked[: vocabulary_size - len(SPECIAL)]
+        if config.get("length", 0) is None:
+            by_sentence = "sentences" in config
+            config |= _fitting(plain, by_sentence, config.get("sentences"))
         return cls([word.decode() for word in kept], **config)
 
     @property
@@ -211,6 +223,39 @@ class Tokens:
             starts = range(0, len(words), self.length)
             rows += [words[start : start + self.length] for start in starts]
         return rows[_span(self.keep, self.sentences)]
+
+
+def length_of_most(lengths, most):
+    """The length that `MOST_TEXTS` of the texts do not exceed.
+
+    Args:
+        lengths: Integers, how many words, or sentences, each text has.
+        most: Integer. It is no more than that.
+
+    Returns:
+        Positive integer.
+    """
+    enough = np.quantile(lengths, MOST_TEXTS, method="inverted_cdf")
+    return int(np.clip(enough, 1, most))
+
+
+def _fitting(plain, by_sentence, sentences):
+    """The lengths that follow from texts."""
+    if not by_sentence:
+        words = [len(text.split()) for text in plain]
+        return {"length": length_of_most(words or [1], LONGEST)}
+    rows = [
+        [len(words) for words in map(bytes.split, text.split(b"\n")) if words]
+        for text in plain
+    ]
+    every = [length for each in rows for length in each]
+    longest_row, most_rows = LONGEST_SENTENCES
+    length = length_of_most(every or [1], longest_row)
+    if sentences is None:
+        # A longer sentence goes on in the next row.
+        counts = [sum(-(-n // length) for n in each) for each in rows]
+        sentences = length_of_most(counts or [1], most_rows)
+    return {"length": length, "sentences": sentences}
 
 
 def vectorization(tokens):

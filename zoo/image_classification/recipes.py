@@ -174,3 +174,58 @@ RECIPES = {
         },
     },
 }
+
+
+def _from_scratch(builder_args, epochs, **training):
+    return {
+        "builder_args": builder_args,
+        "training": {
+            "epochs": epochs,
+            "batch_size": 32,
+            "optimizer": "adamw",
+            "learning_rate": 2e-3,
+            "schedule": "one_cycle",
+            "weight_decay": 1e-2,
+            "seed": 0,
+            **training,
+        },
+    }
+
+
+# The size of the images follows from the data.
+FROM_SCRATCH = {
+    "attention_resnet": _from_scratch(
+        _resnet_20("cbam")["builder_args"],
+        20,
+        optimizer="sgd",
+        learning_rate=0.05,
+        weight_decay=2e-3,
+    ),
+    "dynamic_capacity_network": _from_scratch(
+        {
+            "capacity": "dynamic",
+            "hint_weight": 0.01,
+            **DYNAMIC_CAPACITY["cluttered_mnist"],
+        },
+        20,
+        jit_compile=False,
+    ),
+    "ra_cnn": _from_scratch(
+        {
+            "num_scales": 3,
+            **RA_CNN["glyphs"],
+            "filters": list(RA_CNN["glyphs"]["filters"]),
+            "pretraining_steps": 500,
+        },
+        20,
+    ),
+    "recurrent_attention_model": _from_scratch(
+        dict(RECURRENT_ATTENTION["translated_40"]), 60
+    ),
+    "spatial_transformer_network": _from_scratch(
+        {"transform": "affine"}, 20, jit_compile=False
+    ),
+}
+for _recipe in FROM_SCRATCH.values():
+    for _own in ("input_shape", "num_classes"):
+        _recipe["builder_args"].pop(_own, None)

@@ -27,6 +27,7 @@ class Boxes:
     noun = "boxes"
     asked = "BOXES"
     roles = ()
+    choices = {}
     flags = ("decoded",)  # in an export, whether all were as they must be
 
     def __init__(self, most):

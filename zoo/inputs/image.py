@@ -28,6 +28,10 @@ class Image:
     roles = ()
     flags = ("decoded",)  # what an export says of each raw input beside
     augmentation = tuple(image_data.AUGMENTATION)
+    choices = {
+        "image_size": ("image", "image_size"),
+        "channels": ("image", "channels"),
+    }
 
     def __init__(self, image_size, channels):
         height, width = image_size
@@ -36,8 +40,12 @@ class Image:
 
     @classmethod
     def learn(cls, data, recipe):
-        height, width, channels = recipe["builder_args"]["input_shape"]
-        return cls((height, width), channels)
+        shape = recipe["builder_args"].get("input_shape")
+        if shape is None:
+            shape = image_data.usual_shape(data.raws)
+        own = {"image_size": tuple(shape[:2]), "channels": shape[2]}
+        own |= recipe.get("image", {})
+        return cls(checked_size(own["image_size"]), own["channels"])
 
     @classmethod
     def from_card(cls, settings, assets):
@@ -145,6 +153,39 @@ class Image:
 
     def shown(self, raw, note):
         return str(raw)
+
+
+def checked_size(size):
+    """`(height, width)` of what a user calls a size.
+
+    Args:
+        size: Positive integer, both; or two of them, height and width.
+
+    Returns:
+        Tuple of two integers; `None` in it stays, a size that is not known.
+
+    Raises:
+        ValueError: If it is anything else.
+    """
+    both = (size, size) if isinstance(size, int) else size
+    if (
+        not isinstance(both, (tuple, list))
+        or len(both) != 2
+        or not all(
+            side is None
+            or (
+                isinstance(side, int)
+                and not isinstance(side, bool)
+                and side >= 1
+            )
+            for side in both
+        )
+    ):
+        raise ValueError(
+            "`image_size` must be a positive integer, or two, height and "
+            f"width. Received: image_size={size!r}"
+        )
+    return tuple(both)
 
 
 def _files(images):

@@ -47,6 +47,7 @@ class Several:
     kinds = {}  # name -> class of an input
     noun = asked = None
     roles = flags = ()
+    choices = {}
 
     def __init__(self, **parts):
         self.parts = parts
@@ -86,6 +87,13 @@ class Several:
                 role for own in roles.values() for role in own.values()
             ),
             "flags": tuple(dict.fromkeys(every)),
+            # What two inputs have cannot be chosen for one of them.
+            "choices": {
+                name: place
+                for kind in kinds.values()
+                for name, place in kind.choices.items()
+                if sum(name in each.choices for each in kinds.values()) == 1
+            },
         }
         return type(cls.__name__, (cls,), members)
 

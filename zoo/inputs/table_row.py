@@ -47,6 +47,7 @@ class TableRow:
     asked = "FILE.csv"
     roles = ("columns",)
     flags = ()
+    choices = {}
 
     def __init__(self, columns):
         self.columns = columns

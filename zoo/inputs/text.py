@@ -27,6 +27,13 @@ class Text:
     asked = "TEXT..."
     roles = ("vocabulary",)
     flags = ()
+    choices = {
+        "vocabulary_size": ("tokens", "vocabulary_size"),
+        "length": ("tokens", "length"),
+        "words": ("tokens", "length"),
+        "sentences": ("tokens", "sentences"),
+        "keep": ("tokens", "keep"),
+    }
 
     def __init__(self, vocabulary, **settings):
         self.tokens = Tokens(vocabulary, **settings)

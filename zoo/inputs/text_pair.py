@@ -37,6 +37,10 @@ class TextPair:
     asked = "LEFT RIGHT"
     roles = ("vocabulary",)
     flags = ()
+    choices = {
+        name: ("tokens", name)
+        for name in ("vocabulary_size", "left_length", "right_length")
+    }
 
     def __init__(self, vocabulary, idf=None, vectors=None, **settings):
         self.tokens = PairTokens(vocabulary, **settings)

@@ -8,6 +8,7 @@ as learned vectors, side by side with the numbers.
 import keras
 
 from keras_attention import MultiGateMixtureOfExperts
+from zoo.answering import one_or_all
 from zoo.multi_task.row_network import answer, check_outputs, read_row
 
 PRESETS = {
@@ -62,8 +63,9 @@ def mmoe(
 
     Returns:
         A `keras.Model` from a dict of `numbers`, float32 `(B, num_numbers)`,
-        and `categories`, int32 `(B, columns)`, each only where there are some,
-        to a dict of `logits_1`, `logits_2` and so on.
+        and `categories`, int32 `(B, columns)`, or where there are only numbers
+        or only categories from these alone, to a dict of `logits_1`,
+        `logits_2` and so on.
 
     Raises:
         ValueError: If there is no column, no task, or `gate` is unknown.
@@ -85,4 +87,4 @@ def mmoe(
         name="experts",
     )(x)
     outputs = answer(x, num_outputs, tower_units, dropout)
-    return keras.Model(inputs, outputs, name=name)
+    return keras.Model(one_or_all(inputs), outputs, name=name)

@@ -32,3 +32,14 @@ RECIPES = {
         "training": dict(_TRAINING),
     },
 }
+
+FROM_SCRATCH = {
+    "mmoe": {
+        "builder_args": dict(PRESETS["census"]),
+        "training": {**_TRAINING, "epochs": 20, "batch_size": 64},
+    },
+    "shared_bottom": {
+        "builder_args": {"dropout": 0.1},
+        "training": {**_TRAINING, "epochs": 20, "batch_size": 64},
+    },
+}

@@ -6,6 +6,7 @@ as Ma et al. (2018, section 2.1) describe it after Caruana.
 
 import keras
 
+from zoo.answering import one_or_all
 from zoo.multi_task.row_network import answer, check_outputs, read_row
 
 PRESETS = {"tiny": {"units": 8, "tower_units": 4, "embedding_dim": 4}}
@@ -52,4 +53,4 @@ def shared_bottom(
     x = keras.layers.Dense(units, activation="relu", name="bottom")(x)
     x = keras.layers.RepeatVector(len(num_outputs), name="bottom_for_each")(x)
     outputs = answer(x, num_outputs, tower_units, dropout)
-    return keras.Model(inputs, outputs, name=name)
+    return keras.Model(one_or_all(inputs), outputs, name=name)

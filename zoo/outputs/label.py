@@ -22,6 +22,7 @@ class Label:
     """
 
     roles = ("labels",)
+    choices = {}
     heads = ("logits",)
     decoding = None
 

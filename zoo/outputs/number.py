@@ -24,6 +24,7 @@ class Number:
     """
 
     roles = ("number",)
+    choices = {}
     heads = ("logits",)
     decoding = None
 

@@ -37,6 +37,7 @@ class Several:
     """
 
     roles = ("targets",)
+    choices = {}
     decoding = None
 
     def __init__(self, parts):

@@ -37,6 +37,12 @@ class Words:
 
     roles = ("words",)
     heads = ("decoder",)
+    choices = {
+        "target_vocabulary_size": ("words", "vocabulary_size"),
+        "target_length": ("words", "length"),
+        "beams": ("words", "beams"),
+        "length_penalty": ("words", "length_penalty"),
+    }
 
     def __init__(self, vocabulary, length, beams=1, length_penalty=0.0):
         self.said = SaidWords(vocabulary, length)

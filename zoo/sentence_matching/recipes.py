@@ -65,3 +65,31 @@ def _mwan(ways):
 
 ANSWER_SELECTION = {"abcnn3_wikiqa": {**_abcnn(3), **_WIKIQA}}
 SENTENCE_MATCHING = {"mwan_sick": {**_mwan(mwan.WAYS), **_SICK}}
+
+# Word vectors begin at random, or with those of a user's file.
+_OWN = {
+    "tokens": {
+        "vocabulary_size": 10_000,
+        "left_length": None,
+        "right_length": None,
+    },
+    "vectors": None,
+}
+
+MATCHING_FROM_SCRATCH = {
+    "abcnn": {
+        **_OWN,
+        "builder_args": {
+            **abcnn.PRESETS["wikiqa"],
+            "train_embedding": True,
+            "variant": 3,
+            "overlap_features": True,
+        },
+        "training": _WIKIQA["training"],
+    },
+    "mwan": {
+        **_OWN,
+        "builder_args": {**mwan.PRESETS["sick"], "train_embedding": True},
+        "training": _SICK["training"],
+    },
+}

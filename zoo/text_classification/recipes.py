@@ -65,3 +65,33 @@ RECIPES = {
     "recurrent_imdb": {**_recurrent("attention"), **_IMDB},
     "recurrent_average_imdb": {**_recurrent("average"), **_IMDB},
 }
+
+# What a text's length is is learned from the texts.
+_OWN_WORDS = {"vocabulary_size": 10_000, "length": None}
+_OWN_TRAINING = {
+    "epochs": 10,
+    "batch_size": 32,
+    "optimizer": "adamw",
+    "learning_rate": 1e-3,
+    "schedule": "one_cycle",
+    "weight_decay": 5e-3,
+    "seed": 0,
+}
+
+FROM_SCRATCH = {
+    "hierarchical_attention_network": {
+        "builder_args": {"pooling": "attention", "dropout": 0.5},
+        "tokens": {**_OWN_WORDS, "sentences": None},
+        "training": _OWN_TRAINING,
+    },
+    "recurrent_classifier": {
+        "builder_args": {"pooling": "attention", "dropout": 0.5},
+        "tokens": _OWN_WORDS,
+        "training": _OWN_TRAINING,
+    },
+    "transformer_classifier": {
+        "builder_args": {"pooling": "attention", "dropout": 0.3},
+        "tokens": _OWN_WORDS,
+        "training": _OWN_TRAINING,
+    },
+}

@@ -55,3 +55,19 @@ RECIPES = {
         num_layers=2,
     ),
 }
+
+
+def _from_scratch(sizes, **more):
+    recipe = _recipe(None, sizes, None, 10, **more)
+    del recipe["builder"], recipe["data"], recipe["builder_args"]["input_shape"]
+    return {**recipe, "tokens": {"vocabulary_size": 10_000, "length": None}}
+
+
+FROM_SCRATCH = {
+    "bottom_up_top_down_vqa": _from_scratch(
+        BOTTOM_UP_TOP_DOWN["scenes"], attention=True
+    ),
+    "stacked_latent_vqa": _from_scratch(
+        STACKED_LATENT["scenes"], stack="latent", num_layers=2
+    ),
+}
