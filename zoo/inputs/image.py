@@ -43,6 +43,10 @@ class Image:
     def from_card(cls, settings, assets):
         return cls(settings["image_size"], settings["channels"])
 
+    def resized(self, size):
+        """The same input, its images brought to another `(height, width)`."""
+        return type(self)(size, self.channels)
+
     def settings(self):
         return {
             "image_size": list(self.size),
