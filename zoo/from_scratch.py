@@ -9,6 +9,7 @@ import keras
 
 from zoo import catalogue, saving
 from zoo.cards import PresetError
+from zoo.plan import checked_image_size
 
 STEPS, MOST_EPOCHS = 1000, 100
 
@@ -133,6 +134,8 @@ def recipe_of(task, network, sizes):
             raise ValueError(
                 _unknown(f"An argument of {network}", "argument", name, known)
             )
+        if name == "image_size":
+            value = checked_image_size(value)
         if name in choices:
             part, key = choices[name]
             recipe.setdefault(part, {})[key] = value

@@ -10,6 +10,7 @@ from zoo.data.examples import Batches, at
 from zoo.plan import (
     Plan,
     check_num_classes,
+    checked_image_size,
     checked_validation,
     made,
     takes_a_plan,
@@ -27,6 +28,7 @@ def finetune(
     resume=True,
     tensorboard=False,
     verbose=None,
+    image_size=None,
     **plan,
 ):
     """Trains a copy on other data.
@@ -44,6 +46,11 @@ def finetune(
         tensorboard: Boolean. Whether to write events for TensorBoard to
             the folder.
         verbose: As in `zoo.training.fit`.
+        image_size: `(height, width)` at which the copy reads images, or one
+            integer, for a square; `None` is the size of before. All weights
+            are kept, but for heads that are drawn anew. A network of which a
+            weight depends on the size, as of a flattened map, has no other;
+            what it is made of says the docstring of the network's builder.
         **plan: The options of `zoo.plan.Plan`, such as `epochs`,
             `learning_rate`, `freeze="backbone"` and `augment=["flip"]`.
 
@@ -52,7 +59,8 @@ def finetune(
 
     Raises:
         ValueError: If an argument is none of the above, `freeze` leaves
-            nothing to learn or names no layer, or the data do not fit.
+            nothing to learn or names no layer, the network cannot take
+            `image_size`, or the data do not fit.
         TypeError: If there is no such option.
         ImportError: If `tensorboard` is asked for and not installed.
         OSError: If `folder` cannot be written.
@@ -60,8 +68,19 @@ def finetune(
     options = {"folder": folder, "resume": resume, "verbose": verbose}
     options["tensorboard"] = tensorboard
     check_num_classes(num_classes)
+    input = _resized(task, checked_image_size(image_size))
     plan, data, validation = _prepared(task, data, validation, options, plan)
-    copy = task.rebuilt(task.output.like(data, num_classes), plan.dtype)
+    output = task.output.like(data, num_classes)
+    try:
+        copy = task.rebuilt(output, plan.dtype, input)
+    except ValueError as error:
+        if input is task.input:
+            raise
+        raise ValueError(
+            "`image_size` must be a size that the network can take, with the "
+            f"weights that it has. Received: image_size={image_size!r} for "
+            f"{task.card['builder']}: {error}"
+        ) from error
     if plan.self_critical and not task.output.kept(copy.output):
         raise ValueError(
             "`self_critical` is for a model that says the words of the data; "
@@ -74,6 +93,8 @@ def finetune(
         "from": task.card.get("name"),
         "training": plan.record(),
     }
+    if input is not task.input:
+        recipe["image_size"] = list(checked_image_size(image_size))
     copy.follow(data, recipe, validation, plan, **options)
     return copy
 
@@ -184,30 +205,100 @@ def follow(task, data, recipe, validation=None, plan=None, **options):
     return log
 
 
-def rebuilt(task, output=None, dtype=None):
-    """A copy for another output: the same weights, new heads if need be.
+def rebuilt(task, output=None, dtype=None, input=None):
+    """A copy for another output or input: the same weights, new heads if need.
+
+    The network is built anew with what the two say of its sizes. Every weight
+    is kept, but for those of heads that another output does not keep.
 
     Args:
         task: A `zoo.task.Task`, of which this is a method.
         output: What the copy answers; by default the same.
         dtype: Name of a dtype policy, `None` for Keras's global one.
+        input: What the copy reads, such as images of another size; by default
+            the same.
 
     Returns:
         A task of the same kind, with no weight in common.
+
+    Raises:
+        ValueError: If the network cannot have such an input or output, or a
+            layer that keeps its weights would need others.
     """
-    output = output or task.output
+    output, input = output or task.output, input or task.input
     card = {
         key: value
         for key, value in task.card.items()
         if key not in ("name", "metrics", "sha256", "exports")
     }
-    card["builder_args"] = {**card["builder_args"], **output.sizes()}
+    card["builder_args"] = {
+        **card["builder_args"],
+        **output.sizes(),
+        **input.sizes(),
+    }
+    card["preprocessing"] = input.settings()
     model = saving.build(card, dtype)
     kept = task.output.kept(output)
-    for layer, old in zip(model.layers, task.model.layers, strict=True):
-        if layer.name not in output.heads or layer.name in kept:
-            layer.set_weights(old.get_weights())
-    return type(task)(model, card, task.input, output)
+    anew = [name for name in output.heads if name not in kept]
+    _carry(task.model, model, anew)
+    return type(task)(model, card, input, output)
+
+
+def _carry(before, model, anew):
+    """Gives a network the weights of another, but for those drawn anew."""
+    # What has none may come and go with the sizes, such as a padding.
+    layers, old_layers = (
+        [layer for layer in each.layers if layer.weights]
+        for each in (model, before)
+    )
+    if len(layers) != len(old_layers):
+        raise ValueError(
+            "The network must have the same layers as before, or some would "
+            "have learned nothing. Received: "
+            f"{len(layers)} layers with weights in place of {len(old_layers)}"
+        )
+    for layer, old in zip(layers, old_layers):
+        if layer.name in anew:
+            continue
+        shapes, old_shapes = (
+            {weight.path: tuple(weight.shape) for weight in each.weights}
+            for each in (layer, old)
+        )
+        if [*shapes.values()] != [*old_shapes.values()]:
+            raise ValueError(_other_shapes(layer.name, shapes, old_shapes))
+        layer.set_weights(old.get_weights())
+
+
+def _other_shapes(name, shapes, before):
+    """What is wrong with a layer whose weights would have other shapes."""
+    found = [
+        f"{path} of shape {shape} in place of {old}"
+        for (path, shape), old in zip(shapes.items(), before.values())
+        if shape != old
+    ]
+    if len(shapes) != len(before):
+        found = [f"{len(shapes)} weights in place of {len(before)}"]
+    return (
+        "Each layer must have weights of the same shapes as before, or what "
+        "it has learned would be lost; those that read every place of a "
+        "flattened map depend on the size of the image. "
+        f"Received: the layer {name!r}, which would need {'; '.join(found)}"
+    )
+
+
+def _resized(task, image_size):
+    """The input of a task, or what it is at another image size."""
+    if image_size is None:
+        return task.input
+    resized = getattr(task.input, "resized", lambda size: None)(image_size)
+    if resized is None:
+        raise ValueError(
+            "`image_size` is for a task that reads images. Received: "
+            f"image_size={image_size}, and the task {task.name!r}, which "
+            f"reads a {task.input.noun}"
+        )
+    same = resized.settings() == task.input.settings()
+    return task.input if same else resized
 
 
 def _prepared(task, data, validation, options, plan):

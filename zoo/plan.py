@@ -6,7 +6,7 @@ import inspect
 import math
 import numbers
 
-from zoo.cards import DTYPES
+from zoo.cards import DTYPES, RANGES
 from zoo.data.images import AUGMENTATION
 from zoo.training import OPTIMIZERS, SCHEDULES
 
@@ -265,6 +265,38 @@ def check_num_classes(num_classes):
         raise _refused(
             "num_classes", "an integer of at least 2, or None", num_classes
         )
+
+
+def checked_image_size(image_size):
+    """The size that images are read at, once it is known to be one.
+
+    Args:
+        image_size: As in `zoo.task.Task.finetune`.
+
+    Returns:
+        `(height, width)`, integers; or `None`, if it is `None`.
+
+    Raises:
+        ValueError: If it is anything else, or a side is out of its range.
+    """
+    if image_size is None:
+        return None
+    sides = image_size
+    if _is_integer(sides):
+        sides = (sides, sides)
+    lowest, highest = RANGES["input_shape"]
+    if (
+        not isinstance(sides, (list, tuple))
+        or len(sides) != 2
+        or not all(_is_integer(x) and lowest <= x <= highest for x in sides)
+    ):
+        raise _refused(
+            "image_size",
+            f"(height, width), integers from {lowest} to {highest}, one such "
+            "integer for a square, or None, the size of before",
+            image_size,
+        )
+    return tuple(map(int, sides))
 
 
 def _check_weights(class_weight):

@@ -232,6 +232,11 @@ REACHES = {
         lambda f: f["model"].get_layer("stem_conv").compute_dtype,
         "bfloat16",
     ),
+    "image_size": (
+        (24, 20),
+        lambda f: f["batches"][0][0].shape[1:3],
+        (24, 20),
+    ),
     "verbose": (0, lambda f: f["verbose"], 0),
 }
 

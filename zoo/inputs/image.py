@@ -45,11 +45,15 @@ class Image:
             shape = image_data.usual_shape(data.raws)
         own = {"image_size": tuple(shape[:2]), "channels": shape[2]}
         own |= recipe.get("image", {})
-        return cls(checked_size(own["image_size"]), own["channels"])
+        return cls(**own)
 
     @classmethod
     def from_card(cls, settings, assets):
         return cls(settings["image_size"], settings["channels"])
+
+    def resized(self, size):
+        """The same input, its images brought to another `(height, width)`."""
+        return type(self)(size, self.channels)
 
     def settings(self):
         return {
@@ -153,39 +157,6 @@ class Image:
 
     def shown(self, raw, note):
         return str(raw)
-
-
-def checked_size(size):
-    """`(height, width)` of what a user calls a size.
-
-    Args:
-        size: Positive integer, both; or two of them, height and width.
-
-    Returns:
-        Tuple of two integers; `None` in it stays, a size that is not known.
-
-    Raises:
-        ValueError: If it is anything else.
-    """
-    both = (size, size) if isinstance(size, int) else size
-    if (
-        not isinstance(both, (tuple, list))
-        or len(both) != 2
-        or not all(
-            side is None
-            or (
-                isinstance(side, int)
-                and not isinstance(side, bool)
-                and side >= 1
-            )
-            for side in both
-        )
-    ):
-        raise ValueError(
-            "`image_size` must be a positive integer, or two, height and "
-            f"width. Received: image_size={size!r}"
-        )
-    return tuple(both)
 
 
 def _files(images):

@@ -122,6 +122,15 @@ class Several:
             }
         )
 
+    def resized(self, size):
+        """The same, its images brought to another size; `None` if none are."""
+        images = {
+            name: part.resized(size)
+            for name, part in self.parts.items()
+            if hasattr(part, "resized")
+        }
+        return type(self)(**{**self.parts, **images}) if images else None
+
     def settings(self):
         return self._each("settings")
 
