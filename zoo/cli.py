@@ -619,6 +619,16 @@ def finetune(
             ),
         ),
     ] = False,
+    vocabulary: Annotated[
+        str | None,
+        typer.Option(
+            help=(
+                "Of texts: extend, new words of the data are learned too; "
+                "keep; or new, only those of the data. By default extended "
+                "where more than 5 % of the words are unknown."
+            )
+        ),
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
     seed: Annotated[int, typer.Option()] = 0,
     dtype: Dtype = None,
@@ -630,7 +640,7 @@ def finetune(
     Interrupted and called again, it continues after the last whole epoch.
     """
     from zoo import presets, training
-    from zoo.plan import Plan, checked_validation
+    from zoo.plan import Plan, check_vocabulary, checked_validation
 
     options = {
         "freeze": _frozen(freeze),
@@ -649,6 +659,7 @@ def finetune(
     # What can be refused is refused before anything is loaded.
     Plan(**options)
     checked_validation(validation)
+    check_vocabulary(vocabulary)
     training.check_tensorboard(tensorboard, runs)
     presets.check_replaceable(out)
     run = runs / out.resolve().name
@@ -662,6 +673,7 @@ def finetune(
     tuned = task.finetune(
         learned,
         validation=validation,
+        vocabulary=vocabulary,
         folder=run,
         resume=resume,
         tensorboard=tensorboard,

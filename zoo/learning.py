@@ -10,12 +10,14 @@ from zoo.data.examples import Batches, at
 from zoo.plan import (
     Plan,
     check_num_classes,
+    check_vocabulary,
     checked_image_size,
     checked_validation,
     made,
     takes_a_plan,
 )
 from zoo.self_critical import SelfCritical, check_self_critical
+from zoo.word_networks import EMBEDDING
 
 
 @takes_a_plan
@@ -29,6 +31,7 @@ def finetune(
     tensorboard=False,
     verbose=None,
     image_size=None,
+    vocabulary=None,
     **plan,
 ):
     """Trains a copy on other data.
@@ -51,6 +54,13 @@ def finetune(
             are kept, but for heads that are drawn anew. A network of which a
             weight depends on the size, as of a flattened map, has no other;
             what it is made of says the docstring of the network's builder.
+        vocabulary: What becomes of the words that a copy reads. `"extend"`:
+            the words of the data, 10,000 of them at most, are added, and those
+            that are known keep their vectors. `"new"`: only the words of the
+            data are read, and those that were known keep their vectors.
+            `"keep"`: it stays as it is. `None` extends it where more than 5 %
+            of the data's words are unknown and word vectors learn. What was
+            done is printed, unless `verbose` is 0.
         **plan: The options of `zoo.plan.Plan`, such as `epochs`,
             `learning_rate`, `freeze="backbone"` and `augment=["flip"]`.
 
@@ -68,13 +78,18 @@ def finetune(
     options = {"folder": folder, "resume": resume, "verbose": verbose}
     options["tensorboard"] = tensorboard
     check_num_classes(num_classes)
-    input = _resized(task, checked_image_size(image_size))
+    input = resized = _resized(task, checked_image_size(image_size))
+    _check_words(task, vocabulary)
     plan, data, validation = _prepared(task, data, validation, options, plan)
+    if hasattr(input, "like"):
+        input, said = input.like(data, _vocabulary(vocabulary, plan.freeze))
+        if said and verbose != 0:
+            print(said)
     output = task.output.like(data, num_classes)
     try:
         copy = task.rebuilt(output, plan.dtype, input)
     except ValueError as error:
-        if input is task.input:
+        if resized is task.input:
             raise
         raise ValueError(
             "`image_size` must be a size that the network can take, with the "
@@ -93,8 +108,10 @@ def finetune(
         "from": task.card.get("name"),
         "training": plan.record(),
     }
-    if input is not task.input:
+    if resized is not task.input:
         recipe["image_size"] = list(checked_image_size(image_size))
+    if vocabulary is not None:
+        recipe["vocabulary"] = vocabulary
     copy.follow(data, recipe, validation, plan, **options)
     return copy
 
@@ -240,12 +257,19 @@ def rebuilt(task, output=None, dtype=None, input=None):
     model = saving.build(card, dtype)
     kept = task.output.kept(output)
     anew = [name for name in output.heads if name not in kept]
-    _carry(task.model, model, anew)
+    rows = {}
+    if hasattr(input, "rows"):
+        input.start(model)
+        rows = input.rows(task.input)
+    _carry(task.model, model, anew, rows)
     return type(task)(model, card, input, output)
 
 
-def _carry(before, model, anew):
-    """Gives a network the weights of another, but for those drawn anew."""
+def _carry(before, model, anew, rows):
+    """Gives a network the weights of another, but for those drawn anew.
+
+    `rows` say of layers with a row for each id where each was, -1 for new ones.
+    """
     # What has none may come and go with the sizes, such as a padding.
     layers, old_layers = (
         [layer for layer in each.layers if layer.weights]
@@ -259,6 +283,13 @@ def _carry(before, model, anew):
         )
     for layer, old in zip(layers, old_layers):
         if layer.name in anew:
+            continue
+        if layer.name in rows:
+            found = rows[layer.name]
+            weights = layer.get_weights()
+            for own, others in zip(weights, old.get_weights(), strict=True):
+                own[found >= 0] = others[found[found >= 0]]
+            layer.set_weights(weights)
             continue
         shapes, old_shapes = (
             {weight.path: tuple(weight.shape) for weight in each.weights}
@@ -299,6 +330,26 @@ def _resized(task, image_size):
         )
     same = resized.settings() == task.input.settings()
     return task.input if same else resized
+
+
+def _check_words(task, vocabulary):
+    """Refuses a vocabulary that is none, or of a task without words."""
+    check_vocabulary(vocabulary)
+    if vocabulary is not None and not hasattr(task.input, "like"):
+        raise ValueError(
+            "`vocabulary` is for a task that reads texts. Received: "
+            f"vocabulary={vocabulary!r}, and the task {task.name!r}, which "
+            f"reads a {task.input.noun}"
+        )
+
+
+def _vocabulary(vocabulary, frozen):
+    """Vectors that cannot learn are not drawn anew, unless it is asked for."""
+    if vocabulary is None and frozen is not None:
+        beginnings = (frozen,) if isinstance(frozen, str) else tuple(frozen)
+        if frozen == "backbone" or EMBEDDING.startswith(beginnings):
+            return "keep"
+    return vocabulary
 
 
 def _prepared(task, data, validation, options, plan):

@@ -267,6 +267,29 @@ def check_num_classes(num_classes):
         )
 
 
+VOCABULARIES = ("extend", "keep", "new")
+
+
+def check_vocabulary(vocabulary):
+    """Raises unless it is `None` or says what becomes of a vocabulary.
+
+    Args:
+        vocabulary: As in `zoo.task.Task.finetune`.
+
+    Raises:
+        ValueError: If it is none of these.
+    """
+    if vocabulary is not None and (
+        not isinstance(vocabulary, str) or vocabulary not in VOCABULARIES
+    ):
+        raise _refused(
+            "vocabulary",
+            f"one of {VOCABULARIES}, or None, which follows from the data",
+            vocabulary,
+            VOCABULARIES,
+        )
+
+
 def checked_image_size(image_size):
     """The size that images are read at, once it is known to be one.
 

@@ -7,6 +7,7 @@ from keras_attention import AttentionPooling
 from keras_attention.shapes import shapes_by_tracing
 
 POOLINGS = ("attention", "average")
+EMBEDDING = "embedding"  # the layer that has a vector for each word
 
 
 def embed(
@@ -32,7 +33,7 @@ def embed(
         embeddings_initializer=initializer,
         mask_zero=True,
         trainable=trainable,
-        name="embedding",
+        name=EMBEDDING,
     )(token_ids)
 
 

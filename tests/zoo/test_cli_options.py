@@ -197,6 +197,10 @@ ROWS = [
     ),
     ("finetune", "tensorboard", TUNE, "finetune", "tensorboard", False),
     (
+        *("finetune", "vocabulary", TUNE + "--vocabulary new"),
+        *("finetune", "vocabulary", "new"),
+    ),
+    (
         *("finetune", "tensorboard", TUNE + "--tensorboard"),
         *("finetune", "tensorboard", True),
     ),

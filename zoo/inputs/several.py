@@ -122,6 +122,31 @@ class Several:
             }
         )
 
+    def like(self, data, vocabulary=None):
+        """The same for a copy that learns from `data`, and what to say of it.
+
+        Each that has words learns from its own share of the data.
+        """
+        found = {
+            name: part.like(_share(data, name), vocabulary)
+            for name, part in self.parts.items()
+            if hasattr(part, "like")
+        }
+        parts = {name: part for name, (part, _) in found.items()}
+        said = [f"{name}: {text}" for name, (_, text) in found.items() if text]
+        if all(self.parts[name] is part for name, part in parts.items()):
+            return self, "\n".join(said)
+        return type(self)(**{**self.parts, **parts}), "\n".join(said)
+
+    def rows(self, before):
+        """Of layers with a row for each id: where each was with `before`."""
+        return {
+            layer: rows
+            for name, part in self.parts.items()
+            if hasattr(part, "rows")
+            for layer, rows in part.rows(before.parts[name]).items()
+        }
+
     def resized(self, size):
         """The same, its images brought to another size; `None` if none are."""
         images = {

@@ -48,6 +48,30 @@ class Text:
         check_strings(assets["vocabulary"], "vocabulary")
         return cls(assets["vocabulary"], **settings)
 
+    def like(self, data, vocabulary=None):
+        """The input of a copy that learns from `data`, the same if it can.
+
+        Args:
+            data: What is learned from.
+            vocabulary: As in `zoo.inputs.word_notes.adapted`.
+
+        Returns:
+            `(input, said)`, an input and what a user should know of it.
+        """
+        words, said = word_notes.adapted(self.tokens, data, vocabulary)
+        if words is self.tokens.vocabulary:
+            return self, said
+        return type(self)(words, **self.tokens.config()), said
+
+    def rows(self, before):
+        """Of layers with a row for each id: where each was with `before`.
+
+        Returns:
+            Dict from a layer's name to integers, -1 for what is new.
+        """
+        own, others = self.tokens.vocabulary, before.tokens.vocabulary
+        return {"embedding": word_notes.rows_of(own, others)}
+
     def settings(self):
         return self.tokens.config()
 

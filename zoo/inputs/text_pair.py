@@ -72,6 +72,39 @@ class TextPair:
         }
         return cls(assets["vocabulary"], **lengths)
 
+    def like(self, data, vocabulary=None):
+        """The input of a copy that learns from `data`, the same if it can.
+
+        Args:
+            data: What is learned from.
+            vocabulary: As in `zoo.inputs.word_notes.adapted`.
+
+        Returns:
+            `(input, said)`, an input and what a user should know of it.
+        """
+        words, said = word_notes.adapted(self.tokens, data, vocabulary)
+        if words is self.tokens.vocabulary:
+            return self, said
+        tokens = PairTokens(words, **self.tokens.config())
+        texts = {text for pair in data.raws for text in pair}
+        return type(self)(words, tokens.idf(texts), **tokens.config()), said
+
+    def rows(self, before):
+        """Of layers with a row for each id: where each was with `before`.
+
+        Returns:
+            Dict from a layer's name to integers, -1 for what is new.
+        """
+        own, others = self.tokens.vocabulary, before.tokens.vocabulary
+        rows = word_notes.rows_of(own, others)
+        places = np.arange(
+            before.tokens.vocabulary_size, before.tokens.num_ids
+        )
+        return {
+            "embedding": np.concatenate([rows, places]),
+            "overlap_features": rows,
+        }
+
     def settings(self):
         return self.tokens.config()
 

@@ -3,11 +3,15 @@
 import warnings
 
 import keras
+import numpy as np
 
 from keras_attention.lettering import printable, shortened
+from zoo.data.tokens import SPECIAL
 
 MOSTLY = 0.5  # from this share of unknown words on, a reader is warned
 SAMPLE = 1000  # examples of a data set whose words are looked up
+MANY = 0.05  # from this share of unknown words on, a vocabulary is extended
+LARGEST = 10_000  # words of a data set that are learned
 
 # Ours: what taking texts apart goes wrong on.
 HARD_TEXTS = [
@@ -81,6 +85,61 @@ def warn_of_unknown_data(tokens, data):
             f"the data {data.name!r} ({data.split})",
             "train a model on such texts, or check their language",
         )
+
+
+def adapted(tokens, data, vocabulary=None):
+    """The vocabulary of a copy that learns from other data.
+
+    Args:
+        tokens: `Tokens` or `PairTokens`.
+        data: `zoo.data.examples.Examples`.
+        vocabulary: `"keep"`, as it is; `"extend"`, the data's words, the most
+            frequent of them, behind it; `"new"`, these alone; or `None`,
+            extended where more than `MANY` of the words are unknown.
+
+    Returns:
+        `(vocabulary, said)`: a list of words, that of `tokens` itself if it
+        stays; and what a user should know of it, a string, or `""`.
+    """
+    own = tokens.vocabulary
+    share = _unknown_share(tokens, data.raws[:: 1 + len(data) // SAMPLE])
+    if vocabulary is None:
+        vocabulary = "extend" if share > MANY else "keep"
+    if vocabulary == "keep":
+        what = "kept"
+        made = own
+    else:
+        learned = type(tokens).learn(data.raws, LARGEST, **tokens.config())
+        if vocabulary == "new":
+            made = learned.vocabulary
+            known = sum(map(tokens.knows, made))
+            what = f"left for {len(made):,} words, {known:,} of them its own"
+        else:
+            more = [x for x in learned.vocabulary if not tokens.knows(x)]
+            made = [*own, *more] if more else own
+            what = f"extended by {len(more):,} words"
+    if made is own and share <= MANY:
+        return own, ""
+    return made, (
+        f"vocabulary: {share:.1%} of the words of {data.name!r} are not in the "
+        f"model's {len(own):,}, which are {what}"
+    )
+
+
+def rows_of(vocabulary, before):
+    """Where the ids of a vocabulary were in another one.
+
+    Args:
+        vocabulary: List of words.
+        before: List of words.
+
+    Returns:
+        Integers `(len(SPECIAL) + len(vocabulary),)`: for each id that of the
+        same word before, -1 where there was none.
+    """
+    places = {word: place for place, word in enumerate(before, len(SPECIAL))}
+    found = [places.get(word, -1) for word in vocabulary]
+    return np.array([*range(len(SPECIAL)), *found])
 
 
 def check_no_augmentation(augment):
