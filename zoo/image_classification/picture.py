@@ -145,6 +145,8 @@ def where_it_looked(raws, read, answers, titles=None, maps=3, model=None):
         for axes, row in zip(grid, rows):
             for ax, index in zip(axes, block):
                 row.draw(ax, index)
+            # However narrow its image, the words stand beside their row's edge.
+            axes[0].set_anchor("W")
             beside(axes[0], row.words)
     return noted(figure)
 
