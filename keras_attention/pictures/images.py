@@ -94,7 +94,8 @@ def attention_grid(
     greatest weight, so that rows can be compared; its bar is below.
 
     Args:
-        images: `(B, H, W, 3)`, `(B, H, W, 1)` or `(B, H, W)`.
+        images: `(B, H, W, 3)`, `(B, H, W, 1)` or `(B, H, W)`; or a list of
+            images of any sizes.
         maps: Dict from a column's name to its weights, `(B, h, w)` or
             `(B, h, w, 1)`. May be empty where `gates` are given.
         gates: Dict from a column's name to a layer's channel gates, `(B, C)`,
@@ -145,11 +146,12 @@ def attention_grid(
             f"Received: {len(images)} images, and by column {counts}"
         )
 
-    high, wide = images[0].shape[:2]
-    scale = 1.7 / max(high, wide / 3)  # inches a pixel
-    height = max(0.2, scale * high)
-    widths = [max(0.4, scale * wide)] * (1 + len(maps)) + [2.6] * len(gates)
-    heights = [height] * len(images) + [0.09]
+    sizes = np.array([image.shape[:2] for image in images])
+    # Inches, so that each image is as high as the others or three times wider.
+    sizes = sizes * 1.7 / np.maximum(sizes[:, :1], sizes[:, 1:] / 3)
+    wide = max(0.4, sizes[:, 1].max())
+    widths = [wide] * (1 + len(maps)) + [2.6] * len(gates)
+    heights = [max(0.2, high) for high in sizes[:, 0]] + [0.09]
     figure = new_figure(sum(widths) + 0.6, sum(heights) + 0.8)
     axes = figure.subplots(
         len(heights),
@@ -213,10 +215,23 @@ def _check_alpha(alpha):
         )
 
 
-def draw_image(ax, picture):
-    """Draws an image, each pixel a unit of the axes, `(0, 0)` its corner."""
-    height, width = picture.shape[:2]
-    ax.imshow(picture, interpolation="nearest", extent=(0, width, height, 0))
+def draw_image(ax, picture, units=None, **style):
+    """Draws an image, its corner at `(0, 0)`.
+
+    Pixels stay crisp where they are much enlarged; an image that is made
+    smaller or little larger is smooth.
+
+    Args:
+        ax: A matplotlib `Axes`.
+        picture: `(H, W, 3)` of 0 to 1 or of bytes; or `(H, W)`, whose colours
+            `style` tells.
+        units: `(height, width)` of the image on the axes; by default each
+            pixel is a unit.
+        **style: More options of `Axes.imshow`.
+    """
+    height, width = units or picture.shape[:2]
+    extent = (0, width, height, 0)
+    ax.imshow(picture, interpolation="antialiased", extent=extent, **style)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
 

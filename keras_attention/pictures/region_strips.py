@@ -8,7 +8,8 @@ from keras_attention.pictures.drawing import (
     find_colormap,
     import_matplotlib,
 )
-from keras_attention.pictures.strips import Strips, draw_picture
+from keras_attention.pictures.images import draw_image
+from keras_attention.pictures.strips import Strips
 
 # Points of the outline of a box that gets nothing, and what the heaviest has
 # more; how opaque the first is; the black edge on either side of a line.
@@ -72,7 +73,7 @@ class RegionStrips(Strips):
 
     def _draw_map(self, ax, index):
         high, wide = self.picture.shape[:2]
-        draw_picture(ax, self.dark)
+        draw_image(ax, self.dark)
         weights = self.weights[index, 0]
         shares = np.asarray(self.norm(weights))
         first, more = LINE

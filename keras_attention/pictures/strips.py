@@ -26,7 +26,7 @@ from keras_attention.pictures.drawing import (
     import_matplotlib,
 )
 from keras_attention.pictures.glimpses import as_transforms, draw_regions
-from keras_attention.pictures.images import as_image
+from keras_attention.pictures.images import as_image, draw_image
 
 # Inches.
 PANEL = 1.5  # of an image's longer side
@@ -299,7 +299,7 @@ class Strips:
                 word, size = layout.words[place - 1]
                 write(ax.set_title, word, fontsize=size, pad=3)
             else:
-                draw_picture(ax, self.picture)
+                draw_image(ax, self.picture)
         if self.words:
             gap, bar, _ = BAR
             left = layout.columns * (across + SPACE) - SPACE + gap
@@ -311,7 +311,7 @@ class Strips:
 
     def _draw_map(self, ax, index):
         high, wide = size = self.picture.shape[:2]
-        draw_picture(ax, self.dark)
+        draw_image(ax, self.dark)
         ax.imshow(
             self.weights[index],
             interpolation="catrom",
@@ -345,19 +345,6 @@ def _text(figure, left, middle, line, size):
 
 def _as_bytes(picture):
     return np.round(255 * picture).astype("uint8")
-
-
-def draw_picture(ax, picture):
-    """Draws an image, smooth where it is made smaller or little larger."""
-    height, width = picture.shape[:2]
-    extent = (0, width, height, 0)
-    ax.imshow(
-        picture,
-        interpolation="antialiased",
-        extent=extent,
-    )
-    ax.set(xticks=[], yticks=[])
-    ax.spines[:].set_visible(False)
 
 
 def _as_words(words):

@@ -158,6 +158,28 @@ def test_each_map_of_a_grid_lies_on_its_own_image_the_right_way_up(shape):
     assert max(figure.get_size_inches()) < 15
 
 
+def test_images_of_a_grid_may_be_of_any_sizes():
+    shapes = [(6, 18), (90, 30), (8, 8)]
+    images = [np.zeros(shape) for shape in shapes]
+    figure = pictures.attention_grid(images, {"map": np.ones((3, 2, 2))})
+    figure.draw_without_rendering()
+    for row, (height, width) in enumerate(shapes):
+        for ax in figure.axes[2 * row : 2 * row + 2]:
+            box = ax.get_window_extent()
+            assert box.width / box.height == pytest.approx(
+                width / height, rel=0.03
+            )
+            assert box.height / figure.dpi == pytest.approx(1.7, rel=0.15)
+
+
+def test_a_large_image_is_smooth_where_it_is_drawn_smaller():
+    """A fine grid is grey, not what single pixels of it happen to be."""
+    stripes = np.tile([[0, 255]], (500, 500))
+    figure = pictures.heat_map(stripes, np.zeros((2, 2)), alpha=0)
+    drawn = inside(figure.axes[0])
+    assert np.ptp(drawn[5:-5, 5:-5]) < 60
+
+
 @pytest.mark.parametrize(
     ("image", "weights", "arguments", "message"),
     [

@@ -6,7 +6,7 @@ from keras_attention.lettering import printable, shortened
 from keras_attention.pictures.region_strips import RegionStrips
 from keras_attention.pictures.strips import Strips, page_of_strips
 from zoo.data.boxes import checked_boxes
-from zoo.data.images import as_array, prepare_images, read_image
+from zoo.data.images import as_array, image_to_draw
 
 COLUMNS = 6  # panels side by side
 MOST = 1024  # pixels of an image's longer side; more would not be seen
@@ -45,7 +45,7 @@ def strips_of_answers(raws, answers, grid=None, columns=COLUMNS):
     _check_counts(raws, answers)
     strips, titles = [], []
     for raw, answer in zip(raws, answers):
-        image = _readable(raw)
+        image = image_to_draw(raw, MOST)
         for title, weights in _maps(answer, grid):
             strips.append(Strips(image, answer["words"], weights))
             titles.append(title)
@@ -84,7 +84,7 @@ def region_strips_of_answers(raws, answers, columns=COLUMNS):
                 f"{len(words)} words, {len(boxes)} boxes, weights of shape "
                 f"{weights.shape}"
             )
-        image = _readable(raw["image"])
+        image = image_to_draw(raw["image"], MOST)
         strips.append(RegionStrips(image, words, weights, boxes))
     titles = [answer["caption"] or "(no words)" for answer in answers]
     return page_of_strips(strips, titles, columns)
@@ -96,18 +96,6 @@ def _check_counts(raws, answers):
             "There must be an image to look at, and an answer for each. "
             f"Received: {len(raws)} images, {len(answers)} answers"
         )
-
-
-def _readable(raw):
-    """The image as it can be drawn, of bounded size."""
-    pixels = read_image(raw)
-    height, width = pixels.shape[:2]
-    scale = MOST / max(height, width)
-    if scale >= 1:
-        return pixels
-    size = [max(1, round(side * scale)) for side in (height, width)]
-    (pixels,) = prepare_images([pixels], size, pixels.shape[-1])
-    return np.clip(pixels, 0, 255)
 
 
 def _maps(answer, grid):

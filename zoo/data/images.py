@@ -71,6 +71,7 @@ LOOKED_AT = 64  # images at most
 # refused before it is decoded. The environment variable takes precedence.
 MAX_PIXELS = 2**26
 MAX_PIXELS_VARIABLE = "KERAS_ATTENTION_ZOO_MAX_PIXELS"
+DRAWN = 512  # pixels of the longer side of an image in a picture
 
 
 @dataclasses.dataclass
@@ -178,6 +179,35 @@ def read_image(raw):
     if pixels.dtype != "uint8":
         check_range(pixels)
     return pixels
+
+
+def image_to_draw(raw, most=DRAWN):
+    """Decodes one image for a picture of it, as it is or reduced.
+
+    Args:
+        raw: As in `read_image`.
+        most: Positive integer. The longer side of a larger image is brought
+            down to so many pixels, antialiased; the aspect ratio is kept.
+
+    Returns:
+        uint8 array `(H, W, 3)` or `(H, W, 1)`.
+
+    Raises:
+        ValueError: As `read_image`.
+        FileNotFoundError: As `read_image`.
+    """
+    from PIL import Image
+
+    pixels = np.round(read_image(raw)).astype("uint8")
+    height, width = pixels.shape[:2]
+    scale = most / max(height, width)
+    if scale >= 1:
+        return pixels
+    size = [max(1, round(side * scale)) for side in (width, height)]
+    gray = pixels.shape[-1] == 1
+    image = Image.fromarray(pixels[..., 0] if gray else pixels)
+    reduced = np.asarray(image.resize(size, Image.Resampling.BILINEAR))
+    return reduced[..., None] if gray else reduced
 
 
 def check_range(pixels):

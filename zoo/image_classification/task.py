@@ -19,5 +19,5 @@ class ImageClassification(Task):
     read = staticmethod(load_images)
 
     def picture(self, raws, answers):
-        images = self.input.arrays(raws)["image"]
-        return where_it_looked(images, answers, model=self.model)
+        read = self.input.arrays(raws)["image"]
+        return where_it_looked(raws, read, answers, model=self.model)

@@ -12,7 +12,7 @@ from keras_attention.lettering import shortened, wrapped, write
 from keras_attention.pictures import BAR, COLORMAP, noted
 from keras_attention.pictures.drawing import color_bar, color_scale
 from keras_attention.pictures.images import as_image, draw_image
-from zoo.data.images import read_image
+from zoo.data.images import image_to_draw
 
 PANEL = 2.4  # inches, how wide a picture is drawn
 LOWEST, HIGHEST = 0.3, 1.5  # of its height over its width
@@ -32,7 +32,8 @@ def where_it_looked(raws, answers, grid):
 
     The looks of a question have one range of colours, from zero to the greatest
     weight of any of them, which the bar at their end states. A frame is
-    around the heaviest place of each.
+    around the heaviest place of each. Pictures of more than 512 pixels a side
+    are reduced.
 
     Args:
         raws: List of dicts with `image`, what `read_image` takes, and
@@ -52,7 +53,7 @@ def where_it_looked(raws, answers, grid):
 
     if not answers:
         raise ValueError("There must be a question to look at. Received: none")
-    pixels = [as_image(read_image(raw["image"]), (0, 255)) for raw in raws]
+    pixels = [as_image(image_to_draw(raw["image"]), (0, 255)) for raw in raws]
     looks = [_looks(answer, grid) for answer in answers]
     heights = [TITLE + PANEL * _shape(picture) for picture in pixels]
     most = max(map(len, looks))

@@ -19,6 +19,7 @@ from zoo.data.images import (
     ImageData,
     Reader,
     fit_pixels,
+    image_to_draw,
     load_images,
     prepare_images,
     read_image,
@@ -338,6 +339,36 @@ def test_stretches_by_the_mean_of_what_a_place_covers():
     rows = np.array([[3, 3, 1, 0], [0, 1, 3, 3]]) / 7
     expected = rows @ image[0, :, :, 0] @ rows.T
     np.testing.assert_allclose(small, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_large_image_is_drawn_smaller_in_its_own_shape(channels):
+    image = np.random.default_rng(0).uniform(0, 255, (4, 8, channels))
+    kept = image_to_draw(image, most=8)
+    assert kept.dtype == "uint8"
+    np.testing.assert_array_equal(kept, np.round(image))
+    small = image_to_draw(image, most=4)
+    rows = np.array([[3, 3, 1, 0], [0, 1, 3, 3]]) / 7  # as above
+    columns = np.zeros((4, 10))
+    for place in range(4):
+        columns[place, 2 * place :][:4] = [1, 3, 3, 1]
+    columns = columns[:, 1:-1] / columns[:, 1:-1].sum(1, keepdims=True)
+    expected = np.einsum("ri,ijc,kj->rkc", rows, kept, columns)
+    assert small.shape == (2, 4, channels)
+    np.testing.assert_allclose(small, expected, atol=1.1)
+    upright = image_to_draw(np.swapaxes(image, 0, 1), most=4)
+    np.testing.assert_allclose(upright, np.swapaxes(expected, 0, 1), atol=1.1)
+
+
+def test_an_image_to_draw_is_turned_and_bounded_however_long_it_is():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = io.BytesIO()
+    Image.new("RGB", (1200, 300), (9, 8, 7)).save(file, "PNG", exif=exif)
+    drawn = image_to_draw(file.getvalue())
+    assert drawn.shape == (512, 128, 3)
+    assert (drawn == (9, 8, 7)).all()
+    assert image_to_draw(np.zeros((2, 4000), "uint8")).shape == (1, 512, 1)
 
 
 def test_mixed_sizes_become_one_batch():

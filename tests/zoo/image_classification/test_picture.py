@@ -1,7 +1,10 @@
 """The picture of where a classifier looked: which maps, in which row."""
 
+import io
+
 import keras
 import numpy as np
+import PIL.Image
 import pytest
 from matplotlib.colors import to_hex
 
@@ -15,6 +18,7 @@ from keras_attention.pictures.glimpses import REGION_COLORS, read_region
 from tests.drawn import colours, inside
 from tests.numbers import randomize
 from tests.zoo.tiny import tiny_data
+from zoo.data.images import prepare_images, read_image
 from zoo.image_classification.dynamic_capacity_network import SalientPatches
 from zoo.image_classification.picture import where_it_looked
 from zoo.image_classification.spatial_transformer_network import PRESETS
@@ -37,11 +41,10 @@ def picture(attention, count=2, **options):
         recipe, Image((16, 16), 3), Label(["red", "green", "blue"])
     )
     randomize(task.model)  # untrained, CBAM's maps are even
-    images = tiny_data(count).images
-    answers = task.look(list(images))
-    figure = where_it_looked(
-        task.input.arrays(images)["image"], answers, **options
-    )
+    images = list(tiny_data(count).images)
+    answers = task.look(images)
+    read = task.input.arrays(images)["image"]
+    figure = where_it_looked(images, read, answers, **options)
     rows = len(figure.axes) // count
     return answers, np.reshape(figure.axes, (rows, count))
 
@@ -61,7 +64,7 @@ def words(grid):
 )
 def test_shows_the_last_layer_of_each_stage(attention, rows):
     _, grid = picture(attention)
-    assert words(grid) == ["what it read", *rows]
+    assert words(grid) == ["the image", *rows]
 
 
 def test_a_row_of_maps_has_one_range_and_every_map_its_image():
@@ -87,7 +90,7 @@ def test_bars_are_the_gates_of_the_last_layer():
 
 def test_shows_the_latest_maps_where_there_are_many():
     _, grid = picture("cbam", maps=1)
-    assert words(grid) == ["what it read"] + 2 * ["stage 2, block 2"]
+    assert words(grid) == ["the image"] + 2 * ["stage 2, block 2"]
 
 
 def test_the_line_above_is_the_answer_or_what_is_given():
@@ -99,8 +102,13 @@ def test_the_line_above_is_the_answer_or_what_is_given():
 
 
 def test_refuses_to_draw_nothing():
-    with pytest.raises(ValueError, match="image"):
-        where_it_looked(np.zeros((0, 8, 8, 3)), [])
+    nothing = np.zeros((0, 8, 8, 3))
+    with pytest.raises(ValueError, match="There must be an image"):
+        where_it_looked(nothing, nothing, [])
+    answers, _ = picture("se")
+    one, two = np.zeros((1, 8, 8, 3)), np.zeros((2, 8, 8, 3))
+    with pytest.raises(ValueError, match="1 images, 2 as .* 2 answers"):
+        where_it_looked(one, two, answers)
 
 
 @pytest.mark.parametrize("shape", [(6, 12), (12, 6), (8, 8)])
@@ -118,7 +126,7 @@ def test_each_map_lies_on_its_own_image_the_right_way_up(shape, count):
             {"label": f"of {len(answers)}", "probability": 1, "attention": maps}
         )
     images = np.zeros((count, *shape, 3))
-    figure = where_it_looked(images, answers)
+    figure = where_it_looked(images, images, answers)
     shown = {ax.get_title(): ax for ax in figure.axes if ax.get_title()}
     assert list(shown) == [f"of {i} (100 %)" for i in range(count)]
     across = min(8, count)
@@ -149,7 +157,8 @@ def test_long_labels_do_not_meet_and_dollars_are_dollars():
     answers, _ = picture("se")
     for answer in answers:
         answer["label"] = "$\\frac{$ a label that goes on and on\x1b"
-    figure = where_it_looked(np.zeros((2, 8, 8, 3)), answers)
+    images = np.zeros((2, 8, 8, 3))
+    figure = where_it_looked(images, images, answers)
     figure.canvas.draw()
     boxes = [ax.title.get_window_extent() for ax in figure.axes[:2]]
     assert boxes[0].x1 <= boxes[1].x0
@@ -194,7 +203,7 @@ def glimpsed(answered, model=None, images=None, **options):
     """The rows of axes of a picture of images and their maps."""
     count = len(next(iter(answered.values())))
     if images is None:
-        images = np.random.default_rng(0).uniform(0, 255, (count, *SIZE, 1))
+        images = np.random.default_rng(0).integers(0, 256, (count, *SIZE, 1))
     answers = [
         {
             "label": f"of {index}",
@@ -206,7 +215,7 @@ def glimpsed(answered, model=None, images=None, **options):
         }
         for index in range(count)
     ]
-    figure = where_it_looked(images, answers, model=model, **options)
+    figure = where_it_looked(images, images, answers, model=model, **options)
     return images, np.reshape(figure.axes, (-1, min(8, count)))
 
 
@@ -373,9 +382,10 @@ def test_glimpses_are_numbered_along_a_path_and_then_step_by_step():
                     outline.get_xy()[:4], corners(half, *place), atol=1e-4
                 )
             around, seen = ax.images
-            np.testing.assert_allclose(seen.get_array(), pale(images[index]))
+            shown = 255 * pale(images[index])
+            np.testing.assert_allclose(seen.get_array(), shown)
             np.testing.assert_allclose(
-                around.get_array(), 0.3 * pale(images[index]) + 0.35
+                around.get_array(), np.round(0.3 * shown + 0.35 * 255)
             )
 
 
@@ -460,7 +470,7 @@ def test_what_names_say_is_believed_only_of_boxes():
     _, grid = glimpsed({"eye/saliency": saliency})
     assert said(grid)[1] == "eye\nplaces: 0.0000 to 0.0040"
     _, grid = glimpsed({"stage_1/patches": np.ones((1, 4, 5, 1))})
-    assert said(grid) == ["what it read", "stage 1\nplaces: 1.00 to 1.00"]
+    assert said(grid) == ["the image", "stage 1\nplaces: 1.00 to 1.00"]
 
 
 def test_a_saliency_by_which_patches_were_cut_is_drawn_with_them_only():
@@ -524,7 +534,7 @@ def test_a_layer_counts_for_more_than_the_shape_of_its_weights():
     _, grid = glimpsed(
         {"a": shares}, network(SelectiveKernel(3, groups=1, name="a"))
     )
-    assert said(grid) == ["what it read", "a\n3 channels: 0 to 1"]
+    assert said(grid) == ["the image", "a\n3 channels: 0 to 1"]
     heights = [bar.get_height() for bar in grid[1, 0].patches]
     np.testing.assert_allclose(heights, shares[0, 1])
     _, grid = glimpsed({"a": [MIRRORED]}, network(SpatialTransformer(name="a")))
@@ -571,7 +581,7 @@ def test_every_image_has_its_own_glimpses_below_it(shape, count):
         for index, x in enumerate(shifts)
     ]
     model = network(layer, shape=shape)
-    figure = where_it_looked(images, answers, model=model)
+    figure = where_it_looked(images, images, answers, model=model)
     across = min(8, count)
     shown = {ax.get_title(): ax for ax in figure.axes if ax.get_title()}
     assert len(shown) == count
@@ -582,7 +592,7 @@ def test_every_image_has_its_own_glimpses_below_it(shape, count):
         expected = corners(0.5, shifts[index], 0, shape[:2])
         np.testing.assert_allclose(found, expected, atol=1e-4)
         np.testing.assert_allclose(
-            where.images[0].get_array(), pale(images[index])
+            where.images[0].get_array(), 255 * pale(images[index]), atol=0.5
         )
         assert after.images[0].get_array().shape == (*shape[:2], 3)
     drawn = inside(where)
@@ -624,3 +634,219 @@ def test_a_network_is_looked_into_from_its_image_to_its_picture(dtype):
         np.testing.assert_allclose(
             ax.images[0].get_array(), pale(image), atol=1e-5
         )
+
+
+# Photographs: drawn as the user has them, with what was read of them.
+
+
+def photograph(height, width, mode="RGB"):
+    """Of few colours, with a white corner above on the left."""
+    y, x = np.mgrid[0:height, 0:width]
+    pixels = np.stack([200 * y / height, 200 * x / width, 0 * x + 90], -1)
+    pixels[: height // 5, : width // 5] = 255
+    return PIL.Image.fromarray(pixels.astype("uint8")).convert(mode)
+
+
+def encoded(picture, form, **options):
+    file = io.BytesIO()
+    picture.save(file, form, **options)
+    return file.getvalue()
+
+
+def looked(raws, maps, model=None, shape=(16, 16, 3), **options):
+    """The figure and its axes by row, of raw images and their maps."""
+    read = prepare_images(raws, shape[:2], shape[2])
+    answers = [
+        {"label": "a", "probability": 1, "attention": each} for each in maps
+    ]
+    figure = where_it_looked(raws, read, answers, model=model, **options)
+    figure.draw_without_rendering()
+    return read, np.reshape(figure.axes, (-1, len(raws)))
+
+
+def heat(*corner):
+    weights = np.zeros((3, 3, 1))
+    weights[corner] = 1
+    return {"stage_1_block_1_attention/spatial": weights}
+
+
+def test_the_users_own_images_are_drawn_in_every_form_and_shape(tmp_path):
+    turned = PIL.Image.Exif()
+    turned[0x0112] = 6  # the camera was held upright
+    path = tmp_path / "turned.png"
+    path.write_bytes(encoded(photograph(30, 60), "png", exif=turned))
+    raws = [
+        photograph(50, 150),
+        np.asarray(photograph(150, 50)),
+        encoded(photograph(40, 40, "L"), "png"),
+        path,
+        np.asarray(photograph(18, 20, "L"), "float32"),
+    ]
+    read, grid = looked(raws, [heat(0, 0)] * 5)
+    assert said(grid) == [
+        "the image",
+        "what it read\n16 x 16 pixels",
+        "stage 1, block 1\nplaces: 0.00 to 1.00",
+    ]
+    for raw, as_read, (image, mosaic, over) in zip(raws, read, grid.T):
+        own = read_image(raw)
+        own = np.broadcast_to(own, (*own.shape[:2], 3))
+        np.testing.assert_array_equal(image.images[0].get_array(), own)
+        np.testing.assert_allclose(
+            mosaic.images[0].get_array(), as_read / 255, atol=1e-6
+        )
+        grey = 0.4 * 255 + 0.6 * own @ (0.299, 0.587, 0.114)
+        np.testing.assert_allclose(
+            over.images[0].get_array(), grey, atol=0.5 + 1e-6
+        )
+        height, width = own.shape[:2]
+        for ax in (image, over):
+            drawn = ax.get_window_extent()
+            assert drawn.height / drawn.width == pytest.approx(
+                height / width, rel=0.03
+            )
+        ground, over = over.images
+        assert ground.get_extent() == over.get_extent() == [0, 16, 16, 0]
+    assert read_image(path).shape == (60, 30, 3)
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (0, 2), (2, 0), (2, 2)])
+@pytest.mark.parametrize("size", [(60, 180), (180, 60), (400, 900)])
+def test_a_map_lies_over_the_whole_photograph(corner, size):
+    _, grid = looked([photograph(*size)], [heat(*corner)])
+    _, hottest = colours("plasma")
+    drawn = inside(grid[-1, 0])
+    near = np.abs(drawn - hottest).sum(-1)
+    places = np.argwhere(near < near.min() + 60).mean(0) / near.shape
+    expected = (np.array(corner) + 0.5) / 3
+    np.testing.assert_allclose(places, expected, atol=0.12)
+
+
+@pytest.mark.parametrize("size", [(60, 180), (180, 60), (500, 300)])
+def test_a_box_lands_on_the_right_pixels_of_a_photograph(size):
+    """A black part of the photograph is where the network looked."""
+    high, wide = size
+    pixels = np.full((*size, 3), 200, "uint8")
+    pixels[high // 2 : high * 3 // 4, wide // 10 : wide * 3 // 10] = 0
+    region = [[0.2, 0, -0.6], [0, 0.25, 0.25]]
+    model = network(AttentionCrop((5, 10), name="crop"), shape=(16, 16, 3))
+    _, grid = looked([pixels], [{"crop": np.array(region)}], model)
+    assert [each.split("\n")[0] for each in said(grid)] == [
+        "the image",
+        "what it read",
+        "where it looked",
+        "crop",
+    ]
+    before, where = inside(grid[0, 0]), inside(grid[2, 0])
+    orange = [int(REGION_COLORS[0][i : i + 2], 16) for i in (1, 3, 5)]
+    for drawn, colour in ((before, [0, 0, 0]), (where, orange)):
+        found = np.argwhere(np.abs(drawn - colour).sum(-1) < 60)
+        ends = np.array([found.min(0), found.max(0) + 1]) / drawn.shape[:2]
+        expected = np.array([[0.5, 0.1], [0.75, 0.3]])
+        np.testing.assert_allclose(ends, expected, atol=0.03)
+
+
+def test_corners_of_what_was_read_are_placed_by_its_pixels():
+    """With `align_corners` -1 and 1 are centres of pixels it read."""
+    layer = SpatialTransformer(align_corners=True, name="turn")
+    model = network(layer, shape=(10, 20, 1))
+    whole = {"turn": np.array(box(1, 0, 0))}
+    raw = photograph(300, 900)
+    read, grid = looked([raw], [whole], model, (10, 20, 1))
+    ax = grid[2, 0]
+    np.testing.assert_array_equal(ax.images[0].get_array().shape, (171, 512, 3))
+    outline = ax.transData.transform(ax.patches[-1].get_xy()[:4])
+    area = ax.get_window_extent()
+    assert area.height / area.width == pytest.approx(1 / 3, rel=0.03)
+    relative = (outline - (area.x0, area.y0)) / (area.width, area.height)
+    left, below = 0.5 / 20, 0.5 / 10
+    np.testing.assert_allclose(
+        relative,
+        [
+            (left, 1 - below),
+            (1 - left, 1 - below),
+            (1 - left, below),
+            (left, below),
+        ],
+        atol=1e-4,
+    )
+    # What it read there is of the pixels that it has.
+    after = grid[3, 0].images[0].get_array()
+    np.testing.assert_allclose(after, pale(read[0]), atol=1e-5)
+
+
+def test_a_colour_photograph_keeps_its_colours_where_the_network_reads_gray():
+    raw = photograph(8, 12)
+    model = network(SpatialTransformer(name="turn"), shape=(8, 12, 1))
+    turn = {"turn": np.array(box(1, 0, 0))}
+    read, grid = looked([raw], [turn], model, (8, 12, 1))
+    assert said(grid)[1] == "what it read\n12 x 8 pixels"
+    for row in (0, 2):
+        np.testing.assert_array_equal(grid[row, 0].images[0].get_array(), raw)
+    np.testing.assert_allclose(grid[1, 0].images[0].get_array(), pale(read[0]))
+
+
+def test_a_smaller_image_is_drawn_as_it_is_and_smooth_under_a_map():
+    raws = [np.asarray(photograph(8, 12)), np.asarray(photograph(16, 16))]
+    read, grid = looked(raws, [heat(0, 0), heat(1, 1)])
+    assert said(grid)[1] == "what it read\n16 x 16 pixels"
+    for raw, as_read, (image, _, over) in zip(raws, read, grid.T):
+        np.testing.assert_array_equal(image.images[0].get_array(), raw)
+        grey = 0.4 * 255 + 0.6 * np.round(as_read) @ (0.299, 0.587, 0.114)
+        np.testing.assert_allclose(
+            over.images[0].get_array(), grey, atol=0.5 + 1e-6
+        )
+        drawn = over.get_window_extent()
+        height, width = raw.shape[:2]
+        assert drawn.height / drawn.width == pytest.approx(
+            height / width, rel=0.03
+        )
+
+
+def test_photographs_are_large_where_they_are_few():
+    widths = []
+    for count, size in ((1, 64), (1, 640), (8, 640)):
+        raws = [photograph(size, size)] * count
+        _, grid = looked(raws, [heat(0, 0)] * count)
+        widths.append(grid[0, 0].get_position().width)
+        widths[-1] *= grid[0, 0].figure.get_figwidth()
+    small, large, many = widths
+    assert small == pytest.approx(1.25, abs=0.2)
+    assert large > 1.4 * small and many == pytest.approx(small, abs=0.2)
+
+
+def test_rows_are_as_high_as_the_images_of_their_block():
+    raws = [photograph(20, 60)] * 8 + [photograph(60, 60)]
+    read = prepare_images(raws, (16, 16), 3)
+    answers = [
+        {"label": "a", "probability": 1, "attention": heat(0, 0)} for _ in raws
+    ]
+    figure = where_it_looked(raws, read, answers)
+    figure.draw_without_rendering()
+    wide, square = figure.axes[0], figure.axes[3 * 8]
+    for ax, ratio in ((wide, 1 / 3), (square, 1)):
+        drawn = ax.get_window_extent()
+        assert drawn.height / drawn.width == pytest.approx(ratio, rel=0.03)
+        assert drawn.width / figure.dpi == pytest.approx(1.25, abs=0.2)
+
+
+def test_a_task_draws_over_the_photograph_that_it_was_given(tmp_path):
+    recipe = {
+        "builder": "attention_resnet",
+        "builder_args": {
+            "input_shape": [16, 16, 3],
+            "attention": "cbam",
+            "filters": [8],
+            "blocks": 1,
+        },
+    }
+    task = ImageClassification.untrained(
+        recipe, Image((16, 16), 3), Label(["red", "green"])
+    )
+    path = tmp_path / "wide.jpg"
+    photograph(700, 1400).save(path)
+    figure = task.picture([path], task.look([path]))
+    image, mosaic, over, _ = figure.axes
+    assert image.images[0].get_array().shape == (256, 512, 3)
+    assert over.images[0].get_array().shape == (256, 512)
+    assert mosaic.images[0].get_array().shape == (16, 16, 3)

@@ -206,6 +206,17 @@ def test_a_task_draws_what_it_looked_at(tmp_path):
     assert figure.axes[0].images[0].get_array().shape == (160, 240, 3)
 
 
+def test_a_large_photograph_is_reduced_and_its_map_covers_it():
+    raw = asked(shape=(300, 1200, 3))
+    figure = where_it_looked([raw], [answered(one_hot(6))], GRID)
+    plain, heat, *_ = figure.axes
+    assert plain.images[0].get_array().shape == (128, 512, 3)
+    for image in heat.images:
+        assert tuple(image.get_extent()) == (0, 512, 128, 0)
+    (frame,) = frames(heat)
+    assert frame.get_bbox().bounds == (256, 64, 128, 64)
+
+
 def test_refuses_to_draw_nothing():
     with pytest.raises(ValueError, match="a question to look at"):
         where_it_looked([], [], GRID)
