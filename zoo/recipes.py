@@ -18,6 +18,7 @@ from zoo import (
     training,
 )
 from zoo.data import sources
+from zoo.data.table_source import Table, as_table
 from zoo.plan import Plan
 
 RECIPES = catalogue.recipes()
@@ -63,7 +64,8 @@ def train(
         tensorboard: Boolean. Whether to write events for TensorBoard.
         vectors: Path of a file of word vectors as GloVe and word2vec are given
             out, in place of the recipe's; for models of pairs.
-        data: Name or path of data, in place of the recipe's.
+        data: Name or path of data, or a `zoo.Table` of a path, in place of the
+            recipe's.
         targets: List of columns to be answered, or a string with commas; for
             tables.
         builder_args: Dict, arguments of the network in place of the recipe's,
@@ -87,8 +89,19 @@ def train(
     kind = saving.task_class(recipe["task"])
     command = ["zoo", "train", name]
     if data is not None:
-        recipe["data"] = str(data)
-        command += ["--data", str(data)]
+        table = as_table(data) or Table(data)
+        if table.in_memory:
+            raise ValueError(
+                "`data` must be a name or a place, so that the command on the "
+                "card makes the same model again; what is in memory is for "
+                "`finetune`. Received: data of type "
+                f"{type(table.source).__name__}"
+            )
+        recipe["data"] = str(table.source)
+        command += ["--data", str(table.source)]
+        if table.asked():
+            recipe["table"] = table.asked()
+            command += _of_table(**table.asked())
     elif pathlib.PurePath(recipe["data"]).name == recipe["data"]:
         recipe["data"] = sources.Known(recipe["data"])  # whatever lies here
     if targets is not None:
@@ -171,10 +184,12 @@ def follow(recipe, learned=None, dtype=None, found=None, **options):
     """Trains a task by a recipe, and measures it.
 
     Args:
-        recipe: Dict, as those in `RECIPES`. It may have `backbone_weights`,
-            which the training begins with; `freeze` in its `training`, as
-            `zoo.plan.Plan` takes it; and `asked`, a dict of those of its
-            `builder_args` that must stay as they are, whatever the data say.
+        recipe: Dict, as those in `RECIPES`. It may have `table`, a dict of how
+            that of its `data` is read, as `zoo.Table.asked` gives it;
+            `backbone_weights`, which the training begins with; `freeze` in its
+            `training`, as `zoo.plan.Plan` takes it; and `asked`, a dict of
+            those of its `builder_args` that must stay as they are, whatever the
+            data say.
         learned: The input and the output, where another run has learned them
             from the same data already; `None` learns them.
         dtype: Name of a dtype policy, `None` for Keras's global one.
@@ -194,8 +209,11 @@ def follow(recipe, learned=None, dtype=None, found=None, **options):
     asked = recipe.pop("asked", {})
     kind = saving.task_class(recipe.pop("task"))
     chosen = {"targets": recipe["targets"]} if "targets" in recipe else {}
-    data = kind.read(recipe["data"], "train", **chosen)
-    test = kind.read(recipe["data"], "test", **chosen)
+    source = recipe["data"]
+    if "table" in recipe:
+        source = Table(source, **recipe["table"])
+    data = kind.read(source, "train", **chosen)
+    test = kind.read(source, "test", **chosen)
     for part in (data, test) if found else ():
         found(part)
     keras.utils.set_random_seed(recipe["training"]["seed"])
@@ -258,6 +276,18 @@ def _known(recipe, builder_args):
                 f"{'near' if near else 'known'}: {near or known}"
             )
     return builder_args
+
+
+def _of_table(columns=None, delimiter=None, encoding=None):
+    """The options of `zoo train` that say how a table is read."""
+    words = []
+    for role, name in (columns or {}).items():
+        words += [f"--{role}-column", name]
+    if delimiter is not None:
+        words += ["--delimiter", "tab" if delimiter == "\t" else delimiter]
+    if encoding is not None:
+        words += ["--encoding", encoding]
+    return words
 
 
 def _shell(value):

@@ -12,7 +12,8 @@ import sys
 
 import numpy as np
 
-from zoo.data import examples, folders, labelled, sources
+from zoo.data import examples, labelled, sources
+from zoo.data.table_source import Reading, read_rows
 
 # Licence class of the data sets that presets are trained on: A open,
 # B non-commercial or research terms, C none stated.
@@ -57,6 +58,7 @@ class PairData(examples.Examples):
             divided.
         place: String or `None`. Where the data were read from.
         skipped: Tuple of strings. Files that are no examples, and why.
+        reading: `Reading` or `None`. How a table was read.
     """
 
     licences = LICENCES
@@ -70,6 +72,7 @@ class PairData(examples.Examples):
     grouped: bool = False
     place: str | None = None
     skipped: tuple = ()
+    reading: Reading | None = None
 
     @staticmethod
     def as_bytes(raw):
@@ -93,6 +96,12 @@ class PairData(examples.Examples):
     @property
     def how_cut(self):
         return "by question" if self.grouped else super().how_cut
+
+    def counted(self):
+        if not self.grouped:
+            return super().counted()
+        questions = len(set(right for _, right in self.pairs))
+        return f"{len(self):,} candidates of {questions:,} questions"
 
     def _cut(self, count, seed):
         """Two parts, the second of `count` examples; about, if grouped."""
@@ -124,14 +133,15 @@ def load_pairs(source="scene_claims", split="train"):
             need no download; the official name of a set of
             tensorflow-datasets, `"glue/mrpc"`, `"glue/qqp"` or `"snli"`;
             `"msrp"`, `"sick"` or `"wikiqa"`, whose files are downloaded by
-            hand; a `.csv` file that names in its first line the columns
-            `left`, `right` and `label`, or `question`, `candidate` and `label`
-            (`wrong` or `right`, or 0 or 1; questions that are written alike
-            are one), or a folder with `train.csv` and `test.csv` (or
-            `validation.csv`); two lists `(pairs, labels)`; a
-            `tf.data.Dataset`, `keras.utils.PyDataset`, generator or list of
+            hand; a `.csv` or `.tsv` file that names in its first line the
+            columns `left`, `right` and `label`, or `question`, `candidate` and
+            `label` (`wrong` or `right`, or 0 or 1; questions that are written
+            alike are one), or a folder with such files `train` and `test` (or
+            `validation`); a `zoo.Table` or a frame, in which columns may have
+            other names; two lists `(pairs, labels)`; a `tf.data.Dataset`,
+            `keras.utils.PyDataset`, generator or list of
             `((left, right), label)`, batched or not, read into memory once; or
-            a `PairData`, returned as it is. Files are in UTF-8, labels as
+            a `PairData`, returned as it is. Labels are as
             `zoo.data.labelled.number_classes` takes them. How a name is told
             from a place says `zoo.data.sources.place`.
         split: `"train"` or `"test"`. A set that comes in one part is cut, 80
@@ -156,8 +166,8 @@ def load_pairs(source="scene_claims", split="train"):
         PairData,
         _from_stream,
         _from_lists,
-        _from_place,
         _known,
+        _from_table,
     )
 
 
@@ -436,7 +446,7 @@ def _from_stream(source, least):
     return _from_lists(*found, least, getattr(source, "class_names", None))
 
 
-def _from_lists(pairs, labels, least, class_names=None):
+def _from_lists(pairs, labels, least, class_names=None, where="the labels"):
     found = []
     for place, pair in enumerate(pairs):
         if isinstance(pair, (tuple, list)):
@@ -452,52 +462,40 @@ def _from_lists(pairs, labels, least, class_names=None):
         _check_filled(pair, ("left", "right"), f"at place {place}")
         found.append(pair)
     places, names = labelled.number_classes(
-        labels, len(found), "pairs", least, class_names
+        labels, len(found), "pairs", least, class_names, where
     )
     return PairData(found, places, names)
 
 
-def _from_place(path, split, least):
-    if path.is_file():
-        return examples.cut(_from_csv(path, least), split)
-    part = folders.part_of_folder(path, split, ".csv")
-    if part is None:
-        raise ValueError(
-            "A folder of pairs must hold `train.csv` and `test.csv` (or "
-            f"`validation.csv`). Received: {path}"
-        )
-    return dataclasses.replace(
-        _from_csv(part, least), name=path.name, split=part.stem
+def _from_table(table, least):
+    found = read_rows(
+        table,
+        "pairs",
+        ("left", "right", "label"),
+        ("question", "candidate", "label"),
     )
-
-
-def _from_csv(path, least):
-    columns, rows = examples.read_table(
-        path, ("left", "right", "label"), ("question", "candidate", "label")
-    )
-    for line, cells in rows:
-        _check_filled(cells[:2], columns, f"in {path}, line {line}")
-    grouped = columns[0] == "question"
-    pairs = [(two, one) if grouped else (one, two) for _, (one, two, _) in rows]
+    grouped = found.roles[0] == "question"
+    sides = ("candidate", "question") if grouped else ("left", "right")
+    pairs = list(zip(*map(found.cells, sides)))
+    labels = found.cells("label")
     if grouped:
-        labels = np.array([_answer(path, *row) for row in rows], "int64")
-        names = list(ANSWERS)
-    else:
-        labels = [label for _, (_, _, label) in rows]
-        labels, names = labelled.number_classes(
-            labels, len(pairs), "pairs", least
-        )
-    return PairData(pairs, labels, names, path.stem, grouped=grouped)
+        labels = [_answer(at, cells[-1]) for at, cells in found.rows]
+    data = _from_lists(
+        pairs, labels, 1 if grouped else least, where=found.about("label")
+    )
+    if grouped:
+        data = as_candidates(data)
+    return dataclasses.replace(data, **found.told())
 
 
-def _answer(path, line, cells):
-    label = cells[-1]
+def _answer(where, label):
+    """The place of a label among `ANSWERS`."""
     for place, name in enumerate(ANSWERS):
-        if label in (name, str(place)):
+        if label in (name, str(place), place):
             return place
     raise ValueError(
         "The label of a candidate must be wrong or right, or 0 or 1. "
-        f"Received: {label!r} in {path}, line {line}"
+        f"Received: {label!r} {where}"
     )
 
 
