@@ -58,8 +58,9 @@ def find(
     table = as_table(source)
     if table is not None and from_table is None:
         raise ValueError(
-            f"{kind.capitalize()} are not read from tables. Received: data of "
-            f"type {type(source).__name__}"
+            f"{kind.capitalize()} are not read from tables, and take no "
+            "`columns`, `delimiter` or `encoding`. Received: data of type "
+            f"{type(source).__name__}"
         )
     if table is not None and table.in_memory:
         return from_table(table, least)
