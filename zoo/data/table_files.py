@@ -14,7 +14,12 @@ import re
 import warnings
 
 SUFFIXES = (".csv", ".tsv")
-DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
+DELIMITERS = {
+    ",": "commas",
+    "\t": "tabs",
+    ";": "semicolons",
+    "|": "vertical bars",
+}
 NAMES = {"tab": "\t", "\\t": "\t"}  # as a shell can say them
 
 # Byte order marks, UTF-32's before UTF-16's that it begins with.
@@ -40,10 +45,6 @@ _NO_CHARACTERS = (
     "raw-unicode-escape",
     "undefined",
     "unicode-escape",
-)
-_HOW = (
-    'name it, such as encoding="cp1252" of `zoo.Table`, in a shell '
-    "--encoding cp1252"
 )
 
 
@@ -92,8 +93,8 @@ def read_sheet(
 
     Args:
         path: `pathlib.Path`; for errors only, where `content` is given.
-        delimiter: String of one character, `None` to tell it apart.
-        encoding: String, a name that Python knows; `None` to tell it apart.
+        delimiter: As `checked_delimiter` takes it, `None` to tell it apart.
+        encoding: As `checked_encoding` takes it, `None` to tell it apart.
         content: Bytes, what is in it; `None` reads the file.
         holds: Function of a header: whether it has the wanted columns; `None`
             where none are wanted.
@@ -107,11 +108,16 @@ def read_sheet(
         ValueError: If the file is malformed, is not in the encoding, or its
             delimiter cannot be told; file and line are told.
     """
+    if encoding is not None:
+        checked_encoding(encoding)
     content = path.read_bytes() if content is None else content
     text, encoding = _decoded(content, encoding, path)
     with _long_cells():
-        if delimiter is None:
-            delimiter = _delimiter(text, path, holds)
+        delimiter = (
+            _delimiter(text, path, holds)
+            if delimiter is None
+            else checked_delimiter(delimiter)
+        )
         quoting = csv.QUOTE_MINIMAL
         if delimiter == "\t" and '"' in text:
             quoting = _quoting(text, path)
@@ -228,11 +234,12 @@ def _decoded(content, encoding, path):
 def _undecoded(content, mark, used, path, encoding, error):
     start = getattr(error, "start", 0)
     before = content[len(mark) :][:start].decode(used, "ignore")
-    how = (
-        f"A table must be in UTF-8, or have its encoding named: {_HOW}"
-        if encoding is None and not mark
-        else f"A table must be in its encoding, here {used}"
-    )
+    how = f"A table must be in its encoding, here {used}"
+    if encoding is None and not mark:
+        how = (
+            "A table must be in UTF-8, or its encoding must be named, such as "
+            'zoo.Table(..., encoding="cp1252"), in a shell --encoding cp1252'
+        )
     return ValueError(f"{how}. Received: {path}, line {_line(before)}: {error}")
 
 
@@ -289,8 +296,8 @@ def _delimiter(text, path, holds):
     best = [d for d, count in whole.items() if count == max(whole.values())]
     if len(best) > 1:
         raise ValueError(
-            "It must be clear what stands between the columns of a table: name "
-            'it, such as delimiter=";" of `zoo.Table`, in a shell '
+            "It must be clear what stands between the columns of a table, or "
+            'be named, such as zoo.Table(..., delimiter=";"), in a shell '
             '--delimiter ";". Received: '
             f"{' or '.join(map(repr, best))}, each of which parts the lines of "
             f"{path} into alike many cells; line 1: "

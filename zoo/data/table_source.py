@@ -211,7 +211,7 @@ def read_rows(table, kind, *choices):
 
     def check(header):
         if found(header) is None:
-            raise _absent(own_names, header, _first_line(table))
+            raise _absent(own_names, header, table)
 
     if table.in_memory:
         columns = columns_of(table.source)
@@ -353,7 +353,7 @@ def _only(name, header, place):
     return found[0]
 
 
-def _absent(wanted, header, place):
+def _absent(wanted, header, table):
     """The error of a table without the columns that are `wanted`."""
 
     def listed(names):
@@ -373,18 +373,20 @@ def _absent(wanted, header, place):
         for role in absent
         if (found := difflib.get_close_matches(_plain(names[role]), plain, 3))
     }
+    more = f"; near: {near}" if near else ""
+    if len(header) == 1 and not table.in_memory:
+        more = "; `delimiter` names what stands between columns"
     options = ", ".join(f"--{role}-column" for role in absent)
     return ValueError(
-        "The first line of a table must name the columns "
-        f"{', or '.join(map(listed, wanted))}; where they have other names, "
-        f'say so by zoo.Table(..., columns={{"{absent[0]}": ...}}), in a shell '
-        f"{options}. Received: {header[:50]} in {place}"
-        + (f"; near: {near}" if near else "")
-        + (
-            "; what stands between columns, `delimiter` names"
-            if len(header) == 1
-            else ""
+        (
+            "A table must have"
+            if table.in_memory
+            else "The first line of a table must name"
         )
+        + f" the columns {', or '.join(map(listed, wanted))}; where they have "
+        f'other names, say so by zoo.Table(..., columns={{"{absent[0]}": ...}})'
+        f", in a shell {options}. Received: {header[:50]} in "
+        f"{_first_line(table)}{more}"
     )
 
 
@@ -393,7 +395,7 @@ def _filled(cell, role, name, where):
     if is_nothing(cell) or isinstance(cell, str) and not cell.strip():
         what = role if role == name else f"{role} (the column {name!r})"
         raise ValueError(
-            "No cell may be empty of a column that is read. "
+            "The columns that are read must not have empty cells. "
             f"Received: an empty {what} {where}"
         )
     if isinstance(cell, str) and role in ("label", "answer"):

@@ -243,7 +243,7 @@ def test_one_class_is_told_by_column_and_file(tmp_path):
         ("text,text,label", None, "one column `text`.*line 1"),
         ("text,x,label", {"label": "text"}, "another one.*'text'.*line 1"),
         ("a,b", {"text": "a"}, r"`a` \(the text\) and `label`.*--label-column"),
-        ("text:label", None, "text:label.*`delimiter` names"),
+        ("text:label", None, "text:label.*line 1; `delimiter` names"),
         ("", None, r"must name the columns.*\[\]"),
     ],
 )
