@@ -448,7 +448,9 @@ def test_the_command_on_a_card_reads_the_same_table(
     monkeypatch.setattr(presets, "write_manifest", lambda folder: None)
     train("transformer_imdb", data=table)
     assert call["data"] == "./my data.csv" and call.get("table", {}) == asked
-    zoo_, *words = shlex.split(call["card"]["recipe"]["command"])
+    command = call["card"]["recipe"]["command"]
+    assert command.isprintable()
+    _, *words = shlex.split(command)
     assert CliRunner().invoke(app, words).exit_code == 0
     again = reached["train", "data"]
     assert again == (table if asked else "./my data.csv")

@@ -6,6 +6,7 @@ gives first.
 """
 
 import dataclasses
+import functools
 import itertools
 import pathlib
 import sys
@@ -37,6 +38,10 @@ FEATURES = {
     "snli": ("premise", "hypothesis"),
     "wikiqa": ("candidate", "question"),
 }
+
+# The columns of a table.
+COMPARED = ("left", "right", "label")
+ASKED = ("question", "candidate", "label")
 
 # Classes of candidates, in this order whatever the data hold.
 ANSWERS = ("wrong", "right")
@@ -159,16 +164,7 @@ def load_pairs(source="scene_claims", split="train"):
         FileNotFoundError: If there is no such file or folder, or a file is not
             where it should be after a download by hand.
     """
-    return labelled.find(
-        source,
-        split,
-        "pairs",
-        PairData,
-        _from_stream,
-        _from_lists,
-        _known,
-        _from_table,
-    )
+    return _found(source, split, COMPARED, ASKED)
 
 
 def load_candidates(source="who_did_what", split="train"):
@@ -188,7 +184,7 @@ def load_candidates(source="who_did_what", split="train"):
             of them is right.
         FileNotFoundError: As `load_pairs`.
     """
-    found = load_pairs(source, split)
+    found = _found(source, split, ASKED)
     if isinstance(source, (tuple, list)) or labelled.is_stream(source):
         found = as_candidates(found)
     if not found.grouped:
@@ -211,6 +207,20 @@ def load_candidates(source="who_did_what", split="train"):
             f"{len(found)} candidates, all of them wrong"
         )
     return found
+
+
+def _found(source, split, *choices):
+    """As `load_pairs`, from tables with one of several choices of columns."""
+    return labelled.find(
+        source,
+        split,
+        "pairs",
+        PairData,
+        _from_stream,
+        _from_lists,
+        _known,
+        functools.partial(_from_table, choices=choices),
+    )
 
 
 def scene_claims(count, seed=0):
@@ -467,14 +477,9 @@ def _from_lists(pairs, labels, least, class_names=None, where="the labels"):
     return PairData(found, places, names)
 
 
-def _from_table(table, least):
-    found = read_rows(
-        table,
-        "pairs",
-        ("left", "right", "label"),
-        ("question", "candidate", "label"),
-    )
-    grouped = found.roles[0] == "question"
+def _from_table(table, least, choices):
+    found = read_rows(table, "pairs", *choices)
+    grouped = found.roles == ASKED
     sides = ("candidate", "question") if grouped else ("left", "right")
     pairs = list(zip(*map(found.cells, sides)))
     labels = found.cells("label")

@@ -374,19 +374,17 @@ def _absent(wanted, header, table):
         if (found := difflib.get_close_matches(_plain(names[role]), plain, 3))
     }
     more = f"; near: {near}" if near else ""
-    if len(header) == 1 and not table.in_memory:
-        more = "; `delimiter` names what stands between columns"
+    what = "A table must have"
+    if not table.in_memory:
+        what = "The first line of a table must name"
+        if len(header) == 1:
+            more = "; `delimiter` names what stands between columns"
     options = ", ".join(f"--{role}-column" for role in absent)
     return ValueError(
-        (
-            "A table must have"
-            if table.in_memory
-            else "The first line of a table must name"
-        )
-        + f" the columns {', or '.join(map(listed, wanted))}; where they have "
-        f'other names, say so by zoo.Table(..., columns={{"{absent[0]}": ...}})'
-        f", in a shell {options}. Received: {header[:50]} in "
-        f"{_first_line(table)}{more}"
+        f"{what} the columns {', or '.join(map(listed, wanted))}; where they "
+        "have other names, say so by zoo.Table(..., columns="
+        f'{{"{absent[0]}": ...}}), in a shell {options}. '
+        f"Received: {header[:50]} in {_first_line(table)}{more}"
     )
 
 

@@ -200,7 +200,8 @@ def test_two_pairs_that_are_examples_are_no_parts():
         data = load_images(((IMAGES[0], IMAGES[1]), tuple(labels)))
         assert len(data) == 2 and data.split == "all"
     high = np.zeros((2, 2, 3), "uint8")  # as high as there are classes
-    assert len(load_images([(high, np.eye(2)[0]), (high, np.eye(2)[1])])) == 2
+    data = load_images([(high, np.eye(2)[0]), (high, np.eye(2)[1])])
+    assert np.shape(data.images) == (2, *high.shape) and data.split == "all"
     with pytest.raises(ValueError, match="a string. Received: ndarray"):
         load_texts(((IMAGES, LABELS), (IMAGES, LABELS)))
 
