@@ -12,6 +12,7 @@ from zoo import catalogue
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from zoo.data.table_source import Table as Table
     from zoo.from_scratch import new as new
     from zoo.presets import PresetError as PresetError
     from zoo.presets import card as card
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "PresetError": "zoo.presets:PresetError",
+    "Table": "zoo.data.table_source:Table",
     "card": "zoo.presets:card",
     "list_models": "zoo.presets:list_models",
     "load": "zoo.presets:load",

@@ -351,9 +351,23 @@ def _metrics(value):
 
 
 def _data(value):
-    return _dict(value) and all(
-        item is None or isinstance(item, str)
-        for item in map(value.get, ("name", "place", "test_sha256"))
+    return (
+        _dict(value)
+        and all(
+            item is None or isinstance(item, str)
+            for item in map(
+                value.get, ("name", "place", "test_sha256", *_HOW_READ)
+            )
+        )
+        and _columns(value.get("columns"))
+    )
+
+
+def _columns(value):
+    return value is None or (
+        _dict(value)
+        and len(value) <= MOST_ITEMS
+        and all(_text(key) and _text(name) for key, name in value.items())
     )
 
 
@@ -378,6 +392,8 @@ def _parameters(value):
     )
 
 
+# How the table at a place is read; `zoo.Table` checks what it is given.
+_HOW_READ = ("delimiter", "encoding")
 _NAME = (_text, "a string of 1 to 255 characters")
 _OBJECT = (_dict, "an object")
 _KEYS = {
@@ -391,7 +407,11 @@ _KEYS = {
         "an object, whose `training` is an object, `command` a string and "
         "`log` a list of objects with `seconds`",
     ),
-    "data": (_data, "an object; name, place and test_sha256 are strings"),
+    "data": (
+        _data,
+        "an object; name, place, delimiter, encoding and test_sha256 are "
+        "strings, columns an object of those",
+    ),
     "metrics": (_metrics, "an object of objects with `value` and `n`, numbers"),
     "parameters": (_parameters, "an object with `trainable` and `total`"),
     "versions": _OBJECT,

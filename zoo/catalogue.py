@@ -18,6 +18,7 @@ TASKS = {
             "who_did_what, made here; wikiqa; or a CSV file with the columns "
             "question, candidate and label."
         ),
+        "columns": ("question", "candidate", "label"),
         "options": {
             "question": "What candidates are to answer.",
             "candidates": "A file with a candidate on each line; - is stdin.",
@@ -39,6 +40,7 @@ TASKS = {
             "scenes, made here; ucm_captions, coco_mini, coco_captions; or a "
             "CSV file with the columns image and caption."
         ),
+        "columns": ("image", "caption"),
     },
     "image_classification": {
         "class": "zoo.image_classification.task:ImageClassification",
@@ -80,6 +82,10 @@ TASKS = {
             "correlated_tasks, made here; adult, census_income_kdd; or a CSV "
             "file that names its columns."
         ),
+        "options": {
+            "delimiter": "Of rows: what stands between columns, such as ';'.",
+            "encoding": "Of rows: that of the file, such as cp1252.",
+        },
     },
     "region_captioning": {
         "class": "zoo.captioning.task:RegionCaptioning",
@@ -94,6 +100,7 @@ TASKS = {
             "scenes, made here; or a CSV file with the columns image, boxes "
             "and caption."
         ),
+        "columns": ("image", "boxes", "caption"),
         "options": {
             "boxes": (
                 "Of images: where to look, 'x0 y0 x1 y1; ...', -1 and 1 being "
@@ -114,6 +121,7 @@ TASKS = {
             "glue/mrpc, glue/qqp or snli of tensorflow-datasets; or a CSV file "
             "with the columns left, right and label."
         ),
+        "columns": ("left", "right", "label"),
     },
     "text_classification": {
         "class": "zoo.text_classification.task:TextClassification",
@@ -138,6 +146,7 @@ TASKS = {
             "imdb_reviews; a folder with a folder of texts for each class; or "
             "a CSV file with the columns text and label."
         ),
+        "columns": ("text", "label"),
     },
     "visual_question_answering": {
         "class": "zoo.visual_question_answering.task:VisualQuestionAnswering",
@@ -157,6 +166,7 @@ TASKS = {
             "scenes, scenes_two_hop, made here; easy_vqa, nlvr; or a CSV file "
             "with the columns image, question and answer."
         ),
+        "columns": ("image", "question", "answer"),
         "options": {"question": "What is asked: of images, or of candidates."},
     },
 }
@@ -224,6 +234,15 @@ def options():
         for entry in TASKS.values()
         for name, text in entry.get("options", {}).items()
     }
+
+
+def columns():
+    """The columns of tables, a dict from name to the tasks that read it."""
+    found = {}
+    for task, entry in TASKS.items():
+        for name in entry.get("columns", ()):
+            found.setdefault(name, []).append(task)
+    return found
 
 
 def data():

@@ -217,6 +217,51 @@ def asked_by_name(function):
     return function
 
 
+def asked_of_tables(function):
+    """Gives a command the options that say how the table `data` is read.
+
+    The command gets `data` with them, a `zoo.Table` where one is given.
+    """
+    panel = {"rich_help_panel": "Tables"}
+    options = {
+        f"{name}_column": typer.Option(
+            metavar="NAME",
+            help=f"The column of `{name}`, where it has another name.",
+            **panel,
+        )
+        for name in catalogue.columns()
+    }
+    options["delimiter"] = typer.Option(
+        help="What stands between columns: ',', ';', '|', tab, ...", **panel
+    )
+    options["encoding"] = typer.Option(
+        help="That of the file, such as cp1252; else UTF-8.", **panel
+    )
+
+    @functools.wraps(function)
+    def asking(*args, data, **kwargs):
+        given = {name: kwargs.pop(name) for name in options}
+        return function(*args, data=_table(data, given), **kwargs)
+
+    signature = inspect.signature(function)
+    more = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[str | None, option],
+        )
+        for name, option in options.items()
+    ]
+    asking.__signature__ = signature.replace(
+        parameters=[*signature.parameters.values(), *more]
+    )
+    asking.__annotations__ = function.__annotations__ | {
+        each.name: each.annotation for each in more
+    }
+    return asking
+
+
 def data_by_task():
     """What `--data` may be, a paragraph for each task."""
     texts = [f"{task}: {text}" for task, text in catalogue.data().items()]
@@ -401,6 +446,7 @@ def look(
 
 
 @command(below=f"{data_by_task()}\n\n{networks_by_task()}")
+@asked_of_tables
 def train(
     name: Annotated[
         str | None,
@@ -529,6 +575,7 @@ def train(
 
 
 @command(below=data_by_task())
+@asked_of_tables
 def evaluate(
     name: Name,
     data: Annotated[
@@ -584,6 +631,7 @@ def evaluate(
 
 
 @command(below=data_by_task())
+@asked_of_tables
 def finetune(
     name: Name,
     data: Data,
@@ -762,6 +810,29 @@ def _found(read):
 def _print_found(data):
     # One line, whatever is in the name of a folder.
     console.print(" ".join(data.found().split("\n")), soft_wrap=True)
+
+
+def _table(data, given):
+    """What `--data` means, with what was said of the table that it is."""
+    given = {name: text for name, text in given.items() if text is not None}
+    if not given:
+        return data
+    if data is None:
+        option = next(iter(given)).replace("_", "-")
+        raise ValueError(
+            f"--{option} says how a table is read, which --data names. "
+            "Received: no --data"
+        )
+    from zoo import Table
+
+    columns = {
+        name.removesuffix("_column"): text
+        for name, text in given.items()
+        if name.endswith("_column")
+    }
+    return Table(
+        data, columns or None, given.get("delimiter"), given.get("encoding")
+    )
 
 
 def _settings(texts):

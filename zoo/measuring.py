@@ -6,6 +6,7 @@ import warnings
 
 from zoo import training
 from zoo.data import sources
+from zoo.data.table_source import OPTIONS, Table
 
 
 def to_measure(task, data=None):
@@ -59,7 +60,10 @@ def own_test(task):
             raise FileNotFoundError(
                 f"{rule}place={place!r}, no such file or folder"
             )
+    asked = {key: card[key] for key in OPTIONS if card.get(key) is not None}
     try:
+        if place is not None and asked:
+            source = Table(source, **asked)
         return task.read(source, "test")
     except (ValueError, OSError) as error:
         raise ValueError(
@@ -75,9 +79,12 @@ def note(task, results, test):
         results: As its `evaluate` gives them.
         test: The data, as `read` gives them.
     """
-    task.card["data"].update(test_split=test.split, test_sha256=test.sha256())
+    card = task.card["data"]
+    card.update(test_split=test.split, test_sha256=test.sha256())
     if test.place is not None:
-        task.card["data"]["place"] = test.place
+        for key in OPTIONS:
+            card.pop(key, None)
+        card.update(test.placed())
     task.card["metrics"] = {
         metric: {
             "value": value,

@@ -21,6 +21,7 @@ from zoo import (
     training,
 )
 from zoo.data import sources
+from zoo.data.table_source import Table, as_table
 from zoo.plan import Plan, checked_validation, made, takes_a_plan
 
 RECIPES = catalogue.recipes()
@@ -64,7 +65,8 @@ def train(
         tensorboard: Boolean. Whether to write events for TensorBoard.
         vectors: Path of a file of word vectors as GloVe and word2vec are given
             out, in place of the recipe's; for models of pairs.
-        data: Name or path of data, in place of the recipe's.
+        data: Name or path of data, or a `zoo.Table` of a path, in place of the
+            recipe's.
         targets: List of columns to be answered, or a string with commas; for
             tables.
         builder_args: Dict, arguments of the network in place of the recipe's,
@@ -112,13 +114,25 @@ def train(
             )
         recipe = from_scratch.recipe_of(task, network, builder_args or {})
         recipe["enough_epochs"] = plan.get("epochs") is None
-        name = _own_name(network, data) if name is None else name
+        if name is None:
+            name = _own_name(network, getattr(data, "source", data))
         presets.check_name(name)
         command += [name, "--task", task, "--network", network]
     kind = saving.task_class(recipe["task"])
     if data is not None:
-        recipe["data"] = str(data)
-        command += ["--data", str(data)]
+        table = as_table(data) or Table(data)
+        if table.in_memory:
+            raise ValueError(
+                "`data` must be a name or a place, so that the command on the "
+                "card makes the same model again; what is in memory is for "
+                "`finetune`. Received: data of type "
+                f"{type(table.source).__name__}"
+            )
+        recipe["data"] = str(table.source)
+        command += ["--data", str(table.source)]
+        if table.asked():
+            recipe["table"] = table.asked()
+            command += _of_table(**table.asked())
     elif pathlib.PurePath(recipe["data"]).name == recipe["data"]:
         recipe["data"] = sources.Known(recipe["data"])  # whatever lies here
     if targets is not None:
@@ -187,11 +201,12 @@ def follow(
     """Trains a task by a recipe, and measures it.
 
     Args:
-        recipe: Dict, as those in `RECIPES`. It may have `backbone_weights`,
-            which the training begins with; `freeze` in its `training`, as
-            `zoo.plan.Plan` takes it; `asked`, a dict of those of its
-            `builder_args` that must stay as they are, whatever the data say;
-            and `enough_epochs`, whether `zoo.from_scratch.enough_epochs`
+        recipe: Dict, as those in `RECIPES`. It may have `table`, a dict of how
+            that of its `data` is read, as `zoo.Table.asked` gives it;
+            `backbone_weights`, which the training begins with; `freeze` in its
+            `training`, as `zoo.plan.Plan` takes it; `asked`, a dict of those
+            of its `builder_args` that must stay as they are, whatever the data
+            say; and `enough_epochs`, whether `zoo.from_scratch.enough_epochs`
             counts them.
         learned: The input and the output, where another run has learned them
             from the same data already; `None` learns them.
@@ -214,8 +229,11 @@ def follow(
     enough_epochs = recipe.pop("enough_epochs", False)
     kind = saving.task_class(recipe.pop("task"))
     chosen = {"targets": recipe["targets"]} if "targets" in recipe else {}
-    data = kind.read(recipe["data"], "train", **chosen)
-    test = kind.read(recipe["data"], "test", **chosen)
+    source = recipe["data"]
+    if "table" in recipe:
+        source = Table(source, **recipe["table"])
+    data = kind.read(source, "train", **chosen)
+    test = kind.read(source, "test", **chosen)
     for part in (data, test) if found else ():
         found(part)
     if isinstance(validation, float):
@@ -287,6 +305,18 @@ def _own_name(network, data):
     """What a model of one's own data is called."""
     stem = re.sub(r"[^A-Za-z0-9_-]+", "_", pathlib.PurePath(str(data)).stem)
     return f"{network}_{stem}".strip("_")[:100]
+
+
+def _of_table(columns=None, delimiter=None, encoding=None):
+    """The options of `zoo train` that say how a table is read."""
+    words = []
+    for role, name in (columns or {}).items():
+        words += [f"--{role}-column", name]
+    if delimiter is not None:
+        words += ["--delimiter", "tab" if delimiter == "\t" else delimiter]
+    if encoding is not None:
+        words += ["--encoding", encoding]
+    return words
 
 
 def _shell(value):

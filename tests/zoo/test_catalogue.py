@@ -100,3 +100,20 @@ def test_without_its_entry_a_model_of_a_task_is_refused(known, tmp_path):
         patch.delitem(catalogue.TASKS, "guessing")
         with pytest.raises(zoo.PresetError, match="`task` must be one of"):
             zoo.load("bag_of_tiny")
+
+
+@pytest.mark.parametrize("name", catalogue.TASKS)
+def test_the_columns_of_a_task_are_those_that_it_reads(name):
+    columns = catalogue.TASKS[name].get("columns", ())
+    kind = catalogue.task_class(name)
+    strange = zoo.Table({"strange": ["1"]}, columns={"strange": "strange"})
+    if not columns:
+        with pytest.raises(ValueError, match="`targets`|not read from tables"):
+            kind.read(strange, "train")
+        return
+    with pytest.raises(ValueError, match="columns") as caught:
+        kind.read(zoo.Table({"strange": ["1"]}), "train")
+    (told,) = str(caught.value).split("in a shell ")[1:]
+    options = ", ".join(f"--{column}-column" for column in columns)
+    assert told.startswith(f"{options}. ")
+    assert all(name in catalogue.columns()[column] for column in columns)

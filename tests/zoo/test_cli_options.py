@@ -6,6 +6,7 @@ An option without a row in the tables fails.
 
 import inspect
 import pathlib
+import shlex
 import types
 
 import pytest
@@ -214,6 +215,36 @@ ROWS = [
 ]
 
 
+# What is said of a table goes with its name to whoever reads it.
+SAID = {
+    **{
+        f"{name}_column": (f"--{name}-column C", {"columns": {name: "C"}})
+        for name in ("text", "left", "right", "label", "image", "caption")
+    },
+    **{
+        f"{name}_column": (f"--{name}-column C", {"columns": {name: "C"}})
+        for name in ("boxes", "question", "candidate", "answer")
+    },
+    "delimiter": ("--delimiter ;", {"delimiter": ";"}),
+    "encoding": ("--encoding cp1252", {"encoding": "cp1252"}),
+}
+ROWS += [
+    (command, name, f"{words} {option}", who, "data", zoo.Table("d", **asked))
+    for command, words, who in (
+        ("train", TRAIN + "--data d", "train"),
+        ("evaluate", "evaluate m --data d", "read"),
+        ("finetune", TUNE, "read"),
+    )
+    for name, (option, asked) in SAID.items()
+]
+ROWS += [
+    (command, name, f"{command} m a {option}", "asked", "options", asked)
+    for command in ("predict", "look")
+    for name, (option, asked) in SAID.items()
+    if "columns" not in asked
+]
+
+
 @pytest.fixture(autouse=True)
 def tensorboard_is_there(monkeypatch):
     """It belongs to an extra; tests/zoo/test_plan.py asks without it."""
@@ -349,6 +380,23 @@ def test_an_option_reaches_what_it_is_meant_for(
     assert found == value and type(found) in (type(value), _Data)
 
 
+@pytest.mark.parametrize("command", [TRAIN, "evaluate m", TUNE])
+def test_options_of_a_table_come_with_a_table(command, reached):
+    words = [*command.split(), "--delimiter", ";", "--text-column", "C"]
+    if "--data" in words:
+        place = words.index("--data")
+        words[place : place + 2] = ["--data=d"]
+        words += ["--label-column", "L"]
+        columns = {"label": "L", "text": "C"}
+        assert CliRunner().invoke(app, words).exit_code == 0
+        assert reached["read", "data"] == zoo.Table("d", columns, ";")
+        return
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 1
+    assert "--text-column says how" in result.stderr
+    assert "no --data" in result.stderr
+
+
 @pytest.mark.parametrize(
     "argument, value, shown",
     [
@@ -400,3 +448,41 @@ def test_an_argument_of_train_reaches_the_training(
     monkeypatch.setattr(presets, "write_manifest", lambda folder: None)
     zoo.train(**{"name": "abcnn3_wikiqa", argument: value})
     assert shown(call) == value
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"columns": {"text": "my review", "label": "-x"}, "delimiter": "\t"},
+        {"delimiter": ";", "encoding": "cp1252"},
+        {},
+    ],
+)
+def test_the_command_on_a_card_reads_the_same_table(
+    asked, reached, monkeypatch
+):
+    table, call = zoo.Table("./my data.csv", **asked), {}
+    train = recipes.train
+
+    def follow(recipe, **options):
+        call.update(recipe)
+        task = types.SimpleNamespace(card={"recipe": {}, "data": {}})
+        task.save = lambda folder: call.update(card=task.card)
+        return task
+
+    monkeypatch.setattr(recipes, "follow", follow)
+    monkeypatch.setattr(presets, "write_manifest", lambda folder: None)
+    train("transformer_imdb", data=table)
+    assert call["data"] == "./my data.csv" and call.get("table", {}) == asked
+    command = call["card"]["recipe"]["command"]
+    assert command.isprintable()
+    _, *words = shlex.split(command)
+    assert CliRunner().invoke(app, words).exit_code == 0
+    again = reached["train", "data"]
+    assert again == (table if asked else "./my data.csv")
+
+
+@pytest.mark.parametrize("data", [{"a": [1]}, zoo.Table({"a": [1]})])
+def test_what_is_in_memory_is_no_data_of_a_command(data):
+    with pytest.raises(ValueError, match="a name or a place.*type dict"):
+        recipes.train("transformer_imdb", data=data)

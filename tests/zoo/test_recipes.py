@@ -89,8 +89,8 @@ def test_a_recipe_becomes_a_preset_that_reprints_its_card(
 
 def pairs_of(folder):
     """Two tables of pairs, of which the word "same" tells the class."""
-    lines = [f"one {n},{('same', 'other')[n % 2]},{n % 2}" for n in range(12)]
-    table = "\n".join(["left,right,label", *lines])
+    lines = [f"one {n};{('same', 'other')[n % 2]};{n % 2}" for n in range(12)]
+    table = "\n".join(["first;right;label", *lines])
     for part in ("train", "test"):
         (folder / f"{part}.csv").write_text(table)
     return str(folder)
@@ -111,18 +111,24 @@ def test_word_vectors_of_a_file_take_the_place_of_the_recipes(
             "kernel_size": 2,
             "variant": "bcnn",
         },
-        "data": pairs_of(tmp_path),
+        "data": "scene_claims",
         "tokens": {"left_length": 3, "right_length": 2},
         "vectors": {"learned_from": ["squad"]},
         "training": {**TINY["training"], "epochs": 1},
     }
     monkeypatch.setitem(recipes.RECIPES, "bcnn_tiny", recipe)
     folder, runs = tmp_path / "saved", tmp_path / "runs"
-    zoo.train("bcnn_tiny", folder, runs, vectors=path, verbose=0)
+    table = zoo.Table(pairs_of(tmp_path), {"left": "first"}, ";")
+    zoo.train("bcnn_tiny", folder, runs, vectors=path, data=table, verbose=0)
     task = zoo.load(folder / "bcnn_tiny")
     assert task.card["recipe"]["vectors"] == str(path)
-    command = f"zoo train bcnn_tiny --vectors {path}"
-    assert task.card["recipe"]["command"] == command
+    assert task.card["recipe"]["command"] == (
+        f"zoo train bcnn_tiny --data {tmp_path} --left-column first "
+        f"--delimiter ';' --vectors {path}"
+    )
+    assert task.card["data"]["columns"] == {"left": "first"}
+    assert task.card["data"]["delimiter"] == ";"
+    assert task.evaluate().keys() == task.card["metrics"].keys()
     assert task.card["builder_args"]["embedding_dim"] == 3
     (table,) = task.model.get_layer("embedding").get_weights()
     words = ["", "[UNK]", *task.assets["vocabulary"]]

@@ -4,11 +4,14 @@ Nothing here takes a caption apart: what is a word says who reads it.
 """
 
 import dataclasses
+import pathlib
 import warnings
 
 import numpy as np
 
 from zoo.data import examples, folders, images, labelled, scenes, sources
+from zoo.data.table_files import SUFFIXES
+from zoo.data.table_source import Reading, Table, as_table, read_rows
 from zoo.data.tokens import Tokens, checked_texts
 
 # Licence class of the data sets that presets are trained on: A open,
@@ -21,7 +24,7 @@ LICENCES = {
 }
 PUBLIC = ("coco_captions", "coco_mini", "ucm_captions")
 
-TABLE = "captions.csv"  # of a folder
+TABLE = "captions.csv"  # of a folder; or captions.tsv
 
 # It tells words apart as `zoo.caption_metrics` does, whatever it knows.
 _READER = Tokens(["a"])
@@ -41,6 +44,7 @@ class CaptionData(examples.Examples):
         version: String or `None`. The data set's own version.
         place: String or `None`. Where the data were read from.
         skipped: Tuple of strings. Files that are no examples, and why.
+        reading: `Reading` or `None`. How a table was read.
         truth: Dict of arrays `(N, ...)` or `None`. What is known of each image
             beside its captions: `boxes`, the objects on it, and `owners`, which
             of them each word of the first caption is about, as
@@ -57,6 +61,7 @@ class CaptionData(examples.Examples):
     version: str | None = None
     place: str | None = None
     skipped: tuple = ()
+    reading: Reading | None = None
     truth: dict | None = None
 
     as_bytes = staticmethod(images.ImageData.as_bytes)
@@ -82,9 +87,7 @@ class CaptionData(examples.Examples):
             if counts
             else f"{self.name}, {self.split}: no images"
         )
-        if self.skipped:
-            said += f"; {len(self.skipped):,} files skipped"
-        return said
+        return said + self.beside()
 
     def digest_targets(self):
         return b"".join(
@@ -104,15 +107,17 @@ def load_captions(source="scenes", split="train"):
         source: `"scenes"`, made here by `zoo.data.scenes`, which needs no
             download; `"ucm_captions"` or `"coco_mini"`, whose files are
             downloaded by hand; `"coco_captions"`, if tensorflow-datasets has
-            prepared it; a `.csv` file that names in its first line the columns
-            `image` and `caption`, or a folder with a `captions.csv`, or with
-            `train/` and `test/` (or `validation/`) which hold one each; a pair
-            `(images, captions)`, captions being strings or lists of strings, or
-            a list of such pairs, one for each image; or a `CaptionData`,
-            returned as it is. In a table, several lines of one image are
-            several captions; an image is a path from the table's folder, and
-            lies in it. How a name is told from a place says
-            `zoo.data.sources.place`.
+            prepared it; a `.csv` or `.tsv` file that names in its first line
+            the columns `image` and `caption`, or a folder with such a file
+            `captions`, or with `train/` and `test/` (or `validation/`) which
+            hold one each; a `zoo.Table` or a frame, in which columns may have
+            other names; a pair `(images, captions)`, captions being strings or
+            lists of strings, or a list of such pairs, one for each image; or a
+            `CaptionData`, returned as it is. In a table, several lines of one
+            image are several captions; an image is a path from the table's
+            folder, and lies in it; in a frame it is anything that
+            `zoo.data.images.read_image` takes. How a name is told from a place
+            says `zoo.data.sources.place`.
         split: `"train"` or `"test"`. A set that comes in one part is cut, 80
             to 20, the same way every time. The validation part of
             `"ucm_captions"` and of `"coco_captions"` is left alone; that of
@@ -139,6 +144,9 @@ def load_captions(source="scenes", split="train"):
                 f"task region_captioning. Received: {type(source).__name__}"
             )
         return source
+    table = as_table(source)
+    if table is not None:
+        return from_table(table, split, LICENCES, _from_table)
     if isinstance(source, list) and labelled.is_stream(source):
         source = _two_lists(source)
     if isinstance(source, (tuple, list)):
@@ -151,7 +159,7 @@ def load_captions(source="scenes", split="train"):
     path = sources.place(source, LICENCES)
     if path is None:
         return _known(source, split)
-    return from_place(path, split, _from_table)
+    return from_place(Table(path), split, _from_table)
 
 
 def _two_lists(pairs):
@@ -223,14 +231,36 @@ def _checked(given, place):
     return list(found)
 
 
-def from_place(path, split, read):
+def from_table(table, split, names, read):
+    """A part of the data that a `Table` says, a file, folder or in memory.
+
+    Args:
+        table: `Table`.
+        split: `"train"` or `"test"`; what is in memory is not divided.
+        names: The names of known data.
+        read: As in `from_place`.
+
+    Returns:
+        What `read` gives.
+
+    Raises:
+        ValueError: If it is not clear what to read, or as `read`.
+        FileNotFoundError: If nothing is there.
+    """
+    if table.in_memory:
+        return read(table)
+    path = labelled.place_of(table, names)
+    return from_place(dataclasses.replace(table, source=path), split, read)
+
+
+def from_place(table, split, read):
     """A part of the data that lie at a place: a table, or a folder with one.
 
     Args:
-        path: `pathlib.Path` that is there.
+        table: `Table`, whose source is a `pathlib.Path` that is there.
         split: `"train"` or `"test"`.
-        read: Function of a table's path: `CaptionData`, whose images are the
-            paths of files in its folder.
+        read: Function of the `Table` of a file: `CaptionData`, whose images are
+            the paths of files in its folder.
 
     Returns:
         What `read` gives, that part of it.
@@ -239,38 +269,53 @@ def from_place(path, split, read):
         ValueError: If it is not clear what to read, or as `read`.
     """
     return dataclasses.replace(
-        _part(path, split, read), place=sources.shown(path)
+        _part(table, split, read), place=sources.shown(table.source)
     )
 
 
-def _part(path, split, read):
+def _part(table, split, read):
+    path = table.source
     if path.is_file():
-        return examples.cut(read(path), split)
-    if (path / TABLE).is_file():
-        if parts := sorted(path.glob(f"*/{TABLE}")):
+        return examples.cut(read(table), split)
+    if (own := _table_of(path)) is not None:
+        below = filter(pathlib.Path.is_dir, sorted(path.iterdir()))
+        if parts := list(filter(None, map(_table_of, below))):
             raise ValueError(
                 f"A folder must either hold `{TABLE}` or be cut into parts "
                 "that hold one each; it is not clear which to read. Received: "
-                f"{path / TABLE} beside {parts[0]}"
+                f"{own} beside {parts[0]}"
             )
-        return examples.cut(_from_folder(path, read), split)
+        return examples.cut(_from_folder(table, path, read), split)
     part = folders.part_of_folder(path, split) or path
     return dataclasses.replace(
-        _from_folder(part, read), name=path.name, split=part.name
+        _from_folder(table, part, read), name=path.name, split=part.name
     )
 
 
-def _from_folder(folder, read):
+def _table_of(folder):
+    """The table of a folder, `None` if it has none."""
+    stem = pathlib.PurePath(TABLE).stem
+    found = [folder / f"{stem}{suffix}" for suffix in SUFFIXES]
+    found = [path for path in found if path.is_file()]
+    if len(found) > 1:
+        raise ValueError(
+            "A folder must hold one table of captions. Received: "
+            f"{' and '.join(map(str, found))}"
+        )
+    return found[0] if found else None
+
+
+def _from_folder(table, folder, read):
     """The images of a folder by its table, and which it does not name."""
-    table = folder / TABLE
-    if not table.is_file():
+    path = _table_of(folder)
+    if path is None:
         raise ValueError(
             f"A folder of images with captions must hold `{TABLE}`, whose "
             "first line names its columns, `image` and `caption` among them, "
             "or `train/` and `test/` that hold one each. "
-            f"Received: no {table}"
+            f"Received: no {folder / TABLE}"
         )
-    found = read(table)
+    found = read(dataclasses.replace(table, source=path))
     named = {path.resolve() for path in found.images}
     skipped = tuple(
         f"{path.relative_to(folder).as_posix()}: no caption"
@@ -291,58 +336,64 @@ def _from_folder(folder, read):
     return dataclasses.replace(found, name=folder.name, skipped=skipped)
 
 
-def read_captions(path, columns=("image", "caption")):
-    """The lines of a table of images and captions.
+def read_captions(table, columns=("image", "caption")):
+    """The rows of a table of images and captions.
 
     Args:
-        path: `pathlib.Path` of a `.csv` file.
-        columns: Names of its columns to read, `image` first and `caption` last.
+        table: `Table` of a file or in memory.
+        columns: Its columns to read, `image` first and `caption` last.
 
     Returns:
-        List with a tuple for each line: where it stands, for errors; the path
-        of the image; the same without links; the cells between; the caption.
+        `(rows, told)`: a list with a tuple for each row, and what data say of
+        their table, a dict. A tuple holds where the row stands, for errors; the
+        image, in a file its path; what is the same for the same image; the
+        cells between; the caption.
 
     Raises:
-        ValueError: If there is no line, or one is malformed or leads out of the
+        ValueError: If there is no row, or one is malformed or leads out of the
             table's folder.
         FileNotFoundError: If an image is not there.
     """
-    _, rows = examples.read_table(path, columns)
-    root, found = path.parent.resolve(), []
-    for line, (name, *cells, caption) in rows:
-        where = f"in {path}, line {line}"
-        if not name.strip() or not has_word(caption):
+    read, found = read_rows(table, "images with captions", columns), []
+    for where, (image, *cells, caption) in read.rows:
+        if not isinstance(caption, str) or not has_word(caption):
             raise ValueError(
                 "Each line must name an image and say something of it. "
-                f"Received: image={name!r}, caption={caption!r} {where}"
+                f"Received: caption={repr(caption)[:50]} {where}"
             )
-        image = path.parent / name
-        place = image.resolve()
-        if not place.is_relative_to(root):
-            raise ValueError(
-                "An image must lie in the folder of its table, links "
-                f"followed. Received: image={name!r} {where}"
-            )
-        if not place.is_file():
-            raise FileNotFoundError(
-                "An image must be a file that is there. "
-                f"Received: image={name!r} {where}"
-            )
+        if table.in_memory:
+            place = images.identity(image)
+        else:
+            image, place = _inside(table.source.parent, image, where)
         found.append((where, image, place, *cells, caption.strip()))
-    if not found:
+    return found, read.told()
+
+
+def _inside(folder, name, where):
+    """The file of an image in the folder of its table, and without links."""
+    image = folder / name
+    place = image.resolve()
+    if not place.is_relative_to(folder.resolve()):
         raise ValueError(
-            "A table must have a line for an image. Received: none below the "
-            f"names of the columns in {path}"
+            "An image must lie in the folder of its table, links "
+            f"followed. Received: image={name!r} {where}"
         )
-    return found
+    if not place.is_file():
+        raise FileNotFoundError(
+            "An image must be a file that is there. "
+            f"Received: image={name!r} {where}"
+        )
+    return image, place
 
 
-def _from_table(path):
-    captions, paths = {}, {}
-    for _, image, place, caption in read_captions(path):
-        paths.setdefault(place, image)
+def _from_table(table):
+    captions, pictures = {}, {}
+    rows, told = read_captions(table)
+    for _, image, place, caption in rows:
+        pictures.setdefault(place, image)
         captions.setdefault(place, []).append(caption)
-    return CaptionData(list(paths.values()), list(captions.values()), path.stem)
+    data = CaptionData(list(pictures.values()), list(captions.values()))
+    return dataclasses.replace(data, **told)
 
 
 def _known(name, split):

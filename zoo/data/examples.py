@@ -1,9 +1,7 @@
 """Examples of any kind: taken apart, cut in two, dealt in batches."""
 
-import csv
 import dataclasses
 import hashlib
-import io
 import math
 
 import keras
@@ -29,6 +27,7 @@ class Examples:
     # Fields of those that are read from files.
     place = None
     skipped = ()
+    reading = None
 
     @property
     def raws(self):
@@ -57,12 +56,19 @@ class Examples:
         ]
         if len(self.label_names) > 20:
             shown.append("...")
-        words = (
-            f"{self.name}, {self.split}: {len(self):,} examples of "
-            f"{len(self.label_names)} classes ({', '.join(shown)})"
-        )
+        words = f"{self.name}, {self.split}: {self.counted()}"
+        words += f" ({', '.join(shown)})"
+        return words + self.beside()
+
+    def counted(self):
+        """How many examples of how many classes, in words."""
+        return f"{len(self):,} examples of {len(self.label_names)} classes"
+
+    def beside(self):
+        """What else is said of how data were read, for the end of `found`."""
+        words = "" if self.reading is None else self.reading.words()
         if self.skipped:
-            words += f"; {len(self.skipped)} files skipped"
+            words += f"; {len(self.skipped):,} files skipped"
         return words
 
     def describe(self):
@@ -73,8 +79,15 @@ class Examples:
             # A version has what is known; of the user's own nothing is.
             "licence_class": self.version and self.licences.get(self.name),
             "train_split": self.split,
-            **({} if self.place is None else {"place": self.place}),
+            **self.placed(),
         }
+
+    def placed(self):
+        """Where the data were read from, and how, as `describe` says it."""
+        if self.place is None:
+            return {}
+        asked = {} if self.reading is None else self.reading.asked
+        return {"place": self.place, **asked}
 
     @staticmethod
     def as_bytes(raw):
@@ -287,57 +300,6 @@ def read_file(path):
         raise ValueError(
             f"A text must be in UTF-8. Received: {path}, line {line}: {error}"
         ) from error
-
-
-def read_table(path, *choices):
-    """The cells of a CSV file that names its columns in the first line.
-
-    Args:
-        path: `pathlib.Path`.
-        *choices: Tuples of strings: the columns to read, of which the last is
-            never empty. The first tuple that the file has counts.
-
-    Returns:
-        `(columns, rows)`: one of the `choices`, and a list of `(line, cells)`,
-        the number of the line where a row ends and its cells in that order.
-
-    Raises:
-        ValueError: If the file is malformed.
-    """
-    table = csv.reader(io.StringIO(read_file(path), newline=""), strict=True)
-    rows = []
-    limit = csv.field_size_limit(2**31 - 1)  # a text may be long
-    try:
-        header = next(table, [])
-        found = [each for each in choices if set(each) <= set(header)]
-        if not found:
-            wanted = [
-                f"`{'`, `'.join(firsts)}` and `{last}`"
-                for *firsts, last in choices
-            ]
-            raise ValueError(
-                "The first line of a table must name the columns "
-                f"{', or '.join(wanted)}. "
-                f"Received: {header} in {path}, line 1"
-            )
-        for row in filter(None, table):
-            cells = dict(zip(header, row))
-            if len(row) != len(header) or not cells[found[0][-1]]:
-                raise ValueError(
-                    f"Each line must hold {len(header)} columns, the "
-                    f"{found[0][-1]} not empty; a text with commas or line "
-                    f"breaks needs quotes. Received: {len(row)} columns in "
-                    f"{path}, line {table.line_num}: {','.join(row)[:50]!r}"
-                )
-            rows.append((table.line_num, [cells[name] for name in found[0]]))
-    except csv.Error as error:
-        raise ValueError(
-            "A table must be a CSV file as Python's `csv` reads it. "
-            f"Received: {path}, line {table.line_num}: {error}"
-        ) from error
-    finally:
-        csv.field_size_limit(limit)
-    return found[0], rows
 
 
 def read_columns(path, columns, header=True):

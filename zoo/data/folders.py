@@ -26,7 +26,8 @@ def part_of_folder(folder, split, suffix=""):
     Args:
         folder: `pathlib.Path`.
         split: `"train"` or `"test"`.
-        suffix: String. `""` for folders, else how the files' names end.
+        suffix: String. `""` for folders, else how the files' names end, or a
+            tuple of such endings.
 
     Returns:
         Path of the part `train`, or of `test`, or else `validation`, whatever
@@ -44,7 +45,7 @@ def part_of_folder(folder, split, suffix=""):
     )
     found = collections.defaultdict(list)
     for child in children:
-        stem = child.name.lower().removesuffix(suffix)
+        stem = child.stem.lower() if suffix else child.name.lower()
         for part, names in PARTS.items():
             if stem in names:
                 found[part].append(child)
@@ -61,8 +62,9 @@ def part_of_folder(folder, split, suffix=""):
             )
         if found[part]:
             return found[part][0]
+    ending = suffix if isinstance(suffix, str) else suffix[0]
     there, *missing = (
-        f"`{part}{suffix or '/'}`"
+        f"`{part}{ending or '/'}`"
         for part in (
             ("train", "test", "validation")
             if split == "test"

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import difflib
 import functools
+import hashlib
 import io
 import os
 import re
@@ -125,10 +126,14 @@ def load_images(source="digits", split="train"):
             tensorflow-datasets (`"cifar10"`, `"fashion_mnist"`, `"mnist"`,
             `"tf_flowers"`, ...); a folder with a folder of images for each
             class, or with `train/` and `test/` (or `validation/`) which hold
-            those; a pair `(images, labels)` of arrays; a `tf.data.Dataset`,
-            `keras.utils.PyDataset`, generator or list of such pairs, batched
-            or not, read into memory once; or an `ImageData`, returned as it
-            is. Labels are as `zoo.data.labelled.number_classes` takes them.
+            those; a pair `(images, labels)` of arrays, or two of them, to
+            learn from and to measure on, as `keras.datasets.mnist.load_data()`
+            has them; a `tf.data.Dataset`, `keras.utils.PyDataset`, generator or
+            list of such pairs, batched or not, read into memory once, or two
+            datasets; or an `ImageData`, returned as it is. Of a dataset of
+            `keras.utils.image_dataset_from_directory` the classes have their
+            names; `map` and `take` drop them, and then the names are numbers.
+            Labels are as `zoo.data.labelled.number_classes` takes them.
             How a name is told from a place says `zoo.data.sources.place`.
         split: `"train"` or `"test"`. A set that comes in one part is cut, 80
             to 20, the same way every time.
@@ -149,8 +154,8 @@ def load_images(source="digits", split="train"):
         ImageData,
         _from_pairs,
         _from_arrays,
-        _from_folder,
         _known,
+        from_place=_from_folder,
     )
 
 
@@ -566,7 +571,29 @@ def _floats_of_32_bits():
         keras.config.set_floatx(before)
 
 
+def identity(image):
+    """The same for two raw images only if they are one.
+
+    Args:
+        image: What `read_image` takes.
+
+    Returns:
+        What a dict can have for a key.
+    """
+    if isinstance(image, os.PathLike):
+        return os.fspath(image)
+    if isinstance(image, (str, bytes)):
+        return image
+    if getattr(image, "shape", None) is None:
+        return id(image)  # of Pillow, or what will be refused
+    pixels = as_array(image)
+    digest = hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).digest()
+    return pixels.shape, pixels.dtype.str, digest
+
+
 def _from_arrays(images, labels, least, class_names=None):
+    if isinstance(images, np.ndarray) and images.ndim == 3:
+        images = images[..., None]  # gray, as there is a label for each
     places, names = labelled.number_classes(
         labels, len(images), "images", least, class_names
     )

@@ -7,8 +7,10 @@ import numbers
 import keras
 import numpy as np
 
-from zoo.data import sources
-from zoo.data.examples import check_classes, check_split, least_classes
+from zoo.data import folders, sources
+from zoo.data.examples import check_classes, check_split, cut, least_classes
+from zoo.data.table_files import SUFFIXES
+from zoo.data.table_source import Table, as_table
 
 # More than this of what has no end of its own is not waited for.
 MOST = 10**6  # examples
@@ -16,19 +18,31 @@ MOST_BYTES = 2**33
 
 
 def find(
-    source, split, kind, result, from_stream, from_lists, from_place, from_name
+    source,
+    split,
+    kind,
+    result,
+    from_stream,
+    from_lists,
+    from_name,
+    from_table=None,
+    from_place=None,
 ):
     """Labelled examples from whatever a user means by `data`.
 
     Args:
-        source: As the loaders of the three kinds take it.
+        source: As the loaders of the four kinds take it; or two parts, a pair
+            of datasets or `((x, y), (x, y))` as `keras.datasets` gives them.
         split: `"train"` or `"test"`.
         kind: String. What the examples are, in the plural, for errors.
         result: The dataclass that is returned, itself taken as it is.
         from_stream: Function of a stream and the least number of classes.
         from_lists: Function of examples, labels and that number.
-        from_place: Function of a path, the split and that number.
         from_name: Function of the name of known data and the split.
+        from_table: Function of a `zoo.data.table_source.Table`, of a file or in
+            memory, and that number; `None` where tables are not read.
+        from_place: Function of the path of what is no table, the split and that
+            number; `None` where only tables are read.
 
     Returns:
         `result`.
@@ -41,15 +55,121 @@ def find(
     if isinstance(source, result):
         return source
     least = least_classes(split)
-    if is_stream(source):
+    table = as_table(source)
+    if table is not None and from_table is None:
+        raise ValueError(
+            f"{kind.capitalize()} are not read from tables, and take no "
+            "`columns`, `delimiter` or `encoding`. Received: data of type "
+            f"{type(source).__name__}"
+        )
+    if table is not None and table.in_memory:
+        return from_table(table, least)
+    if is_in_parts(source):
+        part = source[0 if split == "train" else 1]
+        found = (
+            from_stream(part, least)
+            if is_stream(part)
+            else from_lists(*part, least)
+        )
+        return dataclasses.replace(found, split=split)
+    if table is None and is_stream(source):
         return from_stream(source, least)
     if isinstance(source, (tuple, list)):
         return from_lists(*check_pair(source, kind), least)
-    path = sources.place(source, result.licences)
-    if path is not None:
+    path = place_of(table or source, result.licences)
+    if path is None:
+        return from_name(source, split)
+    found, asked = None, table is not None and table.asked()
+    if from_table is not None:
+        found = part_of_tables(
+            table or Table(path),
+            path,
+            split,
+            lambda each: from_table(each, least),
+            kind,
+            required=from_place is None or bool(asked),
+        )
+    if found is None:
         found = from_place(path, split, least)
-        return dataclasses.replace(found, place=sources.shown(path))
-    return from_name(source, split)
+    return dataclasses.replace(found, place=sources.shown(path))
+
+
+def place_of(source, names):
+    """Where data lie, if a place is meant; a `Table` always means one.
+
+    Args:
+        source: `Table` of a file or folder, string or path.
+        names: The names of known data.
+
+    Returns:
+        As `zoo.data.sources.place`.
+
+    Raises:
+        ValueError: If a table is none that lies here, and as there.
+        FileNotFoundError: As there.
+    """
+    if not isinstance(source, Table):
+        return sources.place(source, names)
+    path = sources.place(source.source, names)
+    if path is None:
+        raise ValueError(
+            "A table must be a file, or a folder with tables in it; known data "
+            "take no `columns`, `delimiter` or `encoding`. "
+            f"Received: {source.source!r}, the name of known data or of none"
+        )
+    return path
+
+
+def part_of_tables(table, path, split, read, kind, required=True):
+    """A part of the data that lie in a table, or in a folder of tables.
+
+    Args:
+        table: `Table`, how to read them.
+        path: `pathlib.Path`, where they are.
+        split: `"train"` or `"test"`.
+        read: Function of the `Table` of a file.
+        kind: String. What the rows are, in the plural, for errors.
+        required: Boolean. Whether there must be tables.
+
+    Returns:
+        What `read` gives, that part of it; `None` if there are no tables.
+
+    Raises:
+        ValueError: If there must be tables and are none, and as `read`.
+    """
+    if path.is_file():
+        return cut(read(dataclasses.replace(table, source=path)), split)
+    part = folders.part_of_folder(path, split, SUFFIXES)
+    if part is not None:
+        found = read(dataclasses.replace(table, source=part))
+        return dataclasses.replace(found, name=path.name, split=part.stem)
+    if required:
+        raise ValueError(
+            f"A folder of {kind} must hold `train.csv` and `test.csv` (or "
+            f"`validation.csv`). Received: {path}"
+        )
+    return None
+
+
+def is_in_parts(source):
+    """Whether data are two parts, to learn from and to measure on.
+
+    Those are two datasets, as Keras's dataset functions give them for
+    `subset="both"`; or `((x, y), (x, y))`, four arrays of which x are images,
+    as `keras.datasets` has them.
+    """
+    if not isinstance(source, (tuple, list)) or len(source) != 2:
+        return False
+    if all(map(_is_dataset, source)):
+        return True
+    return isinstance(source, tuple) and all(
+        isinstance(part, tuple)
+        and len(part) == 2
+        and all(isinstance(each, np.ndarray) for each in part)
+        and part[0].ndim in (3, 4)
+        and part[1].shape[:1] == part[0].shape[:1]
+        for part in source
+    )
 
 
 def is_stream(source):
@@ -61,9 +181,13 @@ def is_stream(source):
     if isinstance(source, list):
         return bool(source) and all(isinstance(x, tuple) for x in source)
     return not isinstance(source, (str, bytes, tuple, np.ndarray)) and (
-        hasattr(source, "as_numpy_iterator")
-        or isinstance(source, keras.utils.PyDataset)
-        or isinstance(source, collections.abc.Iterable)
+        _is_dataset(source) or isinstance(source, collections.abc.Iterable)
+    )
+
+
+def _is_dataset(source):
+    return hasattr(source, "as_numpy_iterator") or isinstance(
+        source, keras.utils.PyDataset
     )
 
 
@@ -140,7 +264,9 @@ def unbatched(source, several, kind):
     return raws, labels
 
 
-def number_classes(labels, count, kind, least=2, class_names=None):
+def number_classes(
+    labels, count, kind, least=2, class_names=None, where="the labels"
+):
     """Labels of any kind as places among their names.
 
     Args:
@@ -151,6 +277,7 @@ def number_classes(labels, count, kind, least=2, class_names=None):
         least: Integer. How many classes there must be.
         class_names: List of strings, what integers are places in; or `None`:
             the names are the labels, sorted.
+        where: String. What they are, for the error of too few classes.
 
     Returns:
         `(places, names)`: int64 array `(N,)` and list of strings.
@@ -183,7 +310,7 @@ def number_classes(labels, count, kind, least=2, class_names=None):
     else:
         found, places = np.unique(labels, return_inverse=True)
         names = [str(name) for name in found]
-    check_classes(names, "the labels", least)
+    check_classes(names, where, least)
     return places.astype("int64"), names
 
 

@@ -6,13 +6,15 @@ gives first.
 """
 
 import dataclasses
+import functools
 import itertools
 import pathlib
 import sys
 
 import numpy as np
 
-from zoo.data import examples, folders, labelled, sources
+from zoo.data import examples, labelled, sources
+from zoo.data.table_source import Reading, read_rows
 
 # Licence class of the data sets that presets are trained on: A open,
 # B non-commercial or research terms, C none stated.
@@ -37,6 +39,10 @@ FEATURES = {
     "wikiqa": ("candidate", "question"),
 }
 
+# The columns of a table.
+COMPARED = ("left", "right", "label")
+ASKED = ("question", "candidate", "label")
+
 # Classes of candidates, in this order whatever the data hold.
 ANSWERS = ("wrong", "right")
 
@@ -57,6 +63,7 @@ class PairData(examples.Examples):
             divided.
         place: String or `None`. Where the data were read from.
         skipped: Tuple of strings. Files that are no examples, and why.
+        reading: `Reading` or `None`. How a table was read.
     """
 
     licences = LICENCES
@@ -70,6 +77,7 @@ class PairData(examples.Examples):
     grouped: bool = False
     place: str | None = None
     skipped: tuple = ()
+    reading: Reading | None = None
 
     @staticmethod
     def as_bytes(raw):
@@ -93,6 +101,12 @@ class PairData(examples.Examples):
     @property
     def how_cut(self):
         return "by question" if self.grouped else super().how_cut
+
+    def counted(self):
+        if not self.grouped:
+            return super().counted()
+        questions = len(set(right for _, right in self.pairs))
+        return f"{len(self):,} candidates of {questions:,} questions"
 
     def _cut(self, count, seed):
         """Two parts, the second of `count` examples; about, if grouped."""
@@ -124,14 +138,15 @@ def load_pairs(source="scene_claims", split="train"):
             need no download; the official name of a set of
             tensorflow-datasets, `"glue/mrpc"`, `"glue/qqp"` or `"snli"`;
             `"msrp"`, `"sick"` or `"wikiqa"`, whose files are downloaded by
-            hand; a `.csv` file that names in its first line the columns
-            `left`, `right` and `label`, or `question`, `candidate` and `label`
-            (`wrong` or `right`, or 0 or 1; questions that are written alike
-            are one), or a folder with `train.csv` and `test.csv` (or
-            `validation.csv`); two lists `(pairs, labels)`; a
-            `tf.data.Dataset`, `keras.utils.PyDataset`, generator or list of
+            hand; a `.csv` or `.tsv` file that names in its first line the
+            columns `left`, `right` and `label`, or `question`, `candidate` and
+            `label` (`wrong` or `right`, or 0 or 1; questions that are written
+            alike are one), or a folder with such files `train` and `test` (or
+            `validation`); a `zoo.Table` or a frame, in which columns may have
+            other names; two lists `(pairs, labels)`; a `tf.data.Dataset`,
+            `keras.utils.PyDataset`, generator or list of
             `((left, right), label)`, batched or not, read into memory once; or
-            a `PairData`, returned as it is. Files are in UTF-8, labels as
+            a `PairData`, returned as it is. Labels are as
             `zoo.data.labelled.number_classes` takes them. How a name is told
             from a place says `zoo.data.sources.place`.
         split: `"train"` or `"test"`. A set that comes in one part is cut, 80
@@ -149,16 +164,7 @@ def load_pairs(source="scene_claims", split="train"):
         FileNotFoundError: If there is no such file or folder, or a file is not
             where it should be after a download by hand.
     """
-    return labelled.find(
-        source,
-        split,
-        "pairs",
-        PairData,
-        _from_stream,
-        _from_lists,
-        _from_place,
-        _known,
-    )
+    return _found(source, split, COMPARED, ASKED)
 
 
 def load_candidates(source="who_did_what", split="train"):
@@ -178,7 +184,7 @@ def load_candidates(source="who_did_what", split="train"):
             of them is right.
         FileNotFoundError: As `load_pairs`.
     """
-    found = load_pairs(source, split)
+    found = _found(source, split, ASKED)
     if isinstance(source, (tuple, list)) or labelled.is_stream(source):
         found = as_candidates(found)
     if not found.grouped:
@@ -201,6 +207,20 @@ def load_candidates(source="who_did_what", split="train"):
             f"{len(found)} candidates, all of them wrong"
         )
     return found
+
+
+def _found(source, split, *choices):
+    """As `load_pairs`, from tables with one of several choices of columns."""
+    return labelled.find(
+        source,
+        split,
+        "pairs",
+        PairData,
+        _from_stream,
+        _from_lists,
+        _known,
+        functools.partial(_from_table, choices=choices),
+    )
 
 
 def scene_claims(count, seed=0):
@@ -436,7 +456,7 @@ def _from_stream(source, least):
     return _from_lists(*found, least, getattr(source, "class_names", None))
 
 
-def _from_lists(pairs, labels, least, class_names=None):
+def _from_lists(pairs, labels, least, class_names=None, where="the labels"):
     found = []
     for place, pair in enumerate(pairs):
         if isinstance(pair, (tuple, list)):
@@ -452,52 +472,35 @@ def _from_lists(pairs, labels, least, class_names=None):
         _check_filled(pair, ("left", "right"), f"at place {place}")
         found.append(pair)
     places, names = labelled.number_classes(
-        labels, len(found), "pairs", least, class_names
+        labels, len(found), "pairs", least, class_names, where
     )
     return PairData(found, places, names)
 
 
-def _from_place(path, split, least):
-    if path.is_file():
-        return examples.cut(_from_csv(path, least), split)
-    part = folders.part_of_folder(path, split, ".csv")
-    if part is None:
-        raise ValueError(
-            "A folder of pairs must hold `train.csv` and `test.csv` (or "
-            f"`validation.csv`). Received: {path}"
-        )
-    return dataclasses.replace(
-        _from_csv(part, least), name=path.name, split=part.stem
-    )
-
-
-def _from_csv(path, least):
-    columns, rows = examples.read_table(
-        path, ("left", "right", "label"), ("question", "candidate", "label")
-    )
-    for line, cells in rows:
-        _check_filled(cells[:2], columns, f"in {path}, line {line}")
-    grouped = columns[0] == "question"
-    pairs = [(two, one) if grouped else (one, two) for _, (one, two, _) in rows]
+def _from_table(table, least, choices):
+    found = read_rows(table, "pairs", *choices)
+    grouped = found.roles == ASKED
+    sides = ("candidate", "question") if grouped else ("left", "right")
+    pairs = list(zip(*map(found.cells, sides)))
+    labels = found.cells("label")
     if grouped:
-        labels = np.array([_answer(path, *row) for row in rows], "int64")
-        names = list(ANSWERS)
-    else:
-        labels = [label for _, (_, _, label) in rows]
-        labels, names = labelled.number_classes(
-            labels, len(pairs), "pairs", least
-        )
-    return PairData(pairs, labels, names, path.stem, grouped=grouped)
+        labels = [_answer(at, cells[-1]) for at, cells in found.rows]
+    data = _from_lists(
+        pairs, labels, 1 if grouped else least, where=found.about("label")
+    )
+    if grouped:
+        data = as_candidates(data)
+    return dataclasses.replace(data, **found.told())
 
 
-def _answer(path, line, cells):
-    label = cells[-1]
+def _answer(where, label):
+    """The place of a label among `ANSWERS`."""
     for place, name in enumerate(ANSWERS):
-        if label in (name, str(place)):
+        if label in (name, str(place), place):
             return place
     raise ValueError(
         "The label of a candidate must be wrong or right, or 0 or 1. "
-        f"Received: {label!r} in {path}, line {line}"
+        f"Received: {label!r} {where}"
     )
 
 

@@ -13,8 +13,9 @@ import pathlib
 
 import numpy as np
 
-from zoo.data import examples, folders, labelled, scenes, sources
-from zoo.data.images import ImageData, as_array, read_image
+from zoo.data import examples, labelled, scenes, sources
+from zoo.data.images import ImageData, identity, read_image
+from zoo.data.table_source import Reading, read_rows
 from zoo.data.texts import TextData
 
 # Licence class of the data sets that presets are trained on: A open,
@@ -49,6 +50,7 @@ class QuestionData(examples.Examples):
         version: String or `None`. The data set's own version.
         place: String or `None`. Where the data were read from.
         skipped: Tuple of strings. Files that are no examples, and why.
+        reading: `Reading` or `None`. How a table was read.
         truth: Dict of arrays `(N, ...)` or `None`. What is known of each
             question beside its answer; nothing learns from it. `box` is the
             `(x0, y0, x1, y1)` in [-1, 1] of the object that the answer is
@@ -69,6 +71,7 @@ class QuestionData(examples.Examples):
     version: str | None = None
     place: str | None = None
     skipped: tuple = ()
+    reading: Reading | None = None
     truth: dict | None = None
     groups: np.ndarray | None = None
 
@@ -102,6 +105,12 @@ class QuestionData(examples.Examples):
                 pictures[place] = hashlib.sha256(content).digest()
             digest.update(pictures[place] + TextData.as_bytes(question))
         return digest.hexdigest()
+
+    def counted(self):
+        return (
+            f"{len(self):,} questions about {len(np.unique(self.shown)):,} "
+            f"pictures with {len(self.label_names)} answers"
+        )
 
     def _cut(self, count, seed):
         """Two parts, the second of about `count` questions."""
@@ -154,10 +163,11 @@ def load_questions(source="scenes", split="train"):
             or `"scenes_two_hop"`, those of them that lead from one object to
             another, which need no download; `"easy_vqa"`, whose files are
             downloaded by hand; `"nlvr"`, true and false sentences, likewise; a
-            `.csv` file that names in its first line the columns `image`, the
-            path of a file from the table's own folder, `question` and
-            `answer`, or a folder with `train.csv` and `test.csv` (or
-            `validation.csv`); a pair `(raws, answers)`, `raws` being a list of
+            `.csv` or `.tsv` file that names in its first line the columns
+            `image`, the path of a file from the table's own folder, `question`
+            and `answer`, or a folder with such files `train` and `test` (or
+            `validation`); a `zoo.Table` or a frame, in which columns may have
+            other names; a pair `(raws, answers)`, `raws` being a list of
             dicts of `image` and `question`, or a dict of two lists; a
             `tf.data.Dataset`, `keras.utils.PyDataset`, generator or list of
             pairs `({"image": image, "question": question}, answer)`, batched
@@ -185,8 +195,8 @@ def load_questions(source="scenes", split="train"):
         QuestionData,
         _from_stream,
         _from_lists,
-        _from_place,
         _known,
+        _from_table,
     )
 
 
@@ -234,7 +244,7 @@ def _check_question(question, where):
         )
 
 
-def _from_lists(raws, answers, least, class_names=None):
+def _from_lists(raws, answers, least, class_names=None, where="the labels"):
     if isinstance(raws, dict):
         raws = _rows(raws, "as `raws`")
     pictures, places, shown, questions = [], {}, [], []
@@ -244,58 +254,29 @@ def _from_lists(raws, answers, least, class_names=None):
         if isinstance(question, bytes):
             question = question.decode()
         _check_question(question, f"at place {place}")
-        key = _identity(picture)
+        key = identity(picture)
         if key not in places:
             places[key] = len(pictures)
             pictures.append(picture)
         shown.append(places[key])
         questions.append(question)
     labels, names = labelled.number_classes(
-        answers, len(questions), "questions", least, class_names
+        answers, len(questions), "questions", least, class_names, where
     )
     shown = np.array(shown, "int64")
     return QuestionData(pictures, shown, questions, labels, names)
 
 
-def _identity(picture):
-    """The same for two pictures only if they are one."""
-    if isinstance(picture, os.PathLike):
-        return os.fspath(picture)
-    if isinstance(picture, (str, bytes)):
-        return picture
-    if getattr(picture, "shape", None) is None:
-        return id(picture)  # of Pillow, or what will be refused
-    pixels = as_array(picture)
-    digest = hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).digest()
-    return pixels.shape, pixels.dtype.str, digest
-
-
-def _from_place(path, split, least):
-    if path.is_file():
-        return examples.cut(_from_csv(path, least), split)
-    part = folders.part_of_folder(path, split, ".csv")
-    if part is None:
-        raise ValueError(
-            "A folder of questions must hold `train.csv` and `test.csv` (or "
-            f"`validation.csv`). Received: {path}"
-        )
-    return dataclasses.replace(
-        _from_csv(part, least), name=path.name, split=part.stem
-    )
-
-
-def _from_csv(path, least):
-    _, rows = examples.read_table(path, (*RAW, "answer"))
+def _from_table(table, least):
+    found = read_rows(table, "questions", (*RAW, "answer"))
     raws = []
-    for line, (image, question, _) in rows:
-        where = f"in {path}, line {line}"
-        _check_question(question, where)
-        raws.append(
-            {"image": _inside(path.parent, image, where), "question": question}
-        )
-    answers = [answer for _, (*_, answer) in rows]
-    data = _from_lists(raws, answers, least)
-    return dataclasses.replace(data, name=path.stem)
+    for where, (image, question, _) in found.rows:
+        if not table.in_memory:
+            image = _inside(table.source.parent, image, where)
+        raws.append({"image": image, "question": question})
+    answers = found.cells("answer")
+    data = _from_lists(raws, answers, least, where=found.about("answer"))
+    return dataclasses.replace(data, **found.told())
 
 
 def _inside(folder, image, where):

@@ -8,6 +8,7 @@ import numpy as np
 from zoo.data import captions, examples, scenes, sources
 from zoo.data.boxes import checked_boxes, read_boxes
 from zoo.data.captions import CaptionData
+from zoo.data.table_source import Table, as_table
 
 # Licence class of the data sets that presets are trained on: A open.
 LICENCES = {"scenes": "A"}
@@ -65,11 +66,13 @@ def load_region_captions(source="scenes", split="train"):
     Args:
         source: `"scenes"`, made here by `zoo.data.scenes`, which needs no
             download: the boxes are those of the objects and up to two that hold
-            background, in an order drawn at random; a `.csv` file that names in
-            its first line the columns `image`, `boxes` and `caption`, or a
-            folder with one, as `zoo.data.captions.load_captions` reads them, a
-            cell of boxes being what `zoo.data.boxes.read_boxes` takes, the same
-            on every line of an image; three lists, `(images, boxes, captions)`,
+            background, in an order drawn at random; a table with the columns
+            `image`, `boxes` and `caption`, a file, a folder with one, a
+            `zoo.Table` or a frame, as `zoo.data.captions.load_captions` reads
+            them, a cell of boxes being what `zoo.data.boxes.read_boxes` takes,
+            the same on every line of an image; in a frame it may be what
+            `zoo.data.boxes.checked_boxes` takes; three lists,
+            `(images, boxes, captions)`,
             or a list of triples, captions being strings or lists of strings; or
             a `RegionCaptionData`, returned as it is.
         split: `"train"` or `"test"`. A set that comes in one part is cut, 80
@@ -96,9 +99,12 @@ def load_region_captions(source="scenes", split="train"):
             "(images, boxes, captions). Received: "
             f"{type(source).__name__} {source.name!r}, without boxes"
         )
+    table = as_table(source)
+    if table is not None:
+        return captions.from_table(table, split, LICENCES, _from_table)
     path = sources.place(source, LICENCES)
     if path is not None:
-        return captions.from_place(path, split, _from_table)
+        return captions.from_place(Table(path), split, _from_table)
     if source != "scenes":
         raise ValueError(
             '`data` must be "scenes", a .csv file or a folder with one, whose '
@@ -204,25 +210,26 @@ def _from_lists(pictures, boxes, texts):
     return RegionCaptionData(found.images, found.captions, boxes=checked)
 
 
-def _from_table(path):
-    paths, boxes, texts = {}, {}, {}
-    for where, image, place, cell, caption in captions.read_captions(
-        path, COLUMNS
-    ):
+def _from_table(table):
+    pictures, boxes, texts = {}, {}, {}
+    rows, told = captions.read_captions(table, COLUMNS)
+    for where, image, place, cell, caption in rows:
         try:
-            own = checked_boxes(read_boxes(cell))
+            own = checked_boxes(
+                read_boxes(cell) if isinstance(cell, str) else cell
+            )
         except ValueError as error:
             raise ValueError(f"{error} {where}") from error
-        paths.setdefault(place, image)
+        pictures.setdefault(place, image)
         if not np.array_equal(boxes.setdefault(place, own), own):
             raise ValueError(
                 "All lines of an image must name the same boxes on it. "
                 f"Received: others than above {where}"
             )
         texts.setdefault(place, []).append(caption)
-    return RegionCaptionData(
-        list(paths.values()),
+    data = RegionCaptionData(
+        list(pictures.values()),
         list(texts.values()),
-        path.stem,
         boxes=list(boxes.values()),
     )
+    return dataclasses.replace(data, **told)

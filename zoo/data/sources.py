@@ -17,8 +17,8 @@ def place(source, names):
     """Where data lie, if a place is meant.
 
     A path, and a string that begins with `.`, `~` or a separator, or ends in
-    `.csv` or a separator, is a place. Any other string is a name if data of
-    that name are known, else a place if there is one.
+    `.csv`, `.tsv` or a separator, is a place. Any other string is a name if
+    data of that name are known, else a place if there is one.
 
     Args:
         source: String or path.
@@ -45,7 +45,7 @@ def place(source, names):
         isinstance(source, os.PathLike)
         or text.startswith((".", "~", os.sep))
         or text.endswith((os.sep, "/"))
-        or text.lower().endswith(".csv")
+        or text.lower().endswith((".csv", ".tsv"))
         or not _NAME.fullmatch(text)
     )
     there = bool(text) and os.path.exists(path)

@@ -8,6 +8,7 @@ import numbers
 import numpy as np
 
 from zoo.data import examples
+from zoo.data.table_source import Reading
 
 # Licence class of the data sets that presets are trained on: A open,
 # B non-commercial or research terms, C none stated.
@@ -31,6 +32,7 @@ class TableData(examples.Examples):
         version: String or `None`. The data set's own version.
         place: String or `None`. Where the data were read from.
         skipped: Tuple of strings. Unused; rows are never skipped.
+        reading: `Reading` or `None`. How a table was read.
         lines: Integers `(N,)`, the line of each row in its file; or `None`.
         file: String. That file, for errors; or `None`.
     """
@@ -44,6 +46,7 @@ class TableData(examples.Examples):
     version: str | None = None
     place: str | None = None
     skipped: tuple = ()
+    reading: Reading | None = None
     lines: np.ndarray | None = None
     file: str | None = None
 
@@ -106,6 +109,7 @@ class TableData(examples.Examples):
             f"{self.name}, {self.split}: {len(self):,} rows of "
             f"{len(self.columns)} columns"
             + (f", to answer {', '.join(said)}" if said else "")
+            + self.beside()
         )
 
     def digest_targets(self):

@@ -4,21 +4,28 @@ A column holds numbers, or words of which each is a category. A cell that is
 missing is a value of its own: NaN among numbers, "" among words.
 """
 
-import csv
 import dataclasses
-import io
 import math
 import numbers
 import re
 
 import numpy as np
 
-from zoo.data import examples, folders, sources
+from zoo.data import examples, labelled, sources
 from zoo.data.table_data import (
     LICENCES,
     TableData,
     check_column,
     shown_value,
+)
+from zoo.data.table_files import read_sheet
+from zoo.data.table_source import (
+    Reading,
+    Table,
+    as_table,
+    columns_of,
+    is_frame,
+    is_nothing,
 )
 
 # What a cell says where nothing is known, in any case.
@@ -37,13 +44,13 @@ def load_tables(
     Args:
         source: `"correlated_tasks"`, two numbers that depend on the same ones,
             made here by rule; `"adult"` or `"census_income_kdd"`, whose files
-            are downloaded by hand; a `.csv` file that names its columns in the
-            first line, or a folder with `train.csv` and `test.csv` (or
-            `validation.csv`); a dict from column to values, a list of dicts, or
-            a `pandas.DataFrame`; or a `TableData`, returned as it is, but for
-            `targets`. Files are in UTF-8. A cell is missing that is empty or
-            one of `MISSING`. How a name is told from a place says
-            `zoo.data.sources.place`.
+            are downloaded by hand; a `.csv` or `.tsv` file that names its
+            columns in the first line, or a folder with such files `train` and
+            `test` (or `validation`); a dict from column to values, a list of
+            dicts, or a `pandas.DataFrame`; a `zoo.Table` of one of those; or a
+            `TableData`, returned as it is, but for `targets`. A cell is missing
+            that is empty or one of `MISSING`. How a name is told from a place
+            says `zoo.data.sources.place`.
         split: `"train"` or `"test"`. A set that comes in one part is cut, 80
             to 20, the same way every time.
         targets: List of columns to be answered, or a string with commas;
@@ -61,9 +68,9 @@ def load_tables(
         FileNotFoundError: If there is no such file or folder.
     """
     examples.check_split(split)
-    found = _found(source, split, kinds or {})
     if isinstance(targets, str):
         targets = [name.strip() for name in targets.split(",")]
+    found = _found(source, split, kinds or {}, targets or ())
     if targets is None:
         return found
     return found.answering(targets)
@@ -126,77 +133,75 @@ def is_missing(cell):
     """Whether a cell says that nothing is known."""
     if isinstance(cell, str):
         return cell.strip().lower() in MISSING
-    return cell is None or (isinstance(cell, numbers.Real) and cell != cell)
+    return is_nothing(cell)
 
 
-def read_csv(path, text=None):
-    """The cells of a CSV file that names its columns in the first line.
+def read_cells(path, delimiter=None, encoding=None, content=None, wanted=()):
+    """The cells of a table file that names all its columns.
 
     Args:
-        path: `pathlib.Path`.
-        text: String, what is in it; `None` reads it.
+        path: `pathlib.Path`; for errors only, where `content` is given.
+        delimiter: As in `zoo.data.table_files.read_sheet`.
+        encoding: As there.
+        content: As there.
+        wanted: Names of columns by which the delimiter is told.
 
     Returns:
-        `(columns, lines)`: a dict from column to a list of strings, and a list
-        of the number of each row's line.
+        `(columns, lines, notes)`: a dict from column to a list of strings, a
+        list of the number of each row's line, and words for what is no comma or
+        no UTF-8.
 
     Raises:
         ValueError: If the file is malformed; file and line are told.
     """
-    text = examples.read_file(path) if text is None else text
-    table = csv.reader(io.StringIO(text, newline=""), strict=True)
-    rows, lines = [], []
-    limit = csv.field_size_limit(2**31 - 1)
-    try:
-        header = [name.strip() for name in next(table, [])]
+
+    def check(header):
         twice = sorted({name for name in header if header.count(name) > 1})
         if not header or "" in header or twice:
             raise ValueError(
                 "The first line of a table must name each column, no two "
                 f"alike. Received: {twice or header} in {path}, line 1"
             )
-        for row in filter(None, table):
-            if len(row) != len(header):
-                raise ValueError(
-                    f"Each line must hold {len(header)} columns; a cell with "
-                    f"commas or line breaks needs quotes. Received: {len(row)} "
-                    f"columns in {path}, line {table.line_num}: "
-                    f"{','.join(row)[:50]!r}"
-                )
-            rows.append(row)
-            lines.append(table.line_num)
-    except csv.Error as error:
-        raise ValueError(
-            "A table must be a CSV file as Python's `csv` reads it. "
-            f"Received: {path}, line {table.line_num}: {error}"
-        ) from error
-    finally:
-        csv.field_size_limit(limit)
-    if not rows:
+
+    sheet = read_sheet(
+        path,
+        delimiter,
+        encoding,
+        content,
+        (lambda header: set(wanted) <= set(header)) if wanted else None,
+        check,
+    )
+    if not sheet.rows:
         raise ValueError(
             f"A table must have a row at least. Received: none in {path}"
         )
-    return dict(zip(header, map(list, zip(*rows)))), lines
+    columns = dict(zip(sheet.header, map(list, zip(*sheet.rows))))
+    return columns, sheet.lines, sheet.notes()
 
 
-def _found(source, split, kinds):
+def _found(source, split, kinds, targets):
     if isinstance(source, TableData):
         _check_no_kinds(kinds, source.name)
         return source
-    if hasattr(source, "columns") and hasattr(source, "to_dict"):
-        names = list(map(str, source.columns))
-        if len(set(names)) < len(names):
-            raise ValueError(
-                f"No two columns may have one name. Received: {names}"
-            )
-        source = dict(zip(names, (list(source[x]) for x in source.columns)))
-    if isinstance(source, (list, tuple)):
-        source = _columns_of(source)
-    if isinstance(source, dict):
-        return _typed(source, kinds, "rows")
-    path = sources.place(source, LICENCES)
+    table = as_table(source)
+    if table is not None and table.columns is not None:
+        raise ValueError(
+            "Rows have no fixed columns: those to be answered are `targets`, "
+            f"in a shell --targets. Received: columns={table.columns!r}"
+        )
+    if table is not None and table.in_memory:
+        source = table.source
+    if is_frame(source) or isinstance(source, (dict, list, tuple)):
+        return _typed(columns_of(source), kinds, "rows")
+    path = labelled.place_of(table or source, LICENCES)
     if path is not None:
-        found = _from_place(path, split, kinds)
+        found = labelled.part_of_tables(
+            table or Table(path),
+            path,
+            split,
+            lambda each: _from_csv(each, kinds, targets),
+            "tables",
+        )
         return dataclasses.replace(found, place=sources.shown(path))
     _check_no_kinds(kinds, source)
     if source == "correlated_tasks":
@@ -215,66 +220,17 @@ def _check_no_kinds(kinds, name):
         )
 
 
-def _columns_of(rows):
-    """A list of dicts as a dict of lists."""
-    if not rows or not all(isinstance(row, dict) for row in rows):
-        raise ValueError(
-            "Rows must be dicts from column to value, one at least. "
-            f"Received: {type(rows).__name__} of {len(rows)}"
-        )
-    for place, row in enumerate(rows):
-        if row.keys() != rows[0].keys():
-            other = sorted(map(str, row.keys() ^ rows[0].keys()))
-            raise ValueError(
-                "All rows must have the same columns. "
-                f"Received: {other} not in both, at place {place}"
-            )
-    return {name: [row[name] for row in rows] for name in rows[0]}
-
-
-def _from_place(path, split, kinds):
-    if path.is_file():
-        whole = _from_csv(path, kinds)
-        # What is to be answered may not be said yet: drawn from all rows.
-        return examples.cut(whole, split)
-    part = folders.part_of_folder(path, split, ".csv")
-    if part is None:
-        raise ValueError(
-            "A folder of tables must hold `train.csv` and `test.csv` (or "
-            f"`validation.csv`). Received: {path}"
-        )
-    found = _from_csv(part, kinds)
-    return dataclasses.replace(found, name=path.name, split=part.stem)
-
-
-def _from_csv(path, kinds):
-    columns, lines = read_csv(path)
-    return _typed(columns, kinds, path.stem, np.array(lines), str(path))
+def _from_csv(table, kinds, wanted):
+    columns, lines, notes = read_cells(
+        table.source, table.delimiter, table.encoding, wanted=wanted
+    )
+    name, file = table.source.stem, str(table.source)
+    data = _typed(columns, kinds, name, np.array(lines), file)
+    return dataclasses.replace(data, reading=Reading(table.asked(), notes))
 
 
 def _typed(columns, kinds, name, lines=None, file=None):
     """Columns of any cells as those of a `TableData`."""
-    for key, values in columns.items():
-        if not isinstance(key, str) or not key.strip():
-            raise ValueError(
-                "A column's name must be a string that is not blank. "
-                f"Received: {key!r}"
-            )
-        if (
-            isinstance(values, (str, bytes, dict))
-            or not hasattr(values, "__len__")
-            or getattr(values, "ndim", 1) != 1
-        ):
-            raise ValueError(
-                "A column must be a list or an array of one axis, with a cell "
-                f"for each row. Received: {repr(values)[:50]} as {key!r}"
-            )
-    lengths = {key: len(values) for key, values in columns.items()}
-    if len(set(lengths.values())) != 1 or not next(iter(lengths.values())):
-        raise ValueError(
-            "Columns must be of one length, with a row at least. "
-            f"Received: lengths {lengths}"
-        )
     for key, kind in kinds.items():
         check_column(key, columns, f"the data {name!r}")
         if kind not in ("number", "category"):

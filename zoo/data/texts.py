@@ -12,6 +12,7 @@ import numpy as np
 
 from zoo.data import examples, folders, labelled
 from zoo.data.examples import read_file
+from zoo.data.table_source import Reading, read_rows
 
 # Licence class of the data sets that presets are trained on: A open,
 # B non-commercial or research terms, C none stated.
@@ -49,6 +50,7 @@ class TextData(examples.Examples):
         version: String or `None`. The data set's own version.
         place: String or `None`. Where the data were read from.
         skipped: Tuple of strings. Files that are no examples, and why.
+        reading: `Reading` or `None`. How a table was read.
     """
 
     licences = LICENCES
@@ -61,6 +63,7 @@ class TextData(examples.Examples):
     version: str | None = None
     place: str | None = None
     skipped: tuple = ()
+    reading: Reading | None = None
 
     @staticmethod
     def as_bytes(raw):
@@ -78,12 +81,16 @@ def load_texts(source="key_sentences", split="train"):
             of `"trec"` (the coarse label) or `"ag_news_subset"` (title and
             description, a line each); a folder with a folder of `.txt` files
             for each class, or with `train/` and `test/` (or `validation/`)
-            which hold those; a `.csv` file with the columns `text` and
-            `label`, named in its first line, or a folder with `train.csv` and
-            `test.csv` (or `validation.csv`); a pair `(texts, labels)`; a
+            which hold those; a `.csv` or `.tsv` file with the columns `text`
+            and `label`, named in its first line, or a folder with such files
+            `train` and `test` (or `validation`); a `zoo.Table` or a frame, in
+            which columns may have other names; a pair `(texts, labels)`; a
             `tf.data.Dataset`, `keras.utils.PyDataset`, generator or list of
-            such pairs, batched or not, read into memory once; or a `TextData`,
-            returned as it is. Files are in UTF-8, labels as
+            such pairs, batched or not, read into memory once; two datasets, to
+            learn from and to measure on; or a `TextData`, returned as it is.
+            Of a dataset of `keras.utils.text_dataset_from_directory` the
+            classes have their names; `map` and `take` drop them, and then the
+            names are numbers. Text files are in UTF-8, labels as
             `zoo.data.labelled.number_classes` takes them. How a name is told
             from a place says `zoo.data.sources.place`.
         split: `"train"` or `"test"`. A set that comes in one part is cut, 80
@@ -105,8 +112,9 @@ def load_texts(source="key_sentences", split="train"):
         TextData,
         _from_stream,
         _from_lists,
-        _from_place,
         _known,
+        _from_table,
+        _from_folder,
     )
 
 
@@ -261,7 +269,7 @@ def _from_stream(source, least):
     return _from_lists(*found, least, getattr(source, "class_names", None))
 
 
-def _from_lists(texts, labels, least, class_names=None):
+def _from_lists(texts, labels, least, class_names=None, where="the labels"):
     texts = [
         text.decode() if isinstance(text, bytes) else text for text in texts
     ]
@@ -272,20 +280,16 @@ def _from_lists(texts, labels, least, class_names=None):
                 f"Received: {type(text).__name__} at place {place}"
             )
     places, names = labelled.number_classes(
-        labels, len(texts), "texts", least, class_names
+        labels, len(texts), "texts", least, class_names, where
     )
     return TextData(texts, places, names)
 
 
-def _from_place(path, split, least):
-    if path.is_file():
-        return examples.cut(_from_csv(path, least), split)
-    table = folders.part_of_folder(path, split, ".csv")
-    part = table or folders.part_of_folder(path, split)
+def _from_folder(path, split, least):
+    part = folders.part_of_folder(path, split)
     if part is None:
         return examples.cut(_folder_of_classes(path, least), split)
-    read = _from_csv if table else _folder_of_classes
-    found = read(part, least)
+    found = _folder_of_classes(part, least)
     return dataclasses.replace(found, name=path.name, split=part.stem)
 
 
@@ -297,12 +301,11 @@ def _folder_of_classes(folder, least):
     return TextData(texts, labels, names, folder.name, skipped=skipped)
 
 
-def _from_csv(path, least):
-    _, rows = examples.read_table(path, ("text", "label"))
-    texts = [text for _, (text, _) in rows]
-    labels = [label for _, (_, label) in rows]
-    places, names = labelled.number_classes(labels, len(texts), "texts", least)
-    return TextData(texts, places, names, path.stem)
+def _from_table(table, least):
+    found = read_rows(table, "texts", ("text", "label"))
+    texts, labels = found.cells("text"), found.cells("label")
+    data = _from_lists(texts, labels, least, where=found.about("label"))
+    return dataclasses.replace(data, **found.told())
 
 
 def _known(name, split):

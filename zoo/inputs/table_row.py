@@ -391,18 +391,24 @@ class TableRow:
 
     def from_shell(self, words, options):
         raws = []
+        if not words:
+            raise ValueError(
+                f"There must be something to answer: {self.asked}. "
+                "Received: no arguments"
+            )
+        names = [column["name"] for column in self.columns]
         for word in words:
-            path = pathlib.Path(word)
+            path, content = pathlib.Path(word), None
             if word == "-":
-                text = sys.stdin.read().removeprefix("\ufeff")
-                columns, lines = tables.read_csv("standard input", text)
-            elif path.is_file():
-                columns, lines = tables.read_csv(path)
-            else:
+                path, content = "standard input", _standard_input()
+            elif not path.is_file():
                 raise FileNotFoundError(
                     "Rows must be in a CSV file that is there. "
                     f"Received: {word!r}, no such file"
                 )
+            columns, lines, _ = tables.read_cells(
+                path, content=content, wanted=names, **options
+            )
             for column in self.columns:
                 tables.check_column(column["name"], columns, str(word))
             for place, line in enumerate(lines):
@@ -486,3 +492,9 @@ def _wrong(value):
         "its own and a kind: a number with mean and deviation, or a category "
         f"with distinct values. Received: {shown(value)}"
     )
+
+
+def _standard_input():
+    """The bytes of standard input; in a test it may hold text."""
+    found = getattr(sys.stdin, "buffer", sys.stdin).read()
+    return found.encode() if isinstance(found, str) else found

@@ -97,9 +97,7 @@ class TextPair:
         """
         own, others = self.tokens.vocabulary, before.tokens.vocabulary
         rows = word_notes.rows_of(own, others)
-        places = np.arange(
-            before.tokens.vocabulary_size, before.tokens.num_ids
-        )
+        places = np.arange(before.tokens.vocabulary_size, before.tokens.num_ids)
         return {
             "embedding": np.concatenate([rows, places]),
             "overlap_features": rows,

@@ -1,6 +1,5 @@
 """What examples of every kind have in common, shown on numbers."""
 
-import csv
 import dataclasses
 
 import numpy as np
@@ -172,21 +171,6 @@ def test_reads_a_file_as_it_is(tmp_path):
     path.write_bytes(b"a\nb\n\xe9")
     with pytest.raises(ValueError, match=r"text.txt, line 3: .*position 4"):
         examples.read_file(path)
-
-
-def test_reads_the_columns_that_a_table_has(tmp_path):
-    path = tmp_path / "table.csv"
-    path.write_bytes(b'more,y,x\r\n0,"1\n1",2\r\n\r\n,,3\r\n')
-    choices = ("a", "x"), ("y", "x"), ("more", "x")
-    limit = csv.field_size_limit()
-    columns, rows = examples.read_table(path, *choices)
-    assert columns == ("y", "x")
-    assert rows == [(3, ["1\n1", "2"]), (5, ["", "3"])]
-    with pytest.raises(ValueError, match="`a` and `b`, or `c`, `d` and `e`"):
-        examples.read_table(path, ("a", "b"), ("c", "d", "e"))
-    with pytest.raises(ValueError, match="the y not empty.*line 5: ',,3'"):
-        examples.read_table(path, ("x", "y"))
-    assert csv.field_size_limit() == limit
 
 
 COLUMNS = {"count": int, "word": {"a": "one", '"b': "two"}.__getitem__}

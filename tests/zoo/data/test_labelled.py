@@ -124,6 +124,88 @@ def test_the_names_of_keras_dataset_functions_are_kept(tmp_path):
         assert data.labels.tolist() == [0, 0, 1, 1]
 
 
+def test_texts_of_keras_dataset_functions_are_read(tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    for name in ("bad", "good"):
+        (tmp_path / name).mkdir()
+        for index in range(3):
+            (tmp_path / name / f"{index}.txt").write_text(f"{name} é {index}")
+    for mode in ("int", "categorical", "binary"):
+        dataset = keras.utils.text_dataset_from_directory(
+            tmp_path,
+            label_mode=mode,
+            batch_size=4,
+            shuffle=False,
+            verbose=False,
+        )
+        data = load_texts(dataset)
+        assert data.label_names == ["bad", "good"]
+        assert data.labels.tolist() == [0, 0, 0, 1, 1, 1]
+        assert data.texts[4] == "good é 1"
+        # What drops `class_names` leaves numbers for names.
+        upper = dataset.map(lambda text, y: (tf.strings.upper(text), y))
+        data = load_texts(upper)
+        assert data.label_names == ["0", "1"] and "GOOD" in data.texts[4]
+        assert len(load_texts(dataset.take(1))) == 4
+    dataset = keras.utils.text_dataset_from_directory(
+        tmp_path, label_mode=None, verbose=False
+    )
+    with pytest.raises(ValueError, match="a pair of texts and labels"):
+        load_texts(dataset)
+
+
+def test_two_datasets_are_to_learn_from_and_to_measure_on(tmp_path):
+    pytest.importorskip("tensorflow")
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for index in range(5):
+            path = tmp_path / name / f"{index}.png"
+            keras.utils.save_img(path, IMAGES[index], scale=False)
+    both = keras.utils.image_dataset_from_directory(
+        tmp_path,
+        validation_split=0.3,
+        subset="both",
+        seed=1,
+        image_size=(4, 4),
+        verbose=False,
+    )
+    for source in (both, tuple(both)):
+        train, test = (load_images(source, part) for part in ("train", "test"))
+        assert (len(train), len(test)) == (7, 3)
+        assert (train.split, test.split) == ("train", "test")
+        assert train.label_names == test.label_names == ["cat", "dog"]
+    assert len(load_images((Stream(), Stream()), "test")) == 5
+
+
+@pytest.mark.parametrize("shape", [(5, 6, 4), (5, 4, 4, 3), (5, 2, 2, 1)])
+def test_the_arrays_of_keras_datasets_are_cut_already(shape):
+    """`keras.datasets.mnist.load_data()` and its like give such pairs."""
+    images = np.arange(np.prod(shape), dtype="uint8").reshape(shape)
+    labels = np.array(LABELS, "uint8")
+    pairs = (images, labels), (images[:2] + 1, labels[:2, None])
+    train, test = (load_images(pairs, part) for part in ("train", "test"))
+    full = images if len(shape) == 4 else images[..., None]
+    np.testing.assert_array_equal(train.images, full)
+    np.testing.assert_array_equal(test.images, full[:2] + 1)
+    assert train.label_names == ["0", "1", "2"]
+    assert test.label_names == ["0", "2"] and test.labels.tolist() == [1, 0]
+    assert (train.split, test.split) == ("train", "test")
+    alone = load_images(pairs[0])
+    np.testing.assert_array_equal(alone.images, full)
+    assert alone.split == "all"
+
+
+def test_two_pairs_that_are_examples_are_no_parts():
+    for labels in ([1, 0], np.eye(2)):
+        data = load_images(((IMAGES[0], IMAGES[1]), tuple(labels)))
+        assert len(data) == 2 and data.split == "all"
+    high = np.zeros((2, 2, 3), "uint8")  # as high as there are classes
+    data = load_images([(high, np.eye(2)[0]), (high, np.eye(2)[1])])
+    assert np.shape(data.images) == (2, *high.shape) and data.split == "all"
+    with pytest.raises(ValueError, match="a string. Received: ndarray"):
+        load_texts(((IMAGES, LABELS), (IMAGES, LABELS)))
+
+
 @pytest.mark.parametrize(
     "source, why",
     [

@@ -286,7 +286,7 @@ LEFT, ASKED = "left,right,label", "question,candidate,label"
         ([], r"`left`, `right` and `label`, or `question`, `cand.*\[\]"),
         (["left,label", "a,b"], "must name the columns.*bad.csv, line 1"),
         ([LEFT, "a,b,x", "c,y"], "2 columns in .*bad.csv, line 3: 'c,y'"),
-        ([LEFT, "a,b,x", "c,d,"], "label not empty.*bad.csv, line 3"),
+        ([LEFT, "a,b,x", "c,d,"], "an empty label in .*bad.csv, line 3"),
         ([LEFT, "a,b,x", " ,d,y"], "an empty left in .*bad.csv, line 3"),
         ([LEFT, '"a\na",b,x', "c,,y"], "an empty right in .*bad.csv, line 4"),
         ([ASKED, "a,b,1", ",d,0"], "an empty question in .*bad.csv, line 3"),

@@ -13,6 +13,7 @@ from tests.zoo.contract import check_input
 from zoo.data import questions as question_data
 from zoo.data import scenes
 from zoo.data.questions import QuestionData, Shown, load_questions
+from zoo.data.table_source import Table
 from zoo.inputs.image import Image
 from zoo.inputs.several import Several
 from zoo.inputs.text import Text
@@ -175,7 +176,7 @@ def test_is_read_as_a_picture_and_a_question():
 
 def test_reads_a_table_beside_its_pictures(album):
     data = load_questions(table(album, *ROWS), "train")
-    whole = question_data._from_csv(album / "asked.csv", 2)
+    whole = question_data._from_table(Table(album / "asked.csv"), 2)
     assert whole.questions == [
         "what is it?",
         "red, or blue?",
@@ -218,12 +219,12 @@ def test_reads_a_folder_that_is_cut_already(album):
     [
         (["pictures/three.png,what?,a"], r"'pictures/three.png'.*line 3, no"),
         (["pictures,what?,a"], r"'pictures'.*line 3, no such file"),
-        ([",what?,a"], r"Received: ''.*line 3, no such file"),
+        ([",what?,a"], "an empty image in .*line 3"),
         (["../one.png,what?,a"], r"not lead out.*'\.\./one.png'.*line 3"),
         (["pictures/../../one.png,what?,a"], "not lead out.*line 3"),
         (["/etc/hostname,what?,a"], "not lead out.*'/etc/hostname'.*line 3"),
-        (["pictures/one.png, ,a"], "A question must.*' '.*line 3"),
-        (["pictures/one.png,what?,"], "the answer not empty.*line 3"),
+        (["pictures/one.png, ,a"], "an empty question in .*line 3"),
+        (["pictures/one.png,what?,"], "an empty answer in .*line 3"),
         (["pictures/one.png,what?"], "3 columns.*2 columns.*line 3"),
         (["pictures/one.png,what?,a dog"], r"at least two.*\['a dog'\]"),
     ],

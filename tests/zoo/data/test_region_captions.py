@@ -178,12 +178,13 @@ def test_reads_a_table_of_a_folder(tmp_path):
 @pytest.mark.parametrize(
     "line, why",
     [
-        ("b.png,,a dog", "a box at least.*captions.csv, line 3"),
+        ("b.png,,a dog", "an empty boxes in .*captions.csv, line 3"),
+        ("b.png,;,a dog", "a box at least.*captions.csv, line 3"),
         ("b.png,0 0 1,a dog", "four numbers.*'0 0 1' in .*line 3"),
         ("b.png,0 0 0 0,a dog", "an area.*at place 0 in .*line 3"),
         ("b.png,0 0 32 32,a dog", "on the image.*line 3"),
         ("b.png,0 0 1 nan,a dog", "finite.*line 3"),
-        ("b.png,0 0 1 1,", "caption not empty.*line 3"),
+        ("b.png,0 0 1 1,", "an empty caption in .*line 3"),
         ("a.png,0 0 1 1,a cat", "the same boxes.*others than above in .*3"),
         ("../a.png,0 0 1 1,a cat", "lie in the folder.*line 3"),
     ],

@@ -63,7 +63,15 @@ def test_another_string_is_a_place_if_there_is_one(here):
 @pytest.mark.parametrize("load", [load_images, load_texts, load_pairs])
 @pytest.mark.parametrize(
     "text",
-    ["my photos", "./photos", "photso/train", "/no/where", "x.csv", "~/no-x"],
+    [
+        "my photos",
+        "./photos",
+        "photso/train",
+        "/no/where",
+        "x.csv",
+        "~/no-x",
+        "glue/x.tsv",
+    ],
 )
 def test_a_mistyped_place_says_that_nothing_is_there(load, text):
     with pytest.raises(FileNotFoundError, match="no such file or folder"):

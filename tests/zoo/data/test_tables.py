@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.public_data import needs_public
+from tests.zoo.data.frames import Frame
 from zoo.data import tables
 from zoo.data.table_data import TableData
 from zoo.data.tables import load_tables
@@ -121,19 +122,6 @@ def test_columns_rows_and_frames_are_one_table():
     assert data.name == "rows" and data.lines is None
     asked = load_tables(data, targets="old")
     assert asked.targets == ["old"] and data.targets == []
-
-
-class Frame:
-    """What is asked of a `pandas.DataFrame`."""
-
-    def __init__(self, values, names=None):
-        self.values, self.columns = values, names or list(values)
-
-    def __getitem__(self, name):
-        return self.values[name]
-
-    def to_dict(self):
-        raise AssertionError("loses the types")
 
 
 def test_a_column_of_codes_is_declared(tmp_path):

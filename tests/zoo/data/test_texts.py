@@ -146,13 +146,13 @@ def test_reads_a_table(tmp_path):
 
 
 def test_reads_a_folder_of_tables(tmp_path):
-    lines = ["label,text", "a,one", "b,"]
+    lines = ["label,text", "a,one", "b,two"]
     table(tmp_path / "train.csv", *lines)
     with pytest.raises(ValueError, match="`test.csv` or `validation.csv`"):
         load_texts(tmp_path, "test")
     table(tmp_path / "validation.csv", *lines, "b,three")
     train, test = load_texts(tmp_path), load_texts(tmp_path, "test")
-    assert train.texts == ["one", ""] and train.labels.tolist() == [0, 1]
+    assert train.texts == ["one", "two"] and train.labels.tolist() == [0, 1]
     assert len(test) == 3
     assert (test.name, test.split) == (tmp_path.name, "validation")
 
@@ -170,10 +170,15 @@ def test_reads_a_text_of_a_million_characters_from_a_table(tmp_path):
         (["texts,label", "a,b"], "must name the columns.*bad.csv, line 1"),
         (["text,label", "a,x", "b"], "1 columns in .*bad.csv, line 3: 'b'"),
         (["text,label", "a,x", "b, c,y"], "3 columns in .*line 3: 'b, c,y'"),
-        (["text,label", "a,x", "b,"], "label not empty.*line 3: 'b,'"),
+        (["text,label", "a,x", "b,"], "an empty label in .*bad.csv, line 3$"),
+        (["text,label", "a,x", "b, "], "an empty label in .*bad.csv, line 3$"),
+        (["text,label", "a,x", " ,y"], "an empty text in .*bad.csv, line 3$"),
         (["text,label", '"a\nb",x', '"b"c,y'], "bad.csv, line 4: '.' expected"),
         (["text,label", "a,x", '"b,y'], "bad.csv, line 3: unexpected end"),
-        (["text,label", "a,x"], r"two classes.*\['x'\]"),
+        (
+            ["text,label", "a,x"],
+            r"two classes.*\['x'\] as labels in the column 'label' .*bad.csv",
+        ),
     ],
 )
 def test_refuses_a_malformed_table(lines, why, tmp_path):

@@ -399,6 +399,30 @@ def test_rows_come_from_files_and_from_standard_input(tmp_path, monkeypatch):
     assert arrays["numbers"][:, 1].tolist() == [0, 1, 0]
 
 
+def test_a_file_of_rows_may_have_any_delimiter_and_encoding(
+    tmp_path, monkeypatch
+):
+    row, found = learned(), [{"job": "bäcker", "age": "20"}]
+    path = tmp_path / "rows.tsv"
+    path.write_text("job\tage\nbäcker\t20\n", "utf-8")
+    assert row.from_shell([str(path)], {}) == found
+    # By the columns that the model reads, it is the semicolon.
+    odd = tmp_path / "odd.csv"
+    odd.write_text("a,b;job;age,c\n1,2;x;3,4\n", "utf-8")
+    with pytest.raises(ValueError, match="delimiter"):
+        row.from_shell([str(odd)], {})
+    odd.write_bytes("job:age\nbäcker:20\n".encode("cp1252"))
+    options = {"delimiter": ":", "encoding": "cp1252"}
+    assert row.from_shell([str(odd)], options) == found
+    stdin = io.TextIOWrapper(io.BytesIO(odd.read_bytes()))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    assert row.from_shell(["-"], options) == found
+    with pytest.raises(ValueError, match="encoding='utf-9'"):
+        row.from_shell([str(odd)], {"encoding": "utf-9"})
+    with pytest.raises(ValueError, match="something to answer: FILE.csv"):
+        row.from_shell([], options)
+
+
 @pytest.mark.parametrize(
     "text, why",
     [

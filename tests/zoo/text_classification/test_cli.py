@@ -196,28 +196,39 @@ def test_evaluate_asks_for_data_that_are_not_at_hand():
 
 def test_finetune_learns_a_table(tmp_path):
     data = tiny_texts(20)
-    with open(tmp_path / "mine.csv", "w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["text", "label"])
+    with open(
+        tmp_path / "mine.csv", "w", newline="", encoding="cp1252"
+    ) as file:
+        table = csv.writer(file, delimiter=";")
+        table.writerow(["né", "text", "verdict"])
         for text, label in zip(data.texts, data.labels):
-            table.writerow([text, ("no", "yes")[label]])
-    text = run(
+            table.writerow(["é", text, ("no", "yes")[label]])
+    words = (
         *("finetune", "transformer_tiny", "--data", "mine.csv"),
         *("--out", "tuned", "--epochs", 1, "--freeze", "embedding"),
     )
+    said = "--label-column", "verdict", "--encoding", "cp1252"
+    assert "--encoding" in fails(*words)
+    assert "--label-column" in fails(*words, *said[2:])
+    message = fails(*words, *said, "--left-column", "né")
+    assert "must be among those of texts: text, label" in message
+    text = run(*words, *said)
+    assert "; semicolons between columns; in CP1252; label is 'verdict'" in text
     assert "try: zoo look tuned TEXT..." in text
     tuned = zoo.load(tmp_path / "tuned")
     assert tuned.assets["labels"] == ["no", "yes"]
     before = zoo.load("transformer_tiny").assets
     assert tuned.assets["vocabulary"] == before["vocabulary"]
     assert tuned.card["metrics"]["accuracy"]["n"] == 4
-    assert tuned.card["data"]["place"] == str(tmp_path / "mine.csv")
+    found = tuned.card["data"]
+    assert found["place"] == str(tmp_path / "mine.csv")
+    assert found["columns"] == {"label": "verdict"}
+    assert found["encoding"] == "cp1252" and "delimiter" not in found
 
     text = run("evaluate", "tuned")
     assert "agrees" in text and "same SHA-256" in text
-    with open(tmp_path / "mine.csv", newline="") as file:
-        content = file.read()
-    (tmp_path / "mine.csv").write_text(content.replace("lamp", "camp"))
+    content = (tmp_path / "mine.csv").read_bytes()
+    (tmp_path / "mine.csv").write_bytes(content.replace(b"lamp", b"camp"))
     assert "another SHA-256" in run("evaluate", "tuned")
     (tmp_path / "mine.csv").unlink()
     message = fails("evaluate", "tuned")
