@@ -536,7 +536,22 @@ def finetune(
             )
         ),
     ] = 1.0,
-    learning_rate: Annotated[float, typer.Option()] = 1e-3,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(
+            help="By default 0.001; 0.1 where only new linear heads learn."
+        ),
+    ] = None,
+    image_size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HEIGHTxWIDTH",
+            help=(
+                "Read images at another size, such as 128x96; one number for "
+                "a square."
+            ),
+        ),
+    ] = None,
     augment: Annotated[
         str,
         typer.Option(
@@ -581,8 +596,9 @@ def finetune(
     Interrupted and called again, it continues after the last whole epoch.
     """
     from zoo import presets, training
-    from zoo.plan import Plan, checked_validation
+    from zoo.plan import Plan, checked_image_size, checked_validation
 
+    size = _image_size(image_size)
     options = {
         "freeze": _frozen(freeze),
         "layer_decay": layer_decay,
@@ -600,6 +616,7 @@ def finetune(
     # What can be refused is refused before anything is loaded.
     Plan(**options)
     checked_validation(validation)
+    checked_image_size(size)
     training.check_tensorboard(tensorboard, runs)
     presets.check_replaceable(out)
     run = runs / out.resolve().name
@@ -616,6 +633,7 @@ def finetune(
         folder=run,
         resume=resume,
         tensorboard=tensorboard,
+        image_size=size,
         **options,
     )
     tuned.measure(test)
@@ -723,6 +741,14 @@ def _settings(texts):
 def _frozen(text):
     names = _words(text)
     return "backbone" if names == ["backbone"] else names or None
+
+
+def _image_size(text):
+    """`"128x96"` as `(128, 96)`, `"128"` as 128; what is neither is refused."""
+    sides = (text or "").strip().lower().split("x")
+    if not all(side.isdecimal() for side in sides) or len(sides) > 2:
+        return text
+    return int(sides[0]) if len(sides) == 1 else tuple(map(int, sides))
 
 
 def _words(text):

@@ -1,5 +1,9 @@
 """Groups of a network's layers: which are frozen, and how fast each learns."""
 
+USUAL_RATE = 1e-3
+# Weights of new linear heads grow to some units within a few hundred steps.
+HEADS_RATE = 0.1
+
 
 def freeze(model, frozen, heads):
     """Freezes layers for good.
@@ -30,6 +34,34 @@ def freeze(model, frozen, heads):
             "names that leave something to learn; the groups are "
             f"{names}. Received: freeze={frozen!r}"
         )
+
+
+def learning_rate(model, heads, anew):
+    """The learning rate that fits what learns.
+
+    The usual one, where a part below the heads learns too, or a head is a
+    network by itself, such as a decoder. New linear heads on features that
+    stay as they are begin far from their one optimum, and learn at a rate a
+    hundred times higher; a head that was trained before is near it, and would
+    lose at such a rate what a few examples do not tell.
+
+    Args:
+        model: `keras.Model`, after `freeze`.
+        heads: Names of the layers that are the head.
+        anew: Those of them whose weights are drawn at random.
+
+    Returns:
+        Float.
+    """
+    learning = {
+        layer.name: layer for layer in model.layers if layer.trainable_variables
+    }
+    only_heads = learning.keys() <= set(heads)
+    linear = not any(
+        layer._flatten_layers(include_self=False) for layer in learning.values()
+    )
+    new = learning.keys() & set(anew)
+    return HEADS_RATE if only_heads and linear and new else USUAL_RATE
 
 
 def multipliers(model, layer_decay, heads):

@@ -1,5 +1,7 @@
 """Learning: a task trained, or a copy of it fine-tuned."""
 
+import dataclasses
+
 import keras
 
 from zoo import layer_groups, measuring, saving, training
@@ -87,9 +89,8 @@ def finetune(
         if input is task.input:
             raise
         raise ValueError(
-            "`image_size` must be a size that the network can take, with the "
-            f"weights that it has. Received: image_size={image_size!r} for "
-            f"{task.card['builder']}: {error}"
+            f"`image_size` must be a size that {task.card['builder']} can "
+            f"take with the weights that it has, unlike {image_size}: {error}"
         ) from error
     if plan.self_critical and not task.output.kept(copy.output):
         raise ValueError(
@@ -98,6 +99,7 @@ def finetune(
             f"data={data.name!r}, whose words have to be learned anew"
         )
     layer_groups.freeze(copy.model, plan.freeze, copy.output.heads)
+    plan = _rated(copy, plan, _anew(task.output, output), verbose)
     recipe = {
         "data": data.name,
         "from": task.card.get("name"),
@@ -129,6 +131,12 @@ def fit(task, data, recipe, validation=None, plan=None, **options):
     """
     plan = plan or Plan(**recipe["training"])
     plan = plan.named(getattr(data, "label_names", ()))
+    if plan.learning_rate is None:
+        # Before it learns for the first time, all weights are at random.
+        anew = () if task.card.get("recipe") else task.output.heads
+        plan = _rated(task, plan, anew, options.get("verbose"))
+        rate = {"learning_rate": plan.learning_rate}
+        recipe = {**recipe, "training": {**recipe["training"], **rate}}
     learned = {"augment": plan.augment, "seed": plan.seed, "shuffle": True}
     digests = {}
     if options.get("folder") is not None:  # they take time
@@ -201,10 +209,26 @@ def rebuilt(task, output=None, dtype=None, input=None):
     }
     card["preprocessing"] = input.settings()
     model = saving.build(card, dtype)
-    kept = task.output.kept(output)
-    anew = [name for name in output.heads if name not in kept]
-    _carry(task.model, model, anew)
+    _carry(task.model, model, _anew(task.output, output))
     return type(task)(model, card, input, output)
+
+
+def _anew(before, output):
+    """Names of the heads of an output whose weights are drawn anew."""
+    kept = before.kept(output)
+    return [name for name in output.heads if name not in kept]
+
+
+def _rated(task, plan, anew, verbose):
+    """The plan with a learning rate, which is said if none was given."""
+    if plan.learning_rate is not None:
+        return plan
+    rate = layer_groups.learning_rate(task.model, task.output.heads, anew)
+    if verbose != 0:
+        heads = rate == layer_groups.HEADS_RATE
+        why = "new heads on frozen layers" if heads else "the usual one"
+        print(f"learning rate: {rate:g} ({why})")
+    return dataclasses.replace(plan, learning_rate=rate)
 
 
 def _carry(before, model, anew):
