@@ -539,7 +539,10 @@ def finetune(
     learning_rate: Annotated[
         float | None,
         typer.Option(
-            help="By default 0.001; 0.1 where only new linear heads learn."
+            help=(
+                "By default 0.001; where only a new head learns 0.1, or 0.01 "
+                "if it is a decoder."
+            )
         ),
     ] = None,
     image_size: Annotated[

@@ -225,8 +225,8 @@ def _rated(task, plan, anew, verbose):
         return plan
     rate = layer_groups.learning_rate(task.model, task.output.heads, anew)
     if verbose != 0:
-        heads = rate == layer_groups.HEADS_RATE
-        why = "new heads on frozen layers" if heads else "the usual one"
+        usual = rate == layer_groups.USUAL_RATE
+        why = "the usual one" if usual else "new heads on frozen layers"
         print(f"learning rate: {rate:g} ({why})")
     return dataclasses.replace(plan, learning_rate=rate)
 

@@ -28,7 +28,8 @@ class Plan:
         class_weight: Dict from class to weight, `"balanced"` or `None`. A class
             is its name, or its place in the class names of the data.
         early_stopping: Positive integer, or `None`.
-        freeze: String, list of strings, or `None`.
+        freeze: String, list of strings, or `None`. What it names computes in
+            training as at inference.
         layer_decay: Float in (0, 1].
         seed: Integer in [0, 2**31).
         dtype: Name of a dtype policy, or `None`.

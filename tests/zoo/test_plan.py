@@ -376,18 +376,36 @@ def test_a_network_that_never_learned_has_new_heads(trainings):
         assert task.card["recipe"]["training"]["learning_rate"] == rate
 
 
-def test_a_head_that_is_a_network_learns_at_the_usual_rate():
+def test_heads_that_are_networks_learn_more_slowly_than_linear_ones():
     inputs = keras.Input((4,))
     one = keras.layers.Dense(3, name="one")(inputs)
-    deep = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
-    deep.name = "deep"
+    deep = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(2)], name="deep"
+    )
     model = keras.Model(inputs, [one, deep(inputs)])
     rate = functools.partial(layer_groups.learning_rate, model)
-    assert rate(["one", "deep"], ["one", "deep"]) == 1e-3
+    assert rate(["one", "deep"], ["one", "deep"]) == 0.01
     deep.trainable = False
     assert rate(["one", "deep"], ["one", "deep"]) == 0.1
-    assert rate(["one", "deep"], ["deep"]) == 1e-3
-    assert rate(["deep"], ["one", "deep"]) == 1e-3
+    assert rate(["one", "deep"], ["deep"]) == 1e-3  # the new one is frozen
+    assert rate(["deep"], ["deep"]) == 1e-3
+
+
+def test_frozen_layers_drop_nothing():
+    images = keras.Input((3,))
+    inner = keras.Sequential(
+        [keras.layers.Dropout(0.5), keras.layers.Dropout(0.5)], name="inner"
+    )
+    x = keras.layers.Dropout(0.5, name="outer")(inner(images))
+    logits = keras.layers.Dense(2, name="logits")(x)
+    model = keras.Model(images, logits)
+    ones = np.ones((64, 3), "float32")
+    said = np.asarray(model(ones))
+    assert np.abs(np.asarray(model(ones, training=True)) - said).max() > 0.1
+    layer_groups.freeze(model, ["inner"], ["logits"])
+    assert not inner.layers[0].rate and model.get_layer("outer").rate == 0.5
+    layer_groups.freeze(model, "backbone", ["logits"])
+    np.testing.assert_array_equal(model(ones, training=True), said)
 
 
 def test_smoothed_and_weighted_is_the_weighted_mean_of_smoothed():

@@ -16,7 +16,7 @@ from keras_attention import attention_maps
 from tests.numbers import randomize
 from tests.zoo.contract import check_task
 from tests.zoo.tiny import LABELS, tiny_data, tiny_recipe, tiny_task
-from zoo import measuring
+from zoo import measuring, training
 from zoo.data.images import ImageData
 from zoo.image_classification import (
     dynamic_capacity_network,
@@ -323,24 +323,29 @@ def test_a_copy_reads_another_size_with_the_same_weights(trained):
     assert np.abs(np.subtract(*map(np.asarray, asked))).max() > 1e-2
 
 
-def test_a_copy_of_another_size_is_tuned_kept_and_exported(trained, tmp_path):
-    data = upscaled(tiny_data(24))
-    copy = trained.finetune(data, image_size=(24, 20), epochs=1, verbose=0)
+@pytest.fixture
+def untouched(monkeypatch):
+    """What a training would begin with: none is done."""
+    monkeypatch.setattr(training, "fit", lambda *args, **options: [])
+
+
+def test_a_copy_says_its_size_and_is_exported_at_it(
+    trained, untouched, tmp_path
+):
+    copy = tuned(trained, image_size=(24, 20))
     assert type(copy.input) is type(trained.input)
     assert copy.input.size == (24, 20) and trained.input.size == (16, 16)
-    copy.save(tmp_path / "copy")
-    card = zoo.card(tmp_path / "copy")
+    card = zoo.card(copy.save(tmp_path / "copy"))
     assert card["preprocessing"]["image_size"] == [24, 20]
     assert card["builder_args"]["input_shape"] == [24, 20, 3]
     assert card["recipe"]["image_size"] == [24, 20]
-    again = zoo.load(tmp_path / "copy")
-    assert again.predict(data.images) == copy.predict(data.images)
+    assert trained.card["preprocessing"]["image_size"] == [16, 16]
     if keras.backend.backend() == "tensorflow":
-        reports = again.export(tmp_path / "served", ["litert"])
-        assert list(reports) == ["litert"]
+        copy.export(tmp_path / "served", ["litert"])
+        assert list(copy.card["exports"]) == ["litert"]
 
 
-def test_the_size_of_before_is_no_other_size(trained):
+def test_the_size_of_before_is_no_other_size(trained, untouched):
     copy = tuned(trained, image_size=16)
     assert copy.input is trained.input
     assert "image_size" not in copy.card["recipe"]
@@ -348,10 +353,9 @@ def test_the_size_of_before_is_no_other_size(trained):
 
 
 def test_a_training_goes_on_at_the_size_that_it_began_with(trained, tmp_path):
-    options = {"folder": tmp_path, "epochs": 2, "image_size": (12, 20)}
+    options = {"folder": tmp_path, "epochs": 1, "image_size": (12, 20)}
     tuned(trained, **options)
-    log = tuned(trained, **options).card["recipe"]["log"]
-    assert len(log) == 2
+    tuned(trained, **options)
     for other in ((20, 12), None):
         with pytest.raises(ValueError, match=r"image_size=.*\[12, 20\]"):
             tuned(trained, **{**options, "image_size": other})
