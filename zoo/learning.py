@@ -48,9 +48,11 @@ def finetune(
         verbose: As in `zoo.training.fit`.
         image_size: `(height, width)` at which the copy reads images, or one
             integer, for a square; `None` is the size of before. All weights
-            are kept, but for heads that are drawn anew. A network of which a
-            weight depends on the size, as of a flattened map, has no other;
-            what it is made of says the docstring of the network's builder.
+            are kept, but for heads that are drawn anew. What they know, they
+            know of things as large, in pixels, as those they learned from, so
+            at another size the copy has to learn some more, and below the
+            head too. The docstring of a network's builder says which sizes its
+            weights fit: not any, where a flattened map is read.
         **plan: The options of `zoo.plan.Plan`, such as `epochs`,
             `learning_rate`, `freeze="backbone"` and `augment=["flip"]`.
 

@@ -309,8 +309,10 @@ def _check_reads_other_sizes(task, data, raws, folder):
     assert copy.evaluate(data)["loss"] > 0
     again = zoo.load(copy.save(folder))
     assert again.input.tensors() == copy.input.tensors()
-    _alike(again.predict(raws), copy.predict(raws))
-    assert copy.picture(raws, copy.look(raws)).axes
+    looked = again.look(raws)
+    for answer, seen in zip(copy.predict(raws), looked, strict=True):
+        _alike(_without_looks(seen), _without_looks(answer))
+    assert again.picture(raws, looked).axes
 
 
 def _check_refuses(task, data):
