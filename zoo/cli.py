@@ -651,7 +651,25 @@ def finetune(
             )
         ),
     ] = 1.0,
-    learning_rate: Annotated[float, typer.Option()] = 1e-3,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(
+            help=(
+                "By default 0.001; where only a new head learns 0.1, or 0.01 "
+                "if it is a decoder."
+            )
+        ),
+    ] = None,
+    image_size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HEIGHTxWIDTH",
+            help=(
+                "Read images at another size, such as 128x96; one number for "
+                "a square."
+            ),
+        ),
+    ] = None,
     augment: Augment = None,
     validation: Validation = None,
     early_stopping: EarlyStopping = None,
@@ -688,8 +706,14 @@ def finetune(
     Interrupted and called again, it continues after the last whole epoch.
     """
     from zoo import presets, training
-    from zoo.plan import Plan, check_vocabulary, checked_validation
+    from zoo.plan import (
+        Plan,
+        check_vocabulary,
+        checked_image_size,
+        checked_validation,
+    )
 
+    size = _image_size(image_size)
     options = {
         "freeze": _frozen(freeze),
         "layer_decay": layer_decay,
@@ -708,6 +732,7 @@ def finetune(
     Plan(**options)
     checked_validation(validation)
     check_vocabulary(vocabulary)
+    checked_image_size(size)
     training.check_tensorboard(tensorboard, runs)
     presets.check_replaceable(out)
     run = runs / out.resolve().name
@@ -725,6 +750,7 @@ def finetune(
         folder=run,
         resume=resume,
         tensorboard=tensorboard,
+        image_size=size,
         **options,
     )
     tuned.measure(test)
@@ -855,6 +881,14 @@ def _settings(texts):
 def _frozen(text):
     names = _words(text)
     return "backbone" if names == ["backbone"] else names or None
+
+
+def _image_size(text):
+    """`"128x96"` as `(128, 96)`, `"128"` as 128; what is neither is refused."""
+    sides = (text or "").strip().lower().split("x")
+    if not all(side.isdecimal() for side in sides) or len(sides) > 2:
+        return text
+    return int(sides[0]) if len(sides) == 1 else tuple(map(int, sides))
 
 
 def _words(text):

@@ -1,8 +1,19 @@
 """Groups of a network's layers: which are frozen, and how fast each learns."""
 
+import keras
+
+# Learning rates, of AdamW and of SGD: where a part of the backbone learns, or
+# what has learned before; and of new heads alone, a decoder or a linear layer.
+USUAL_RATE = 1e-3
+DECODER_RATE = 0.01
+LINEAR_RATE = 0.1
+
 
 def freeze(model, frozen, heads):
     """Freezes layers for good.
+
+    A frozen layer computes in training as at inference: its normalisations
+    keep their statistics, and it drops nothing.
 
     Args:
         model: `keras.Model`.
@@ -22,7 +33,7 @@ def freeze(model, frozen, heads):
         beginnings = (frozen,) if isinstance(frozen, str) else tuple(frozen)
         chosen = [la for la in layers if la.name.startswith(beginnings)]
     for layer in chosen:
-        layer.trainable = False
+        still(layer)
     if not chosen or not model.trainable_variables:
         names = sorted({group(layer.name) for layer in layers})
         raise ValueError(
@@ -30,6 +41,47 @@ def freeze(model, frozen, heads):
             "names that leave something to learn; the groups are "
             f"{names}. Received: freeze={frozen!r}"
         )
+
+
+def still(layer):
+    """Freezes a layer, with all that is in it.
+
+    Args:
+        layer: `keras.layers.Layer`.
+    """
+    layer.trainable = False
+    for each in layer._flatten_layers():
+        if isinstance(each, keras.layers.Dropout):
+            each.rate = 0.0
+
+
+def learning_rate(model, heads, anew):
+    """The learning rate that fits what learns.
+
+    The usual one, where a part below the heads learns, or heads that were
+    trained before: these are near their optimum, and would lose at a higher
+    rate what a few examples do not tell. New heads begin far from it. On
+    features that stay as they are, linear ones have but one, and take a rate a
+    hundred times higher; those that are networks, such as decoders, one ten
+    times higher.
+
+    Args:
+        model: `keras.Model`, after `freeze`.
+        heads: Names of the layers that are the head.
+        anew: Those of them whose weights are drawn at random.
+
+    Returns:
+        Float.
+    """
+    learning = {
+        layer.name: layer for layer in model.layers if layer.trainable_variables
+    }
+    if not learning.keys() <= set(heads) or not learning.keys() & set(anew):
+        return USUAL_RATE
+    linear = not any(
+        layer._flatten_layers(include_self=False) for layer in learning.values()
+    )
+    return LINEAR_RATE if linear else DECODER_RATE
 
 
 def multipliers(model, layer_decay, heads):

@@ -1,5 +1,6 @@
 """Learning: a task trained, or a copy of it fine-tuned."""
 
+import dataclasses
 import functools
 
 import keras
@@ -51,9 +52,11 @@ def finetune(
         verbose: As in `zoo.training.fit`.
         image_size: `(height, width)` at which the copy reads images, or one
             integer, for a square; `None` is the size of before. All weights
-            are kept, but for heads that are drawn anew. A network of which a
-            weight depends on the size, as of a flattened map, has no other;
-            what it is made of says the docstring of the network's builder.
+            are kept, but for heads that are drawn anew. What they know, they
+            know of things as large, in pixels, as those they learned from, so
+            at another size the copy has to learn some more, and below the
+            head too. The docstring of a network's builder says which sizes its
+            weights fit: not any, where a flattened map is read.
         vocabulary: What becomes of the words that a copy reads. `"extend"`:
             the words of the data, 10,000 of them at most, are added, and those
             that are known keep their vectors. `"new"`: only the words of the
@@ -92,9 +95,8 @@ def finetune(
         if resized is task.input:
             raise
         raise ValueError(
-            "`image_size` must be a size that the network can take, with the "
-            f"weights that it has. Received: image_size={image_size!r} for "
-            f"{task.card['builder']}: {error}"
+            f"`image_size` must be a size that {task.card['builder']} can "
+            f"take with the weights that it has, unlike {image_size}: {error}"
         ) from error
     if plan.self_critical and not task.output.kept(copy.output):
         raise ValueError(
@@ -103,6 +105,7 @@ def finetune(
             f"data={data.name!r}, whose words have to be learned anew"
         )
     layer_groups.freeze(copy.model, plan.freeze, copy.output.heads)
+    plan = _rated(copy, plan, _anew(task.output, output), verbose)
     recipe = {
         "data": data.name,
         "from": task.card.get("name"),
@@ -183,6 +186,12 @@ def follow(task, data, recipe, validation=None, plan=None, **options):
     """
     plan = plan or Plan(**recipe["training"])
     plan = plan.named(getattr(data, "label_names", ()))
+    if plan.learning_rate is None:
+        # Before it learns for the first time, all weights are at random.
+        anew = () if task.card.get("recipe") else task.output.heads
+        plan = _rated(task, plan, anew, options.get("verbose"))
+        rate = {"learning_rate": plan.learning_rate}
+        recipe = {**recipe, "training": {**recipe["training"], **rate}}
     learned = {"augment": plan.augment, "seed": plan.seed, "shuffle": True}
     digests = {}
     if options.get("folder") is not None:  # they take time
@@ -255,14 +264,30 @@ def rebuilt(task, output=None, dtype=None, input=None):
     }
     card["preprocessing"] = input.settings()
     model = saving.build(card, dtype)
-    kept = task.output.kept(output)
-    anew = [name for name in output.heads if name not in kept]
     rows = {}
     if hasattr(input, "rows"):
         input.start(model)
         rows = input.rows(task.input)
-    _carry(task.model, model, anew, rows)
+    _carry(task.model, model, _anew(task.output, output), rows)
     return type(task)(model, card, input, output)
+
+
+def _anew(before, output):
+    """Names of the heads of an output whose weights are drawn anew."""
+    kept = before.kept(output)
+    return [name for name in output.heads if name not in kept]
+
+
+def _rated(task, plan, anew, verbose):
+    """The plan with a learning rate, which is said if none was given."""
+    if plan.learning_rate is not None:
+        return plan
+    rate = layer_groups.learning_rate(task.model, task.output.heads, anew)
+    if verbose != 0:
+        usual = rate == layer_groups.USUAL_RATE
+        why = "the usual one" if usual else "new heads on frozen layers"
+        print(f"learning rate: {rate:g} ({why})")
+    return dataclasses.replace(plan, learning_rate=rate)
 
 
 def _carry(before, model, anew, rows):

@@ -19,7 +19,8 @@ class Plan:
         epochs: Positive integer.
         batch_size: Positive integer.
         optimizer: `"adamw"` or `"sgd"`.
-        learning_rate: Positive float, the highest of the schedule.
+        learning_rate: Positive float, the highest of the schedule; or `None`:
+            it follows from what learns, by `zoo.layer_groups.learning_rate`.
         schedule: `"one_cycle"`, `"cosine"` or `"constant"`.
         weight_decay: Float of at least 0.
         augment: Names in `zoo.data.images.AUGMENTATION`.
@@ -27,7 +28,8 @@ class Plan:
         class_weight: Dict from class to weight, `"balanced"` or `None`. A class
             is its name, or its place in the class names of the data.
         early_stopping: Positive integer, or `None`.
-        freeze: String, list of strings, or `None`.
+        freeze: String, list of strings, or `None`. What it names computes in
+            training as at inference.
         layer_decay: Float in (0, 1].
         seed: Integer in [0, 2**31).
         dtype: Name of a dtype policy, or `None`.
@@ -43,7 +45,7 @@ class Plan:
     epochs: int = 5
     batch_size: int = 32
     optimizer: str = "adamw"
-    learning_rate: float = 1e-3
+    learning_rate: float | None = None
     schedule: str = "one_cycle"
     weight_decay: float = 5e-3
     augment: tuple = ()
@@ -63,7 +65,8 @@ class Plan:
         if self.early_stopping is not None:
             self._integer("early_stopping", 1)
         self._integer("seed", 0, 2**31 - 1)
-        self._number("learning_rate", lambda x: x > 0, "positive")
+        if self.learning_rate is not None:
+            self._number("learning_rate", lambda x: x > 0, "positive")
         self._number("weight_decay", lambda x: x >= 0, "at least 0")
         self._number(
             "label_smoothing", lambda x: 0 <= x < 1, "a share in [0, 1)"

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 import keras_attention
-from zoo import cards, catalogue, weights
+from zoo import cards, catalogue, layer_groups, weights
 from zoo import folder as folders
 from zoo.answering import one_or_all
 from zoo.cards import FORMAT_VERSION, PresetError
@@ -123,7 +123,7 @@ def load(folder):
                 "The card's `frozen_layers` must be layers of the network. "
                 f"Received: {cards.shown(name)} in {path}"
             )
-        names[name].trainable = False
+        layer_groups.still(names[name])
     return kind(model, card, *both)
 
 

@@ -176,6 +176,7 @@ def check_task(
     task = _check_learns(task, recipe, data)
     again = _check_is_kept(task, raws, folder / "kept")
     _check_finetunes(again, data, raws, other, set(redrawn))
+    _check_reads_other_sizes(again, data, raws, folder / "larger")
     _check_refuses(again, data)
     half = task.rebuilt(dtype="mixed_bfloat16")
     policies = {layer.compute_dtype for layer in half.model.layers}
@@ -289,6 +290,29 @@ def _check_finetunes(task, data, raws, other, redrawn):
     assert by_layer[first] == {min(rates.values())} and min(rates.values()) < 1
     for old, now in zip(before, task.model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, now)
+
+
+def _check_reads_other_sizes(task, data, raws, folder):
+    """Of images; a task that reads none refuses to."""
+    parts = getattr(task.input, "parts", {"image": task.input})
+    if not hasattr(parts.get("image"), "resized"):
+        with pytest.raises(ValueError, match=r"`image_size` is for a task"):
+            task.finetune(data, image_size=32, **QUICK)
+        return
+    height, width = parts["image"].size
+    size = (2 * height, 3 * width)
+    copy = task.finetune(data, image_size=size, freeze="backbone", **QUICK)
+    assert _moved(copy, task) == set(task.output.heads)
+    shape = copy.input.tensors()["image"][0]
+    assert tuple(shape[:2]) == size
+    assert copy.card["recipe"]["image_size"] == list(size)
+    assert copy.evaluate(data)["loss"] > 0
+    again = zoo.load(copy.save(folder))
+    assert again.input.tensors() == copy.input.tensors()
+    looked = again.look(raws)
+    for answer, seen in zip(copy.predict(raws), looked, strict=True):
+        _alike(_without_looks(seen), _without_looks(answer))
+    assert again.picture(raws, looked).axes
 
 
 def _check_refuses(task, data):

@@ -153,6 +153,16 @@ ROWS = [
         *("finetune", "learning_rate", TUNE + "--learning-rate 0.2"),
         *("finetune", "learning_rate", 0.2),
     ),
+    ("finetune", "learning_rate", TUNE, "finetune", "learning_rate", None),
+    (
+        *("finetune", "image_size", TUNE + "--image-size 128x96"),
+        *("finetune", "image_size", (128, 96)),
+    ),
+    (
+        *("finetune", "image_size", TUNE + "--image-size 64"),
+        *("finetune", "image_size", 64),
+    ),
+    ("finetune", "image_size", TUNE, "finetune", "image_size", None),
     (
         *("finetune", "augment", TUNE + "--augment flip,shift"),
         *("finetune", "augment", ["flip", "shift"]),

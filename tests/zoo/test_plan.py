@@ -1,5 +1,6 @@
 """Plan: every option of a training is checked, and reaches the training."""
 
+import functools
 import inspect
 import json
 import math
@@ -9,10 +10,15 @@ import numpy as np
 import pytest
 
 from tests.zoo.tiny import tiny_data, tiny_task
-from zoo import training
+from zoo import layer_groups, training
 from zoo.data.examples import Batches
-from zoo.data.images import Reader
-from zoo.plan import Plan, check_num_classes, checked_validation
+from zoo.data.images import ImageData, Reader
+from zoo.plan import (
+    Plan,
+    check_num_classes,
+    checked_image_size,
+    checked_validation,
+)
 from zoo.task import Task
 
 NAN, INF = math.nan, math.inf
@@ -21,7 +27,7 @@ WRONG = {
     "batch_size": [0, -1, 2.5, False, None],
     "early_stopping": [0, -1, 1.5, True],
     "seed": [-1, 2**31, 0.5, True, None],
-    "learning_rate": [0, -1, NAN, INF, "fast", None, True],
+    "learning_rate": [0, -1, NAN, INF, "fast", True],
     "weight_decay": [-1e-3, NAN, INF, None],
     "label_smoothing": [-0.1, 1, 1.5, NAN],
     "layer_decay": [0, -0.5, 1.1, NAN],
@@ -124,6 +130,41 @@ def test_there_are_two_classes_at_least(wrong):
         check_num_classes(wrong)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        0,
+        -1,
+        4097,
+        32.0,
+        True,
+        "32",
+        "32x32",
+        (),
+        (32,),
+        (32, 32, 3),
+        (32, None),
+        (None, None),
+        (0, 32),
+        (32, 5000),
+        (32, 32.5),
+        (True, 32),
+        {32, 48},
+        {"height": 32},
+    ],
+)
+def test_an_image_size_is_two_sides(wrong):
+    with pytest.raises(ValueError, match="`image_size` .*Received: image_size"):
+        checked_image_size(wrong)
+
+
+def test_an_image_size_may_be_one_number_or_of_numpy():
+    assert checked_image_size(None) is None
+    assert checked_image_size(48) == (48, 48)
+    assert checked_image_size([np.int64(48), 31]) == (48, 31)
+    assert all(type(x) is int for x in checked_image_size(np.int32(5)))
+
+
 def test_options_are_refused_before_data_are_read(monkeypatch):
     def read(*arguments):
         raise AssertionError("data were read")
@@ -136,6 +177,7 @@ def test_options_are_refused_before_data_are_read(monkeypatch):
         {"learning_rate": -1},
         {"validation": 1},
         {"num_classes": 1},
+        {"image_size": (32, None)},
         {"tensorboard": True},
     ):
         with pytest.raises(ValueError, match="Received: "):
@@ -293,6 +335,77 @@ def test_frozen_layers_have_no_rate_and_no_group(trainings):
         "logits",
     }
     assert _rates(trainings[0]) == [0.5, 1.0]
+
+
+@pytest.mark.parametrize(
+    "freeze, classes, rate",
+    [
+        ("backbone", ["night", "day"], 0.1),
+        (["stem", "stage", "pool"], ["night", "day"], 0.1),
+        # What was learned before would be lost.
+        ("backbone", None, 1e-3),
+        (["stem", "stage_1"], ["night", "day"], 1e-3),
+        (None, ["night", "day"], 1e-3),
+        (None, None, 1e-3),
+    ],
+)
+def test_the_rate_follows_from_what_learns(
+    freeze, classes, rate, trainings, capsys
+):
+    data = tiny_data()
+    if classes is not None:
+        data = ImageData(data.images, data.labels % 2, classes)
+    copy = tiny_task().finetune(data, freeze=freeze)
+    assert trainings[0]["learning_rate"] == rate
+    assert trainings[0]["recipe"]["training"]["learning_rate"] == rate
+    assert copy.card["recipe"]["training"]["learning_rate"] == rate
+    assert f"learning rate: {rate:g} (" in capsys.readouterr().out
+    for options in ({"learning_rate": 0.02}, {"verbose": 0}):
+        tiny_task().finetune(data, freeze=freeze, **options)
+        assert not capsys.readouterr().out
+    assert [each["learning_rate"] for each in trainings[1:]] == [0.02, rate]
+
+
+def test_a_network_that_never_learned_has_new_heads(trainings):
+    task = tiny_task()
+    layer_groups.freeze(task.model, "backbone", task.output.heads)
+    for rate in (0.1, 1e-3):
+        task.fit(tiny_data(), {"training": {"epochs": 2}}, verbose=0)
+        assert trainings[-1]["learning_rate"] == rate
+        assert trainings[-1]["recipe"]["training"]["learning_rate"] == rate
+        assert task.card["recipe"]["training"]["learning_rate"] == rate
+
+
+def test_heads_that_are_networks_learn_more_slowly_than_linear_ones():
+    inputs = keras.Input((4,))
+    one = keras.layers.Dense(3, name="one")(inputs)
+    deep = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(2)], name="deep"
+    )
+    model = keras.Model(inputs, [one, deep(inputs)])
+    rate = functools.partial(layer_groups.learning_rate, model)
+    assert rate(["one", "deep"], ["one", "deep"]) == 0.01
+    deep.trainable = False
+    assert rate(["one", "deep"], ["one", "deep"]) == 0.1
+    assert rate(["one", "deep"], ["deep"]) == 1e-3  # the new one is frozen
+    assert rate(["deep"], ["deep"]) == 1e-3
+
+
+def test_frozen_layers_drop_nothing():
+    images = keras.Input((3,))
+    inner = keras.Sequential(
+        [keras.layers.Dropout(0.5), keras.layers.Dropout(0.5)], name="inner"
+    )
+    x = keras.layers.Dropout(0.5, name="outer")(inner(images))
+    logits = keras.layers.Dense(2, name="logits")(x)
+    model = keras.Model(images, logits)
+    ones = np.ones((64, 3), "float32")
+    said = np.asarray(model(ones))
+    assert np.abs(np.asarray(model(ones, training=True)) - said).max() > 0.1
+    layer_groups.freeze(model, ["inner"], ["logits"])
+    assert not inner.layers[0].rate and model.get_layer("outer").rate == 0.5
+    layer_groups.freeze(model, "backbone", ["logits"])
+    np.testing.assert_array_equal(model(ones, training=True), said)
 
 
 def test_smoothed_and_weighted_is_the_weighted_mean_of_smoothed():

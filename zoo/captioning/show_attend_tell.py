@@ -80,7 +80,8 @@ def show_attend_tell(
 
     Args:
         input_shape: `(H, W, C)`, multiples of `2 ** len(filters)`; with
-            `backbone` any `(H, W, 3)` that it takes.
+            `backbone` any `(H, W, 3)` that it takes. The weights fit any of
+            these: a place is told by its share of the image.
         target_vocabulary_size: Integer, the words, the special ones included.
         target_length: Positive integer, words of a caption, its end included.
         attention: `"soft"`; `"hard"`; or, to compare with, `"none"`: the mean

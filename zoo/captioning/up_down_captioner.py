@@ -66,7 +66,8 @@ def up_down_captioner(
 
     Args:
         input_shape: `(H, W, C)`, multiples of `2 ** len(filters)`; with
-            `backbone` any `(H, W, 3)` that it takes.
+            `backbone` any `(H, W, 3)` that it takes. The weights fit any of
+            these: a place is told by its share of the image.
         target_vocabulary_size: Integer, the words, the special ones included.
         target_length: Positive integer, words of a caption, its end included.
         attention: Boolean. Without it, to compare with, `vhat_t` is `vbar`.

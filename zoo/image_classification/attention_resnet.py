@@ -56,7 +56,7 @@ def attention_resnet(
 
     Args:
         input_shape: `(H, W, C)`, any number of channels; `H` and `W` may be
-            `None`.
+            `None`. The weights fit any height and width.
         num_classes: Integer of at least 2.
         attention: A name in `ATTENTION` (`"se"`, `"cbam"`, `"bam"`, `"sk"`);
             or a callable that makes a layer, placed on the branch; or `None`,

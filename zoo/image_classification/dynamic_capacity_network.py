@@ -94,7 +94,9 @@ def dynamic_capacity_network(
     top network always uses its moving averages.
 
     Args:
-        input_shape: `(H, W, C)`, `H` and `W` known.
+        input_shape: `(H, W, C)`, `H` and `W` known. The weights fit any that
+            are large enough; patches, which are counted in pixels, cover less
+            of a larger image.
         num_classes: Integer of at least 2.
         capacity: `"dynamic"`; or what it is compared with: `"coarse"`, the
             coarse network under the top network, or `"fine"`, the fine network

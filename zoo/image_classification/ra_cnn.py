@@ -71,7 +71,10 @@ def ra_cnn(
     `ra_cnn_loss`.
 
     Args:
-        input_shape: `(H, W, C)`, any number of channels; `H` and `W` known.
+        input_shape: `(H, W, C)`, any number of channels; `H` and `W` known. A
+            proposal reads every place of a map, so that with several scales
+            the weights fit no other size, but for a few pixels that `shrink`
+            and the halvings ignore; with one they fit any.
         num_classes: Integer of at least 2.
         num_scales: Positive integer. 1 is the plain network, the baseline.
         filters: Integers, the channels of each 3x3 convolution of a scale. Each

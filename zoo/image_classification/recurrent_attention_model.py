@@ -68,7 +68,8 @@ def recurrent_attention_model(
 
     Args:
         input_shape: `(H, W, C)`, any number of channels; `H` and `W` may be
-            `None`.
+            `None`. The weights fit any; a glimpse, which is counted in pixels,
+            shows less of a larger image.
         num_classes: Integer of at least 2.
         num_glimpses: Positive integer; at least 2 with a learned policy. The
             first glimpse is not chosen.

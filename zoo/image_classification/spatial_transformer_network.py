@@ -47,7 +47,8 @@ def spatial_transformer_network(
     """Builds the classifier; logits out.
 
     The last feature map is flattened, as in the paper, so a feature counts
-    together with its place; that needs a known height and width.
+    together with its place; that needs a known height and width, and the
+    weights fit no other size, but for a pixel or so that the halvings ignore.
 
     Args:
         input_shape: `(H, W, C)`, any number of channels; `H` and `W` known.

@@ -59,7 +59,8 @@ def bottom_up_top_down_vqa(
     Args:
         input_shape: `(H, W, C)`, any number of channels; `H` and `W` multiples
             of `2 ** len(filters)`. With `backbone` any `(H, W, 3)` that it
-            takes.
+            takes. The weights fit any of these: a place is told by its share
+            of the image.
         vocabulary_size: Integer of at least 3. Rows of the embedding: padding,
             the unknown word, and those that are known.
         num_classes: Integer of at least 2. The answers.

@@ -16,8 +16,14 @@ from keras_attention import attention_maps
 from tests.numbers import randomize
 from tests.zoo.contract import check_task
 from tests.zoo.tiny import LABELS, tiny_data, tiny_recipe, tiny_task
-from zoo import measuring
+from zoo import measuring, training
 from zoo.data.images import ImageData
+from zoo.image_classification import (
+    dynamic_capacity_network,
+    ra_cnn,
+    spatial_transformer_network,
+)
+from zoo.image_classification.recurrent_attention_model import PRESETS as RAM
 from zoo.image_classification.task import ImageClassification
 from zoo.inputs import image as image_input
 from zoo.outputs.label import Label
@@ -277,6 +283,163 @@ def test_freezes_what_is_named(trained, freeze, still):
             norm, copy.model.get_layer("stem_norm").get_weights(), strict=True
         ):
             np.testing.assert_array_equal(old, new)
+
+
+def test_a_new_head_on_a_frozen_backbone_learns_by_default(trained):
+    data = tiny_data(96)
+    labels = (data.labels > 0).astype("int64")
+    data = ImageData(data.images, labels, ["red", "no red"])
+    # By chance 0.67: at the usual rate a few steps change next to nothing.
+    losses = {}
+    for rate in (None, 1e-3):
+        copy = trained.finetune(
+            data, freeze="backbone", learning_rate=rate, verbose=0
+        )
+        losses[rate] = copy.evaluate(data)["loss"]
+    assert losses[None] < 0.2 < 0.4 < losses[1e-3]
+
+
+def upscaled(data, times=2):
+    images = data.images.repeat(times, axis=1).repeat(times, axis=2)
+    return dataclasses.replace(data, images=images)
+
+
+def test_a_copy_reads_another_size_with_the_same_weights(trained):
+    data = tiny_data(30, seed=7)
+    copy = trained.rebuilt(input=trained.input.resized((32, 32)))
+    assert trained.input.size == (16, 16)
+    for old, new in zip(
+        trained.model.get_weights(), copy.model.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(old, new)
+    assert copy.evaluate(upscaled(data))["accuracy"] >= 0.9
+    # A mosaic of itself is, but for its seams, the same to every layer.
+    mosaic = np.tile(data.images, (1, 2, 2, 1)).astype("float32")
+    pixels = data.images.astype("float32")
+    said, before = map(np.asarray, (copy.model(mosaic), trained.model(pixels)))
+    assert np.abs(said - before).mean() < 0.2 * np.abs(before).mean()
+    # It reads all pixels: the other networks cannot tell these two apart.
+    image = np.full((1, 32, 32, 3), 100, "uint8")
+    striped = image.copy()
+    striped[:, ::2], striped[:, 1::2] = 0, 200
+    asked = [
+        copy.model(copy.input.arrays(x)["image"]) for x in (image, striped)
+    ]
+    assert np.abs(np.subtract(*map(np.asarray, asked))).max() > 1e-2
+
+
+@pytest.fixture
+def untouched(monkeypatch):
+    """What a training would begin with: none is done."""
+    monkeypatch.setattr(training, "fit", lambda *args, **options: [])
+
+
+def test_a_copy_says_its_size_and_is_exported_at_it(
+    trained, untouched, tmp_path
+):
+    copy = tuned(trained, image_size=(24, 20))
+    assert type(copy.input) is type(trained.input)
+    assert copy.input.size == (24, 20) and trained.input.size == (16, 16)
+    card = zoo.card(copy.save(tmp_path / "copy"))
+    assert card["preprocessing"]["image_size"] == [24, 20]
+    assert card["builder_args"]["input_shape"] == [24, 20, 3]
+    assert card["recipe"]["image_size"] == [24, 20]
+    assert trained.card["preprocessing"]["image_size"] == [16, 16]
+    if keras.backend.backend() == "tensorflow":
+        copy.export(tmp_path / "served", ["litert"])
+        assert list(copy.card["exports"]) == ["litert"]
+
+
+def test_the_size_of_before_is_no_other_size(trained, untouched):
+    copy = tuned(trained, image_size=16)
+    assert copy.input is trained.input
+    assert "image_size" not in copy.card["recipe"]
+    assert tuned(trained, image_size=20).input.size == (20, 20)
+
+
+def test_a_training_goes_on_at_the_size_that_it_began_with(trained, tmp_path):
+    options = {"folder": tmp_path, "epochs": 1, "image_size": (12, 20)}
+    tuned(trained, **options)
+    tuned(trained, **options)
+    for other in ((20, 12), None):
+        with pytest.raises(ValueError, match=r"image_size=.*\[12, 20\]"):
+            tuned(trained, **{**options, "image_size": other})
+
+
+STN, RA_CNN = spatial_transformer_network.PRESETS, ra_cnn.PRESETS
+DCN = dynamic_capacity_network.PRESETS
+
+
+@pytest.mark.parametrize(
+    "builder, shape, args, size, message",
+    [
+        (
+            *("spatial_transformer_network", (16, 16, 3), STN["tiny"]),
+            *((32, 32), r"layer 'transformer'.*features/kernel.*\(256, 8\)"),
+        ),
+        (
+            "spatial_transformer_network",
+            (16, 16, 3),
+            {**STN["tiny"], "transform": None},
+            (16, 24),
+            r"layer 'features'.*features/kernel of shape \(192, 8\) in place",
+        ),
+        (
+            *("ra_cnn", (16, 16, 3), RA_CNN["tiny"]),
+            *((24, 24), "layer 'scale_1_proposal'.*hidden/kernel"),
+        ),
+        (
+            *("dynamic_capacity_network", (16, 16, 3), DCN["tiny"]),
+            *((6, 16), "large enough for the convolutions"),
+        ),
+    ],
+)
+def test_a_size_that_a_network_cannot_take_is_refused(
+    builder, shape, args, size, message, monkeypatch
+):
+    recipe = {
+        "builder": builder,
+        "builder_args": {"input_shape": shape, **args},
+    }
+    task = ImageClassification.untrained(
+        recipe, image_input.Image(shape[:2], 3), Label(LABELS)
+    )
+    monkeypatch.setattr(task, "fit", None)  # nothing is trained
+    with pytest.raises(ValueError, match=message) as refused:
+        task.finetune(tiny_data(), image_size=size)
+    text = str(refused.value)
+    assert text.startswith("`image_size` must be") and builder in text
+    assert str(size) in text and text.count("Received") == 1
+
+
+@pytest.mark.parametrize(
+    "builder, args, size",
+    [
+        ("recurrent_attention_model", RAM["tiny"], (24, 31)),
+        ("dynamic_capacity_network", DCN["tiny"], (21, 30)),
+        (
+            *("dynamic_capacity_network", {**DCN["tiny"], "capacity": "fine"}),
+            (21, 30),
+        ),
+        ("ra_cnn", {**RA_CNN["tiny"], "num_scales": 1}, (21, 30)),
+        # One that comes to the same map.
+        ("spatial_transformer_network", STN["tiny"], (17, 16)),
+    ],
+)
+def test_other_networks_take_other_sizes(builder, args, size):
+    recipe = {
+        "builder": builder,
+        "builder_args": {"input_shape": (16, 16, 3), **args},
+    }
+    task = ImageClassification.untrained(
+        recipe, image_input.Image((16, 16), 3), Label(LABELS)
+    )
+    copy = task.rebuilt(input=task.input.resized(size))
+    for old, new in zip(
+        task.model.get_weights(), copy.model.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(old, new)
+    assert len(copy.predict(tiny_data(2).images)) == 2
 
 
 def test_lower_layers_learn_more_slowly(trained):
