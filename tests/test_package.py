@@ -18,6 +18,7 @@ SOURCES = (
     "LICENSE",
     "MANIFEST.in",
     "README.md",
+    "docs",
     "keras_attention",
     "pyproject.toml",
     "saved_models",
