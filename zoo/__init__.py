@@ -12,6 +12,7 @@ from zoo import catalogue
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from zoo.comparing import compare as compare
     from zoo.presets import PresetError as PresetError
     from zoo.presets import card as card
     from zoo.presets import list_models as list_models
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "PresetError": "zoo.presets:PresetError",
     "card": "zoo.presets:card",
+    "compare": "zoo.comparing:compare",
     "list_models": "zoo.presets:list_models",
     "load": "zoo.presets:load",
     "train": "zoo.recipes:train",

@@ -26,12 +26,11 @@ except ModuleNotFoundError as error:
         'pip install "keras-attention-zoo[tensorflow,zoo]"'
     ) from None
 
-from zoo import catalogue  # noqa: E402
+from zoo import catalogue, report_tables  # noqa: E402
 from zoo.printing import (  # noqa: E402
     console,
     exports_table,
     metric_line,
-    metric_number,
     metrics_line,
     pairs_line,
     plain,
@@ -41,8 +40,6 @@ from zoo.printing import (  # noqa: E402
     show_error,
     warnings_shown,
 )
-
-AGREES = 1e-3  # a metric measured again may differ from its card by this much
 
 app = typer.Typer(
     name="zoo",
@@ -469,51 +466,110 @@ def evaluate(
         typer.Option(help="In place of the card's; see below."),
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1)] = 250,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Everything, as JSON.")
+    ] = False,
+    out: Annotated[
+        pathlib.Path | None,
+        typer.Option(help="A picture of what is confused, such as c.png."),
+    ] = None,
 ):
-    """Measure a model again, beside what its card says."""
+    """Measure a model again: intervals, classes, and what its card says."""
     from zoo import measuring
 
+    if out is not None:
+        _check_picture(out, [data])
     task = _load(name)
-    card = task.card
+    if out is not None and not task.output.classes:
+        raise ValueError(
+            "Confusions are drawn of answers that are labels; leave --out "
+            f"away. Received: --out {out}, a model of {task.name}"
+        )
+    found = _read if as_json else _found
     if data is None:
-        test = _found(lambda: measuring.own_test(task))
+        test = found(lambda: measuring.own_test(task))
     else:
-        test = _found(lambda: task.read(data, "test"))
-    results = task.evaluate(test, batch_size, verbose=_verbose())
+        test = found(lambda: task.read(data, "test"))
+    report = task.report(test, batch_size, 0 if as_json else _verbose())
+    if out is not None:
+        from zoo.report_pictures import confusion_figure
 
-    same_data = test.sha256() == card["data"].get("test_sha256")
-    if same_data:
-        note = "The test data are those of the card (same SHA-256)."
+        _save_picture(confusion_figure(report["classes"]), out)
+    if as_json:
+        print_json(report)
     else:
-        note = (
-            "The test data are not those of the card (another SHA-256): the "
-            "two numbers need not agree."
-        )
-    table = Table("metric", "measured", "card", "", box=box.SIMPLE)
-    differs = False
-    for metric, value in results.items():
-        stated = card["metrics"].get(metric)
-        verdict = ""
-        if stated is not None and same_data:
-            before = stated["value"]
-            agrees = before is not None and abs(value - before) <= AGREES
-            differs = differs or (not agrees and metric != "loss")
-            verdict = "agrees" if agrees else "differs"
-        table.add_row(
-            metric,
-            f"{value:.4f}",
-            "" if stated is None else metric_number(stated["value"]),
-            verdict,
-        )
+        _print_report(report, task)
+        if out is not None:
+            console.print(f"picture: {out}", soft_wrap=True)
+    metrics = report["metrics"]
+    if any(x["agrees"] is False for k, x in metrics.items() if k != "loss"):
+        raise typer.Exit(1)
+
+
+def _print_report(report, task):
+    data = report["data"]
     console.print(
-        f"{test.name}, {test.split}: {task.output.count(test):,} "
+        f"{data['name']}, {data['split']}: {data['examples']:,} "
         f"{task.input.noun}s"
     )
-    console.print(table)
-    if card["metrics"]:
+    console.print(report_tables.metrics_table(report))
+    if report["classes"]:
+        majority = [
+            ("" if name == "label" else f"{name} ") + repr(found["majority"])
+            for name, found in report["classes"].items()
+        ]
+        console.print(
+            "Baseline: always answering the commonest class of these data, "
+            f"{', '.join(majority)}; of a number the mean.",
+            soft_wrap=True,
+        )
+    for note in report_tables.notes(report["metrics"]):
         console.print(note, soft_wrap=True)
-    if differs:
-        raise typer.Exit(1)
+    if task.card["metrics"]:
+        console.print(
+            "The test data are those of the card (same SHA-256)."
+            if data["of_card"]
+            else "The test data are not those of the card (another SHA-256): "
+            "the two numbers need not agree.",
+            soft_wrap=True,
+        )
+    for name, found in report["classes"].items():
+        title = None if name == "label" else name
+        for each in report_tables.classes_tables(found, title):
+            console.print(each)
+
+
+@command(below=data_by_task())
+def compare(
+    a: Annotated[str, typer.Argument(help="A model, as of `zoo evaluate`.")],
+    b: Annotated[str, typer.Argument(help="Another of the same task.")],
+    data: Annotated[
+        str | None,
+        typer.Option(help="In place of the test data on A's card; see below."),
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1)] = 250,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Everything, as JSON.")
+    ] = False,
+):
+    """Compare two models on the same examples: answers, speed and size."""
+    import zoo
+
+    tasks = _load(a), _load(b)
+    found = zoo.compare(*tasks, data, batch_size, 0 if as_json else _verbose())
+    if as_json:
+        print_json(found)
+        return
+    told = found["data"]
+    noun = tasks[0].input.noun
+    console.print(
+        f"{told['name']}, {told['split']}: {told['examples']:,} {noun}s"
+    )
+    for each in report_tables.comparison_tables(found):
+        console.print(each)
+    metrics = {k: x["a"] for k, x in found["metrics"].items()}
+    for note in report_tables.notes(metrics):
+        console.print(note, soft_wrap=True)
 
 
 @command(below=data_by_task())
@@ -696,6 +752,28 @@ def _found(read):
     data = read()
     _print_found(data)
     return data
+
+
+def _read(read):
+    return read()
+
+
+def _check_picture(out, inputs):
+    """Refuses a place for a picture that cannot be, or that is an input."""
+    from keras_attention import pictures
+    from zoo.writable import check_not_read, check_writable
+
+    pictures.check_format(out)
+    check_not_read(out, inputs)
+    check_writable(out)
+
+
+def _save_picture(figure, out):
+    from keras_attention import pictures
+    from zoo.atomic import folders_made
+
+    with folders_made(pathlib.Path(os.path.realpath(out)).parent):
+        pictures.save_figure(figure, out)
 
 
 def _print_found(data):

@@ -37,10 +37,10 @@ def report(task, data=None, batch_size=250, verbose=0):
         - `classes`: a dict from each answer that is a label, called `"label"`
           where there is one only, to a dict: `labels`; `majority`, the
           commonest; `per_class`, a list of dicts with `label`, `precision`,
-          `recall`, `f1`, `n` and `answered`, how often it was; `macro`, their
-          means over the classes that occur; `confusion`, the rows being what is
-          right and the columns what was answered, `None` of more than 100
-          classes; and `confusions`, a list of `right`, `answered` and `n`, the
+          `recall`, `f1`, `n` and `predicted`, how often it was; `macro`, their
+          means over the classes that occur; `confusion`, the rows being the true
+          classes and the columns the predicted ones, `None` of more than 100
+          classes; and `confusions`, a list of `true`, `predicted` and `n`, the
           most frequent first.
 
     Raises:
@@ -86,20 +86,20 @@ def measured_with_interval(score):
     }
 
 
-def confusions(labels, right, answered):
-    """Which classes are answered for which, and how well each is told.
+def confusions(labels, true, predicted):
+    """Which classes are predicted for which, and precision and recall of each.
 
     Args:
         labels: List of strings, the classes.
-        right: Integers `(N,)`, places in `labels`.
-        answered: Integers `(N,)`, the same.
+        true: Integers `(N,)`, places in `labels`.
+        predicted: Integers `(N,)`, the same.
 
     Returns:
         Dict, as in `report`.
     """
     from sklearn.metrics import confusion_matrix
 
-    table = confusion_matrix(right, answered, labels=range(len(labels)))
+    table = confusion_matrix(true, predicted, labels=range(len(labels)))
     counts, said = table.sum(axis=1), table.sum(axis=0)
     hits = table.diagonal()
     # Undefined where nothing is counted, which is not 0.
@@ -117,7 +117,7 @@ def confusions(labels, right, answered):
                 "recall": _known(recall[place]),
                 "f1": _known(f1[place]),
                 "n": int(counts[place]),
-                "answered": int(said[place]),
+                "predicted": int(said[place]),
             }
             for place, label in enumerate(labels)
         ],
@@ -129,7 +129,7 @@ def confusions(labels, right, answered):
         },
         "confusion": table.tolist() if table.size <= MOST_CELLS else None,
         "confusions": [
-            {"right": labels[row], "answered": labels[column], "n": int(n)}
+            {"true": labels[row], "predicted": labels[column], "n": int(n)}
             for n, row, column in _wrong(table)
         ],
     }
