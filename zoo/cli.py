@@ -36,6 +36,7 @@ from zoo.printing import (  # noqa: E402
     plain,
     print_answers,
     print_json,
+    progress_bar,
     save_page,
     show_error,
     warnings_shown,
@@ -61,8 +62,11 @@ Inputs = Annotated[
         help=(
             "Image files: PNG, JPEG, ...; or texts, each in quotes, or text "
             "files, - being what comes from standard input; of texts that are "
-            "compared, two for each pair; or CSV files of rows. Before a text "
-            "that begins with a dash, write --."
+            "compared, two for each pair; or folders of those files; or CSV "
+            "files, which name in their first line the columns that are asked "
+            "about: image, text, left and right, question and candidate, or "
+            "those of the table. Before a text that begins with a dash, write "
+            "--."
         )
     ),
 ]
@@ -304,11 +308,28 @@ def predict(
     as_json: Annotated[
         bool, typer.Option("--json", help="All probabilities, as JSON.")
     ] = False,
+    out: Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            help=(
+                "A file of the answers, in place of printing them: .csv, "
+                ".json or .jsonl. In .csv, a text that a spreadsheet would "
+                "run as a formula begins with an apostrophe."
+            )
+        ),
+    ] = None,
     **options,
 ):
     """Caption images, answer questions, label anything, rank candidates."""
+    from zoo import answer_files
+
+    if out is not None:
+        answer_files.check(out, [*(inputs or ()), *options.values()])
     task = _load(name)
     raws = _raws(task, inputs, options)
+    if out is not None:
+        _save_answers(task, raws, out)
+        return
     answers = task.predict(raws)
     if as_json:
         print_json(
@@ -319,6 +340,25 @@ def predict(
         )
         return
     print_answers(task, raws, answers)
+
+
+def _save_answers(task, raws, out):
+    from zoo import answer_files
+
+    with progress_bar(f"{task.input.noun}s", len(raws)) as advance:
+        answers = answer_files.answered(task, raws, advance)
+    answer_files.write(out, task, raws, answers)
+    unanswered = answer_files.Unanswered
+    failed = sum(isinstance(answer, unanswered) for answer in answers)
+    console.print(
+        f"answers: {out} ({len(raws) - failed:,} of {len(raws):,})",
+        soft_wrap=True,
+    )
+    if failed:
+        raise ValueError(
+            f"{failed:,} of {len(raws):,} {task.input.noun}s could not be "
+            f"answered; the column `error` of {out} says why"
+        )
 
 
 @command()
@@ -555,13 +595,13 @@ def compare(
     """Compare two models on the same examples: answers, speed and size."""
     import zoo
 
-    tasks = _load(a), _load(b)
-    found = zoo.compare(*tasks, data, batch_size, 0 if as_json else _verbose())
+    verbose = 0 if as_json else _verbose()
+    found = zoo.compare(a, b, data, batch_size, verbose)
     if as_json:
         print_json(found)
         return
     told = found["data"]
-    noun = tasks[0].input.noun
+    noun = catalogue.task_class(found["task"]).input.noun
     console.print(
         f"{told['name']}, {told['split']}: {told['examples']:,} {noun}s"
     )
@@ -831,4 +871,6 @@ def _raws(task, inputs, options):
             f"There must be something to answer: {task.input.asked}. "
             "Received: no arguments"
         )
-    return task.input.from_shell(inputs or [], options)
+    from zoo import asking
+
+    return asking.from_words(task.input, inputs or [], options)

@@ -38,10 +38,10 @@ def report(task, data=None, batch_size=250, verbose=0):
           where there is one only, to a dict: `labels`; `majority`, the
           commonest; `per_class`, a list of dicts with `label`, `precision`,
           `recall`, `f1`, `n` and `predicted`, how often it was; `macro`, their
-          means over the classes that occur; `confusion`, the rows being the true
-          classes and the columns the predicted ones, `None` of more than 100
-          classes; and `confusions`, a list of `true`, `predicted` and `n`, the
-          most frequent first.
+          means over the classes that occur; `confusion`, whose rows are the
+          true classes and whose columns the predicted ones, `None` of more
+          than 100 classes; and `confusions`, a list of `true`, `predicted`
+          and `n`, the most frequent first.
 
     Raises:
         ValueError: If the loss is not finite.
