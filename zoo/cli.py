@@ -36,6 +36,7 @@ from zoo.printing import (  # noqa: E402
     plain,
     print_answers,
     print_json,
+    print_parts,
     progress_bar,
     save_page,
     show_error,
@@ -538,45 +539,13 @@ def evaluate(
     if as_json:
         print_json(report)
     else:
-        _print_report(report, task)
+        noun, has_card = task.input.noun, bool(task.card["metrics"])
+        print_parts(report_tables.report_parts(report, noun, has_card))
         if out is not None:
             console.print(f"picture: {out}", soft_wrap=True)
     metrics = report["metrics"]
     if any(x["agrees"] is False for k, x in metrics.items() if k != "loss"):
         raise typer.Exit(1)
-
-
-def _print_report(report, task):
-    data = report["data"]
-    console.print(
-        f"{data['name']}, {data['split']}: {data['examples']:,} "
-        f"{task.input.noun}s"
-    )
-    console.print(report_tables.metrics_table(report))
-    if report["classes"]:
-        majority = [
-            ("" if name == "label" else f"{name} ") + repr(found["majority"])
-            for name, found in report["classes"].items()
-        ]
-        console.print(
-            "Baseline: always answering the commonest class of these data, "
-            f"{', '.join(majority)}; of a number the mean.",
-            soft_wrap=True,
-        )
-    for note in report_tables.notes(report["metrics"]):
-        console.print(note, soft_wrap=True)
-    if task.card["metrics"]:
-        console.print(
-            "The test data are those of the card (same SHA-256)."
-            if data["of_card"]
-            else "The test data are not those of the card (another SHA-256): "
-            "the two numbers need not agree.",
-            soft_wrap=True,
-        )
-    for name, found in report["classes"].items():
-        title = None if name == "label" else name
-        for each in report_tables.classes_tables(found, title):
-            console.print(each)
 
 
 @command(below=data_by_task())
@@ -600,16 +569,8 @@ def compare(
     if as_json:
         print_json(found)
         return
-    told = found["data"]
     noun = catalogue.task_class(found["task"]).input.noun
-    console.print(
-        f"{told['name']}, {told['split']}: {told['examples']:,} {noun}s"
-    )
-    for each in report_tables.comparison_tables(found):
-        console.print(each)
-    metrics = {k: x["a"] for k, x in found["metrics"].items()}
-    for note in report_tables.notes(metrics):
-        console.print(note, soft_wrap=True)
+    print_parts(report_tables.comparison_parts(found, noun))
 
 
 @command(below=data_by_task())

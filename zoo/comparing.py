@@ -7,7 +7,7 @@ import numpy as np
 
 from zoo import measuring, presets, saving
 from zoo.reports import measured_with_interval
-from zoo.scores import difference, mcnemar
+from zoo.scores import difference, mcnemar, same_examples
 
 # The speed is taken of one batch, of the two models in turn.
 WARM = 2  # answers before that, which prepare
@@ -41,8 +41,9 @@ def compare(a, b, data=None, batch_size=250, verbose=0):
           `None`: a dict of `both`, `only_a`, `only_b`, `neither` and
           `mcnemar_p`, the exact p-value, `None` where examples depend on each
           other, for which the test is not made. A metric that only one of the
-          two has is left out, and so is the loss where the two are not of the
-          same answers, such as of other vocabularies.
+          two has, or that is of other examples, is left out, and so is the
+          loss where the two are not of the same answers, such as of other
+          vocabularies.
         - `speed`: `ratio`, the median time of `a` by that of `b`, answering in
           turn; `quartiles` of the ratios of turns; `batch_size` and `repeats`.
 
@@ -86,7 +87,9 @@ def compare(a, b, data=None, batch_size=250, verbose=0):
         "metrics": {
             metric: _compared(score, scores["b"][metric])
             for metric, score in scores["a"].items()
-            if metric in scores["b"] and (metric != "loss" or same_loss)
+            if metric in scores["b"]
+            and same_examples(score, scores["b"][metric])
+            and (metric != "loss" or same_loss)
         },
         "speed": speed,
     }
@@ -112,7 +115,7 @@ def _check_alike(one, other):
 
 def _check_same_test(one, other):
     """Refuses two cards that are not of the same test data."""
-    cards = [task.card["data"] for task in (one, other)]
+    cards = [task.card.get("data", {}) for task in (one, other)]
     digests = [card.get("test_sha256") for card in cards]
     if None in digests:
         keys = ("name", "place", "test_split")

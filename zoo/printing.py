@@ -142,6 +142,12 @@ def print_json(value):
     console.print(as_json(value), soft_wrap=True)
 
 
+def print_parts(parts):
+    """Prints tables, and sentences, which a pipe gets unwrapped."""
+    for part in parts:
+        console.print(part, soft_wrap=isinstance(part, str))
+
+
 def show_error(error):
     """Prints an exception as one message on stderr."""
     expected = (ValueError, OSError, ImportError, RuntimeError)

@@ -10,6 +10,32 @@ MOST = 20  # classes of a table
 MOST_ACROSS = 12  # classes of a table of confusions; of more the largest ones
 
 
+def report_parts(report, noun, has_card):
+    """What `Task.report` found.
+
+    Args:
+        report: Dict.
+        noun: String, what one example is.
+        has_card: Boolean. Whether the card states metrics to compare with.
+
+    Yields:
+        What rich prints.
+    """
+    yield _examples(report, noun)
+    yield metrics_table(report)
+    yield from baselines(report)
+    yield from notes(report["metrics"])
+    if has_card and report["data"]["of_card"]:
+        yield "The test data are those of the card (same SHA-256)."
+    elif has_card:
+        yield (
+            "The test data are not those of the card (another SHA-256): the "
+            "two numbers need not agree."
+        )
+    for name, found in report["classes"].items():
+        yield from classes_tables(found, None if name == "label" else name)
+
+
 def metrics_table(report):
     """The metrics of `Task.report`, with intervals, baselines and the card.
 
@@ -35,6 +61,36 @@ def metrics_table(report):
         row.append(metric_number(found["card"]) if stated else "")
         table.add_row(*row, verdict[found["agrees"]])
     return table
+
+
+def baselines(report):
+    """What the baselines of `Task.report` are.
+
+    Args:
+        report: Dict.
+
+    Yields:
+        A string, where there are any.
+    """
+    known = {
+        name
+        for name, found in report["metrics"].items()
+        if found["baseline"] is not None
+    }
+    said = []
+    for name, found in report["classes"].items():
+        of = "" if name == "label" else f" of {name}"
+        said.append(
+            f"always answering the commonest class{of}, {found['majority']!r}"
+        )
+    if any(name.endswith("rmse") for name in known):
+        said.append("always answering the mean number")
+    if any(name.endswith("_auc") for name in known):
+        said.append("an order drawn at random")
+    if "pointing" in known:
+        said.append("a place drawn at random")
+    if known:
+        yield f"Baseline: {'; '.join(said)}."
 
 
 def notes(metrics):
@@ -119,15 +175,17 @@ def most_wrong(per_class, most):
     return shown, len(per_class) - most
 
 
-def comparison_tables(report):
+def comparison_parts(report, noun):
     """What `zoo.compare` found.
 
     Args:
         report: Dict.
+        noun: String, what one example is.
 
     Yields:
         What rich prints.
     """
+    yield _examples(report, noun)
     a, b = report["models"]["a"], report["models"]["b"]
     table = Table("", "A", "B", box=box.SIMPLE)
     table.add_column("A / B", justify="right")
@@ -187,6 +245,7 @@ def comparison_tables(report):
                 "(not independent)" if p is None else f"{p:.3g}",
             )
         yield table
+    yield from notes({k: x["a"] for k, x in report["metrics"].items()})
 
 
 def _confusions(found):
@@ -203,6 +262,11 @@ def _confusions(found):
         for each in found["confusions"][:MOST_ACROSS]:
             table.add_row(each["true"], each["predicted"], f"{each['n']:,}")
         yield table
+
+
+def _examples(report, noun):
+    data = report["data"]
+    return f"{data['name']}, {data['split']}: {data['examples']:,} {noun}s"
 
 
 def _name(model):

@@ -51,7 +51,7 @@ def report(task, data=None, batch_size=250, verbose=0):
     scores = task.measured(outputs, selected)
     stated = task.card.get("metrics", {})
     sha256 = data.sha256()
-    of_card = task.card["data"].get("test_sha256") == sha256
+    of_card = task.card.get("data", {}).get("test_sha256") == sha256
     return {
         "model": task.card.get("name"),
         "task": task.name,

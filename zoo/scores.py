@@ -176,10 +176,7 @@ def difference(one, other):
     >>> [round(end, 3) for end in ends], method
     ([-0.053, 0.507], 'bonett-price')
     """
-    same = len(one.parts) == len(other.parts) and np.array_equal(
-        one.groups, other.groups
-    )
-    if not same:
+    if not same_examples(one, other):
         raise ValueError(
             "Two scores are compared on the same examples. Received: "
             f"{len(one.parts)} and {len(other.parts)} examples, {one.count} "
@@ -193,6 +190,13 @@ def difference(one, other):
             only = (apart > 0).sum() * scale, (apart < 0).sum() * scale
             return _bonett_price(*only, count), "bonett-price"
     return _percentiles(one.count, lambda: one.drawn() - other.drawn())
+
+
+def same_examples(one, other):
+    """Whether two scores are of as many examples, in the same groups."""
+    return len(one.parts) == len(other.parts) and np.array_equal(
+        one.groups, other.groups
+    )
 
 
 def mcnemar(only_one, only_other):

@@ -285,7 +285,7 @@ def reached(tmp_path, monkeypatch):
         (zoo, "load", "load", task),
         (zoo, "train", "train", task),
         (zoo, "compare", "compare", REPORT),
-        (report_tables, "comparison_tables", "tables", []),
+        (report_tables, "comparison_parts", "tables", []),
         (report_pictures, "confusion_figure", "figure", "figure"),
         (answer_files, "write", "answers.write", None),
         (zoo, "card", "card", CARD),

@@ -158,6 +158,20 @@ def test_the_metrics_table_says_what_is_known_and_what_is_not(task):
     assert "baseline" in text and accuracy.split()[-1] == "0.3333"
     (loss,) = [row for row in text.splitlines() if "loss" in row]
     assert loss.split()[2] == "none"
+    (baseline,) = report_tables.baselines(report)
+    assert baseline == (
+        "Baseline: always answering the commonest class, 'red'."
+    )
+    several = {
+        "metrics": dict.fromkeys(
+            ("pay_auc", "rent_rmse", "pointing"), {"baseline": 0.5}
+        ),
+        "classes": {"pay": {"majority": "low"}},
+    }
+    (baseline,) = report_tables.baselines(several)
+    for part in ("of pay, 'low'", "mean number", "order", "place drawn"):
+        assert part in baseline
+    assert not list(report_tables.baselines({"metrics": {}, "classes": {}}))
     notes = list(report_tables.notes(report["metrics"]))
     assert notes == ["No interval: too few examples, or all alike."]
     grouped = {"interval": [0, 1], "groups": 7}
