@@ -12,6 +12,7 @@ from zoo import catalogue
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from zoo.comparing import compare as compare
     from zoo.data.table_source import Table as Table
     from zoo.from_scratch import new as new
     from zoo.presets import PresetError as PresetError
@@ -26,6 +27,7 @@ _PLACES = {
     "PresetError": "zoo.presets:PresetError",
     "Table": "zoo.data.table_source:Table",
     "card": "zoo.presets:card",
+    "compare": "zoo.comparing:compare",
     "list_models": "zoo.presets:list_models",
     "load": "zoo.presets:load",
     "new": "zoo.from_scratch:new",

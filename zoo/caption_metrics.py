@@ -13,6 +13,7 @@ import sys
 import numpy as np
 
 from zoo.data.tokens import Tokens, checked_texts
+from zoo.scores import Score
 
 LONGEST = 4  # words of an n-gram
 SIGMA = 6.0  # words, CIDEr-D's tolerance for another length
@@ -38,7 +39,8 @@ def caption_metrics(captions, references):
             reference, each with a word. Images may have different numbers.
 
     Returns:
-        Dict from metric to float.
+        Dict from metric to `Score`, a float. The intervals of `cider` take the
+        frequencies of phrases as known.
 
         - `bleu_4`: corpus BLEU of 1 to 4 words, 0 to 1, without smoothing: 0
           where no 4 successive words match in any image, and so where no
@@ -68,12 +70,10 @@ def caption_metrics(captions, references):
     captions, references = _words(captions, references)
     return {
         "bleu_4": _bleu(captions, references),
-        "cider": float(_cider(captions, references).mean()),
-        "rouge_l": float(_rouge_l(captions, references).mean()),
-        "exact": float(
-            np.mean(
-                [said in known for said, known in zip(captions, references)]
-            )
+        "cider": Score.mean(_cider(captions, references)),
+        "rouge_l": Score.mean(_rouge_l(captions, references)),
+        "exact": Score.mean(
+            [said in known for said, known in zip(captions, references)]
         ),
     }
 
@@ -217,19 +217,32 @@ def _bleu(captions, references):
             'Install it with `pip install "keras-attention-zoo[zoo]"`.'
         ) from error
 
-    # The words are apart already. `force` hushes a doubt about full stops.
-    metric = BLEU(tokenize="none", smooth_method="none", force=True)
-    most = max(map(len, references))
-    streams = [
-        [
-            " ".join(known[place]) if place < len(known) else None
-            for known in references
-        ]
-        for place in range(most)
-    ]
-    said = [" ".join(words) for words in captions]
-    # Rounding takes a full score above 100.
-    return min(1.0, metric.corpus_score(said, streams).score / 100)
+    # The words are apart already. The last one hushes a doubt that does not
+    # concern counts.
+    metric = BLEU(
+        tokenize="none", smooth_method="none", force=True, effective_order=True
+    )
+    parts = []
+    for words, known in zip(captions, references):
+        found = metric.sentence_score(
+            " ".join(words), list(map(" ".join, known))
+        )
+        parts.append(
+            [*found.counts, *found.totals, found.sys_len, found.ref_len]
+        )
+    parts = np.array(parts, "float64")
+    return Score(_bleu_of(parts.sum(axis=0)), parts, _bleu_of)
+
+
+def _bleu_of(sums):
+    """BLEU from sums of matches and phrases by length, and both lengths."""
+    matches, phrases = sums[..., :LONGEST], sums[..., LONGEST:-2]
+    said, wanted = sums[..., -2], sums[..., -1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        precisions = np.log(matches / phrases).mean(axis=-1)
+        brevity = np.minimum(0, 1 - wanted / said)
+    found = np.exp(precisions + brevity)
+    return np.where((matches > 0).all(axis=-1), found, 0.0)
 
 
 def _phrases(words):

@@ -82,10 +82,6 @@ TASKS = {
             "correlated_tasks, made here; adult, census_income_kdd; or a CSV "
             "file that names its columns."
         ),
-        "options": {
-            "delimiter": "Of rows: what stands between columns, such as ';'.",
-            "encoding": "Of rows: that of the file, such as cp1252.",
-        },
     },
     "region_captioning": {
         "class": "zoo.captioning.task:RegionCaptioning",

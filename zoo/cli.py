@@ -26,23 +26,22 @@ except ModuleNotFoundError as error:
         'pip install "keras-attention-zoo[tensorflow,zoo]"'
     ) from None
 
-from zoo import catalogue  # noqa: E402
+from zoo import catalogue, report_tables  # noqa: E402
 from zoo.printing import (  # noqa: E402
     console,
     exports_table,
     metric_line,
-    metric_number,
     metrics_line,
     pairs_line,
     plain,
     print_answers,
     print_json,
+    print_parts,
+    progress_bar,
     save_page,
     show_error,
     warnings_shown,
 )
-
-AGREES = 1e-3  # a metric measured again may differ from its card by this much
 
 app = typer.Typer(
     name="zoo",
@@ -64,8 +63,11 @@ Inputs = Annotated[
         help=(
             "Image files: PNG, JPEG, ...; or texts, each in quotes, or text "
             "files, - being what comes from standard input; of texts that are "
-            "compared, two for each pair; or CSV files of rows. Before a text "
-            "that begins with a dash, write --."
+            "compared, two for each pair; or folders of those files; or CSV "
+            "files, which name in their first line the columns that are asked "
+            "about: image, text, left and right, question and candidate, or "
+            "those of the table. Before a text that begins with a dash, write "
+            "--."
         )
     ),
 ]
@@ -196,32 +198,36 @@ def command(name=None, below=None):
 
 
 def asked_by_name(function):
-    """Gives a command an option for each that the catalogue names."""
+    """Gives a command an option for each that the catalogue names.
+
+    And those that say how tables are read, which may be what is asked.
+    """
     signature = inspect.signature(function)
     own = [
         parameter
         for parameter in signature.parameters.values()
         if parameter.kind != parameter.VAR_KEYWORD
     ]
+    options = {
+        name: typer.Option(help=text)
+        for name, text in catalogue.options().items()
+    } | table_options()
     more = [
         inspect.Parameter(
             name,
             inspect.Parameter.KEYWORD_ONLY,
             default=None,
-            annotation=Annotated[str | None, typer.Option(help=text)],
+            annotation=Annotated[str | None, option],
         )
-        for name, text in catalogue.options().items()
+        for name, option in options.items()
     ]
     function.__signature__ = signature.replace(parameters=[*own, *more])
     function.__annotations__ |= {each.name: each.annotation for each in more}
     return function
 
 
-def asked_of_tables(function):
-    """Gives a command the options that say how the table `data` is read.
-
-    The command gets `data` with them, a `zoo.Table` where one is given.
-    """
+def table_options():
+    """The options that say how a table is read, a dict by name."""
     panel = {"rich_help_panel": "Tables"}
     options = {
         f"{name}_column": typer.Option(
@@ -237,6 +243,15 @@ def asked_of_tables(function):
     options["encoding"] = typer.Option(
         help="That of the file, such as cp1252; else UTF-8.", **panel
     )
+    return options
+
+
+def asked_of_tables(function):
+    """Gives a command the options that say how the table `data` is read.
+
+    The command gets `data` with them, a `zoo.Table` where one is given.
+    """
+    options = table_options()
 
     @functools.wraps(function)
     def asking(*args, data, **kwargs):
@@ -383,11 +398,28 @@ def predict(
     as_json: Annotated[
         bool, typer.Option("--json", help="All probabilities, as JSON.")
     ] = False,
+    out: Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            help=(
+                "A file of the answers, in place of printing them: .csv, "
+                ".json or .jsonl. In .csv, a text that a spreadsheet would "
+                "run as a formula begins with an apostrophe."
+            )
+        ),
+    ] = None,
     **options,
 ):
     """Caption images, answer questions, label anything, rank candidates."""
+    from zoo import answer_files
+
+    if out is not None:
+        answer_files.check(out, [*(inputs or ()), *options.values()])
     task = _load(name)
     raws = _raws(task, inputs, options)
+    if out is not None:
+        _save_answers(task, raws, out)
+        return
     answers = task.predict(raws)
     if as_json:
         print_json(
@@ -398,6 +430,25 @@ def predict(
         )
         return
     print_answers(task, raws, answers)
+
+
+def _save_answers(task, raws, out):
+    from zoo import answer_files
+
+    with progress_bar(f"{task.input.noun}s", len(raws)) as advance:
+        answers = answer_files.answered(task, raws, advance)
+    answer_files.write(out, task, raws, answers)
+    unanswered = answer_files.Unanswered
+    failed = sum(isinstance(answer, unanswered) for answer in answers)
+    console.print(
+        f"answers: {out} ({len(raws) - failed:,} of {len(raws):,})",
+        soft_wrap=True,
+    )
+    if failed:
+        raise ValueError(
+            f"{failed:,} of {len(raws):,} {task.input.noun}s could not be "
+            f"answered; the column `error` of {out} says why"
+        )
 
 
 @command()
@@ -583,51 +634,71 @@ def evaluate(
         typer.Option(help="In place of the card's; see below."),
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1)] = 250,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Everything, as JSON.")
+    ] = False,
+    out: Annotated[
+        pathlib.Path | None,
+        typer.Option(help="A picture of what is confused, such as c.png."),
+    ] = None,
 ):
-    """Measure a model again, beside what its card says."""
+    """Measure a model again: intervals, classes, and what its card says."""
     from zoo import measuring
 
+    if out is not None:
+        _check_picture(out, [data])
     task = _load(name)
-    card = task.card
+    if out is not None and not task.output.classes:
+        raise ValueError(
+            "Confusions are drawn of answers that are labels; leave --out "
+            f"away. Received: --out {out}, a model of {task.name}"
+        )
+    found = _read if as_json else _found
     if data is None:
-        test = _found(lambda: measuring.own_test(task))
+        test = found(lambda: measuring.own_test(task))
     else:
-        test = _found(lambda: task.read(data, "test"))
-    results = task.evaluate(test, batch_size, verbose=_verbose())
+        test = found(lambda: task.read(data, "test"))
+    report = task.report(test, batch_size, 0 if as_json else _verbose())
+    if out is not None:
+        from zoo.report_pictures import confusion_figure
 
-    same_data = test.sha256() == card["data"].get("test_sha256")
-    if same_data:
-        note = "The test data are those of the card (same SHA-256)."
+        _save_picture(confusion_figure(report["classes"]), out)
+    if as_json:
+        print_json(report)
     else:
-        note = (
-            "The test data are not those of the card (another SHA-256): the "
-            "two numbers need not agree."
-        )
-    table = Table("metric", "measured", "card", "", box=box.SIMPLE)
-    differs = False
-    for metric, value in results.items():
-        stated = card["metrics"].get(metric)
-        verdict = ""
-        if stated is not None and same_data:
-            before = stated["value"]
-            agrees = before is not None and abs(value - before) <= AGREES
-            differs = differs or (not agrees and metric != "loss")
-            verdict = "agrees" if agrees else "differs"
-        table.add_row(
-            metric,
-            f"{value:.4f}",
-            "" if stated is None else metric_number(stated["value"]),
-            verdict,
-        )
-    console.print(
-        f"{test.name}, {test.split}: {task.output.count(test):,} "
-        f"{task.input.noun}s"
-    )
-    console.print(table)
-    if card["metrics"]:
-        console.print(note, soft_wrap=True)
-    if differs:
+        noun, has_card = task.input.noun, bool(task.card["metrics"])
+        print_parts(report_tables.report_parts(report, noun, has_card))
+        if out is not None:
+            console.print(f"picture: {out}", soft_wrap=True)
+    metrics = report["metrics"]
+    if any(x["agrees"] is False for k, x in metrics.items() if k != "loss"):
         raise typer.Exit(1)
+
+
+@command(below=data_by_task())
+@asked_of_tables
+def compare(
+    a: Annotated[str, typer.Argument(help="A model, as of `zoo evaluate`.")],
+    b: Annotated[str, typer.Argument(help="Another of the same task.")],
+    data: Annotated[
+        str | None,
+        typer.Option(help="In place of the test data on A's card; see below."),
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1)] = 250,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Everything, as JSON.")
+    ] = False,
+):
+    """Compare two models on the same examples: answers, speed and size."""
+    import zoo
+
+    verbose = 0 if as_json else _verbose()
+    found = zoo.compare(a, b, data, batch_size, verbose)
+    if as_json:
+        print_json(found)
+        return
+    noun = catalogue.task_class(found["task"]).input.noun
+    print_parts(report_tables.comparison_parts(found, noun))
 
 
 @command(below=data_by_task())
@@ -833,9 +904,46 @@ def _found(read):
     return data
 
 
+def _read(read):
+    return read()
+
+
+def _check_picture(out, inputs):
+    """Refuses a place for a picture that cannot be, or that is an input."""
+    from keras_attention import pictures
+    from zoo.writable import check_not_read, check_writable
+
+    pictures.check_format(out)
+    check_not_read(out, inputs)
+    check_writable(out)
+
+
+def _save_picture(figure, out):
+    from keras_attention import pictures
+    from zoo.atomic import folders_made
+
+    with folders_made(pathlib.Path(os.path.realpath(out)).parent):
+        pictures.save_figure(figure, out)
+
+
 def _print_found(data):
     # One line, whatever is in the name of a folder.
     console.print(" ".join(data.found().split("\n")), soft_wrap=True)
+
+
+def _how(given):
+    """How a table is read, arguments of `zoo.Table`, by its options."""
+    columns = {
+        name.removesuffix("_column"): text
+        for name, text in given.items()
+        if name.endswith("_column") and text is not None
+    }
+    rest = {
+        name: text
+        for name, text in given.items()
+        if not name.endswith("_column") and text is not None
+    }
+    return ({"columns": columns} if columns else {}) | rest
 
 
 def _table(data, given):
@@ -851,14 +959,7 @@ def _table(data, given):
         )
     from zoo import Table
 
-    columns = {
-        name.removesuffix("_column"): text
-        for name, text in given.items()
-        if name.endswith("_column")
-    }
-    return Table(
-        data, columns or None, given.get("delimiter"), given.get("encoding")
-    )
+    return Table(data, **_how(given))
 
 
 def _settings(texts):
@@ -902,6 +1003,7 @@ def _verbose():
 def _raws(task, inputs, options):
     """What is asked: arguments, or the options that a task has of its own."""
     options = {k: v for k, v in options.items() if v is not None}
+    said = {name: options.pop(name, None) for name in table_options()}
     own = catalogue.TASKS[task.name].get("options", {})
     for name in options:
         if name not in own:
@@ -919,4 +1021,6 @@ def _raws(task, inputs, options):
             f"There must be something to answer: {task.input.asked}. "
             "Received: no arguments"
         )
-    return task.input.from_shell(inputs or [], options)
+    from zoo import asking
+
+    return asking.from_words(task.input, inputs or [], options, _how(said))

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from zoo.scores import Score
+
 
 def softmax(logits):
     """Shares in full precision.
@@ -17,18 +19,103 @@ def softmax(logits):
     return shares / shares.sum(axis=-1, keepdims=True)
 
 
-def cross_entropy(logits, labels):
+def cross_entropy(logits, labels, groups=None):
     """Mean of minus the logarithm of the right label's share.
 
     Args:
         logits: Floats, `(N, classes)`.
         labels: Integers, `(N,)`.
+        groups: As in `zoo.scores.Score`.
 
     Returns:
-        Float.
+        `Score`, a float.
     """
     right = softmax(logits)[np.arange(len(labels)), labels]
-    return float(-np.log(np.maximum(right, 1e-300)).mean())
+    return Score.mean(-np.log(np.maximum(right, 1e-300)), groups)
+
+
+def share_right(guesses, labels, groups=None):
+    """Accuracy: the share of labels that are guessed.
+
+    Args:
+        guesses: Integers, `(N,)`.
+        labels: Integers, `(N,)`.
+        groups: As in `zoo.scores.Score`.
+
+    Returns:
+        `Score`, whose baseline is the share of the commonest label.
+    """
+    return Score.mean(
+        guesses == labels,
+        groups,
+        baseline=float(np.bincount(labels).max() / len(labels)),
+    )
+
+
+def f1(guesses, labels, groups=None):
+    """The harmonic mean of precision and recall of the second of two classes.
+
+    Args:
+        guesses: Integers, `(N,)`, 0 or 1.
+        labels: Integers, `(N,)`, 0 or 1.
+        groups: As in `zoo.scores.Score`.
+
+    Returns:
+        `Score`, 0 where no label and no guess is 1. Its baseline is that of
+        always answering the commonest class.
+    """
+    from sklearn.metrics import f1_score
+
+    common = np.bincount(labels).argmax()
+    return Score(
+        f1_score(labels, guesses, zero_division=0),
+        np.stack([2 * (guesses & labels), guesses + labels], axis=1),
+        lambda sums: sums[..., 0] / np.maximum(sums[..., 1], 1),
+        groups,
+        baseline=float(
+            f1_score(labels, np.full_like(labels, common), zero_division=0)
+        ),
+    )
+
+
+def area_under_roc(scores, labels, groups=None):
+    """The area under the ROC curve of the second of two classes.
+
+    Args:
+        scores: Floats, `(N,)`, higher for the second class.
+        labels: Integers, `(N,)`, 0 or 1, both of which occur.
+        groups: As in `zoo.scores.Score`.
+
+    Returns:
+        `Score`. What it is for other draws of the examples is found from the
+        share of pairs that each example wins, to the first order, which is how
+        DeLong's variance is found.
+
+    Reference:
+        DeLong et al. (1988), "Comparing the Areas under Two or More Correlated
+        Receiver Operating Characteristic Curves: A Nonparametric Approach",
+        https://doi.org/10.2307/2531595
+    """
+    from scipy.stats import rankdata
+    from sklearn.metrics import roc_auc_score
+
+    value = float(roc_auc_score(labels, scores))
+    second = labels == 1
+    ranks, wins = rankdata(scores), np.zeros(len(labels))
+    for own in (second, ~second):
+        wins[own] = (ranks[own] - rankdata(scores[own])) / (~own).sum()
+    # Of the first class, lower scores win.
+    wins[~second] = 1 - wins[~second]
+    parts = np.stack([wins * second, second, wins * ~second, ~second], axis=1)
+    return Score(
+        value,
+        parts,
+        lambda sums: (
+            sums[..., 0] / sums[..., 1] + sums[..., 2] / sums[..., 3] - value
+        ),
+        groups,
+        baseline=0.5,
+    )
 
 
 def check_loss(loss):
@@ -63,7 +150,7 @@ def mean_average_precision(labels, scores, groups):
             the same value, wherever they stand.
 
     Returns:
-        Float. Questions without a right candidate do not count.
+        `Score`, a float. Questions without a right candidate do not count.
 
     Raises:
         ValueError: If lengths differ, a score is not finite, a label is
@@ -81,13 +168,11 @@ def mean_average_precision(labels, scores, groups):
     """
     from sklearn.metrics import average_precision_score
 
-    return float(
-        np.mean(
-            [
-                average_precision_score(ranked, -np.arange(len(ranked)))
-                for ranked in _ranked(labels, scores, groups)
-            ]
-        )
+    return Score.mean(
+        [
+            average_precision_score(ranked, -np.arange(len(ranked)))
+            for ranked in _ranked(labels, scores, groups)
+        ]
     )
 
 
@@ -101,7 +186,8 @@ def mean_reciprocal_rank(labels, scores, groups):
             the same value, wherever they stand.
 
     Returns:
-        Float. Questions without a right candidate do not count.
+        `Score`, a float; right is a question whose first candidate is.
+        Questions without a right candidate do not count.
 
     Raises:
         ValueError: If lengths differ, a score is not finite, a label is
@@ -118,7 +204,7 @@ def mean_reciprocal_rank(labels, scores, groups):
     ranks = [
         1 + np.argmax(ranked) for ranked in _ranked(labels, scores, groups)
     ]
-    return float(np.mean(1 / np.array(ranks)))
+    return Score.mean(1 / np.array(ranks), right=np.array(ranks) == 1)
 
 
 def _ranked(labels, scores, groups):

@@ -85,13 +85,14 @@ console = SafeConsole(width=None if sys.stdout.isatty() else 200)
 messages = SafeConsole(stderr=True)
 
 
-def as_json(value):
+def as_json(value, indent=1):
     r"""JSON that reads back to the same value, without a control code.
 
     Letters of all languages stay; what `visible` would replace is escaped.
 
     Args:
         value: What `json.dumps` takes.
+        indent: As there; `None` writes one line.
 
     Returns:
         String.
@@ -101,7 +102,7 @@ def as_json(value):
     >>> print(as_json("é\x9b\u202e"))
     "é\u009b\u202e"
     """
-    text = json.dumps(value, indent=1, ensure_ascii=False)
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
     return "".join(
         each
         if each.isprintable() or each == "\n"
@@ -110,9 +111,41 @@ def as_json(value):
     )
 
 
+@contextlib.contextmanager
+def progress_bar(what, total):
+    """A bar on stderr, where that is a terminal.
+
+    Args:
+        what: String, what is counted.
+        total: Integer.
+
+    Yields:
+        Function that takes how many more are done.
+    """
+    from rich import progress
+
+    columns = (
+        progress.TextColumn("{task.completed:,} of {task.total:,}"),
+        progress.TextColumn(what, markup=False),
+        progress.BarColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(
+        *columns, console=messages, disable=not messages.is_terminal
+    ) as bar:
+        place = bar.add_task(what, total=total)
+        yield lambda count: bar.advance(place, count)
+
+
 def print_json(value):
     """Prints a value as JSON, unwrapped."""
     console.print(as_json(value), soft_wrap=True)
+
+
+def print_parts(parts):
+    """Prints tables, and sentences, which a pipe gets unwrapped."""
+    for part in parts:
+        console.print(part, soft_wrap=isinstance(part, str))
 
 
 def show_error(error):

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from zoo import learning, measuring, saving
+from zoo import describing, learning, measuring, reports, saving
 from zoo.answering import Answering
 from zoo.data.examples import at
 
@@ -33,6 +33,16 @@ class Task:
         self.output = output
         self.training = {}  # options of `fit` where it is told no others
         self._graphs = {}
+
+    __repr__ = describing.in_short
+    summary = describing.summary
+
+    @property
+    def history(self):
+        """How it learned: a list of dicts, one for each epoch, by the card."""
+        return [
+            dict(epoch) for epoch in self.card.get("recipe", {}).get("log", ())
+        ]
 
     @classmethod
     def learn(cls, data, recipe):
@@ -202,14 +212,32 @@ class Task:
         Raises:
             ValueError: If the loss is not finite.
         """
-        data = self.output.select(measuring.to_measure(self, data))
+        data = measuring.to_measure(self, data)
+        found = self.measured(*self.said(data, batch_size, verbose))
+        return {metric: float(value) for metric, value in found.items()}
+
+    report = reports.report
+
+    def said(self, data, batch_size=250, verbose=0):
+        """What the model says of data that `read` gave.
+
+        Args:
+            data: As `read` gives them.
+            batch_size: As in `evaluate`.
+            verbose: As in `evaluate`.
+
+        Returns:
+            `(outputs, data)`: the final tensors, and the data as the output's
+            `select` gives them.
+        """
+        data = self.output.select(data)
         read = self.input.reader(data)
         verbose = 1 if verbose == "auto" else verbose
         outputs, _ = self._run(read, len(data), batch_size, verbose=verbose)
-        return self.measured(outputs, data)
+        return outputs, data
 
     def measured(self, outputs, data):
-        """The metrics of final tensors: those of the output."""
+        """The metrics of final tensors: a dict of `zoo.scores.Score`."""
         return self.output.measure(outputs, data)
 
     def count(self, metric, data):

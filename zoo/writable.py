@@ -54,3 +54,43 @@ def check_writable(path, size=SMALL, is_folder=False):
             f"is checked before any work. Received: {str(path)!r}, where "
             f"{free / 1e6:,.0f} MB are free"
         )
+
+
+def check_not_read(path, inputs):
+    """Raises if what will be written would replace what is read.
+
+    Args:
+        path: Path of what will be written.
+        inputs: Paths, or anything else that may be read, of which files and
+            folders that are there count; what lies in a folder is read, too.
+
+    Raises:
+        ValueError: If it would, or replace a file of a model.
+    """
+    if not os.path.lexists(path):
+        return
+    target = os.path.realpath(path)
+    for each in inputs:
+        if not isinstance(each, (str, os.PathLike)):
+            continue
+        own = os.path.expanduser(each)
+        if not os.path.exists(own):  # a name, or a text
+            continue
+        own = os.path.realpath(own)
+        if (
+            os.path.samefile(own, target)
+            if os.path.exists(target)
+            else own == target
+        ) or target.startswith(os.path.join(own, "")):
+            raise ValueError(
+                "The output must not replace what is read; choose another "
+                f"--out. Received: --out {path}, and {each} is read"
+            )
+    folder, name = os.path.split(target)
+    if name.endswith((".json", ".keras", ".npz")) and os.path.isfile(
+        os.path.join(folder, "card.json")
+    ):
+        raise ValueError(
+            "The output must not replace a file of a model; choose another "
+            f"--out. Received: --out {path}"
+        )

@@ -1,9 +1,11 @@
 """What every input, output, decoder and task of the zoo promises."""
 
+import csv
 import itertools
 import json
 import pathlib
 import tempfile
+from unittest import mock
 
 import keras
 import numpy as np
@@ -13,10 +15,11 @@ from typer.testing import CliRunner
 
 import zoo
 import zoo.task
-from zoo import layer_groups
+from zoo import answer_files, comparing, layer_groups
 from zoo.answering import one_or_all
 from zoo.cli import app
 from zoo.decoding import beam_search
+from zoo.scores import Score, interval
 
 QUICK = {"epochs": 1, "batch_size": 8, "verbose": 0}
 STRANGE = (None, "strange", -1, [], {}, 10**9, ["a", 3], {"a": {}}, 0.5)
@@ -33,6 +36,8 @@ def check_input(made, data, raws, wrong=()):
     """
     kind = type(made)
     assert isinstance(kind.noun, str) and isinstance(kind.asked, str)
+    assert all(isinstance(name, str) for name in kind.columns_asked)
+    assert all(suffix[0] == "." for suffix in kind.suffixes)
     _check_kept(made)
 
     expected = made.tensors()
@@ -120,9 +125,18 @@ def check_output(made, data, said, raws, notes, final=None, losses=None):
             made.measure(broken, selected)
     found = made.measure(measured, selected)
     assert list(found)[-1] == "loss"
-    assert all(isinstance(value, float) for value in found.values())
     assert all(map(np.isfinite, found.values()))
+    for name, score in found.items():
+        _check_score(name, score)
     assert 0 < made.count(selected) <= len(data)
+    assert made.unlike(made) is None
+    judged = made.judged(measured, selected)
+    assert list(judged) == list(made.classes)
+    for name, places in judged.items():
+        for each in places:
+            assert set(each) <= set(range(len(made.classes[name])))
+    rows = list(map(made.cells, answers))
+    assert all(rows) and len({tuple(row) for row, *_ in rows}) == 1
 
     shown = [f"raw {place}" for place in range(len(raws))]
     tables = made.tables("raw", shown, answers)
@@ -174,6 +188,7 @@ def check_task(
     """
     _check_answers(task, raws)
     task = _check_learns(task, recipe, data)
+    _check_reports(task, data, raws, folder)
     again = _check_is_kept(task, raws, folder / "kept")
     _check_finetunes(again, data, raws, other, set(redrawn))
     _check_reads_other_sizes(again, data, raws, folder / "larger")
@@ -212,6 +227,50 @@ def _check_answers(task, raws):
     assert (task.page(looked) is None) == (
         type(task).page is zoo.task.Task.page
     )
+
+
+def _check_score(name, score):
+    """A metric is what its examples make of it, in any order of them."""
+    assert isinstance(score, Score), name
+    sums = score.parts.sum(axis=0)
+    assert score.metric(sums) == pytest.approx(float(score), rel=1e-9), name
+    drawn = score.drawn()
+    assert np.isfinite(drawn[np.isfinite(drawn)].mean()), name
+    ends, _ = interval(score)
+    if ends is not None:
+        assert ends[0] <= ends[1], name
+        assert ends[0] - 1e-9 <= np.nanmax(drawn) and ends[1] >= np.nanmin(
+            drawn
+        )
+
+
+def _check_reports(task, data, raws, folder):
+    """It says how sure it is, what it is, and its answers fill a table."""
+    report = task.report(data)
+    assert _as_json(report) == report
+    found = {name: x["value"] for name, x in report["metrics"].items()}
+    assert found == pytest.approx(task.evaluate(data))
+    for name, value in report["metrics"].items():
+        assert value["n"] == task.count(name, data), name
+    assert list(report["classes"]) == list(task.output.classes)
+    lines = []
+    task.summary(lines.append)
+    assert any(task.input.noun in line for line in lines)
+    assert task.card["builder"] in repr(task)
+    assert task.history == task.card["recipe"]["log"]
+    with mock.patch.multiple(comparing, MOST=1, LEAST=1, WARM=1):
+        compared = zoo.compare(task, task, data)
+    assert list(compared["metrics"]) == list(report["metrics"])
+    for found in compared["metrics"].values():
+        assert found["difference"]["value"] == 0
+        if found["correct"]:
+            assert found["correct"]["only_a"] == 0 == found["correct"]["only_b"]
+    answers = task.predict(raws)
+    answer_files.write(folder / "answers.csv", task, raws, answers)
+    with open(folder / "answers.csv", encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file, strict=True)
+    assert len(rows) >= len(raws)
+    assert {len(row) for row in rows} == {len(set(header))}
 
 
 def _check_learns(task, recipe, data):

@@ -14,7 +14,18 @@ import typer
 from typer.testing import CliRunner
 
 import zoo
-from zoo import catalogue, cli, demo, presets, recipes, training
+from zoo import (
+    answer_files,
+    asking,
+    catalogue,
+    cli,
+    demo,
+    presets,
+    recipes,
+    report_pictures,
+    report_tables,
+    training,
+)
 from zoo.cli import app
 from zoo.task import Task
 
@@ -36,6 +47,13 @@ CARD = {
     },
 }
 
+REPORT = {
+    "task": "answer_selection",
+    "data": {"name": "d", "split": "s", "examples": 1, "of_card": False},
+    "metrics": {},
+    "classes": {},
+}
+
 # Command, its parameter, the words, who is called, with which argument.
 ROWS = [
     ("demo", "out", "demo --out o", "demo.run", "folder", Path("o")),
@@ -52,6 +70,10 @@ ROWS = [
     (
         *("predict", "as_json", "predict m a --json", "print_json", "value"),
         [{"image": "a", "label": "answer"}],
+    ),
+    (
+        *("predict", "out", "predict m a --out o.csv"),
+        *("answers.write", "path", Path("o.csv")),
     ),
     ("look", "name", "look m a", "load", "name", "m"),
     ("look", "inputs", "look m a b", "look", "raw", ["a", "b"]),
@@ -128,7 +150,23 @@ ROWS = [
     ("evaluate", "data", "evaluate m --data d", "read", "data", "d"),
     (
         *("evaluate", "batch_size", "evaluate m --batch-size 3"),
-        *("evaluate", "batch_size", 3),
+        *("report", "batch_size", 3),
+    ),
+    ("evaluate", "as_json", "evaluate m --json", "print_json", "value", REPORT),
+    (
+        *("evaluate", "out", "evaluate m --out o.svg"),
+        *("save_figure", "path", Path("o.svg")),
+    ),
+    ("compare", "a", "compare m n", "compare", "a", "m"),
+    ("compare", "b", "compare m n", "compare", "b", "n"),
+    ("compare", "data", "compare m n --data d", "compare", "data", "d"),
+    (
+        *("compare", "batch_size", "compare m n --batch-size 3"),
+        *("compare", "batch_size", 3),
+    ),
+    (
+        *("compare", "as_json", "compare m n --json"),
+        *("print_json", "value", REPORT),
     ),
     ("finetune", "name", TUNE, "load", "name", "m"),
     ("finetune", "data", TUNE, "read", "data", "d"),
@@ -244,14 +282,14 @@ ROWS += [
         ("train", TRAIN + "--data d", "train"),
         ("evaluate", "evaluate m --data d", "read"),
         ("finetune", TUNE, "read"),
+        ("compare", "compare m n --data d", "compare"),
     )
     for name, (option, asked) in SAID.items()
 ]
 ROWS += [
-    (command, name, f"{command} m a {option}", "asked", "options", asked)
+    (command, name, f"{command} m a {option}", "from_words", "how", asked)
     for command in ("predict", "look")
     for name, (option, asked) in SAID.items()
-    if "columns" not in asked
 ]
 
 
@@ -281,8 +319,17 @@ def reached(tmp_path, monkeypatch):
         found["asked", "options"] = options
         return words
 
+    from_words = asking.from_words
+
+    def asked_in_words(input, words, options, how):
+        found["from_words", "how"] = how
+        return from_words(input, words, options)
+
+    monkeypatch.setattr(asking, "from_words", asked_in_words)
     asked = types.SimpleNamespace(
         noun="image",
+        columns_asked=(),
+        suffixes=(),
         asked="IMAGE...",
         from_shell=from_shell,
         assets=dict,
@@ -291,7 +338,7 @@ def reached(tmp_path, monkeypatch):
     # The options of all tasks, as if they were this one's.
     own = catalogue.TASKS[_Asked.name]
     monkeypatch.setitem(own, "options", catalogue.options())
-    answered = types.SimpleNamespace(count=lambda data: 1, assets=dict)
+    answered = types.SimpleNamespace(assets=dict, classes={"label": []})
     task = _Asked(None, CARD, asked, answered)
     data = _Data("data")
     answers = [{"label": "answer"}] * 2
@@ -299,7 +346,7 @@ def reached(tmp_path, monkeypatch):
         "read": data,
         "predict": answers[:1],
         "look": answers,
-        "evaluate": {},
+        "report": REPORT,
         "finetune": task,
         "save": None,
         "export": {},
@@ -310,6 +357,10 @@ def reached(tmp_path, monkeypatch):
     for place, name, who, result in (
         (zoo, "load", "load", task),
         (zoo, "train", "train", task),
+        (zoo, "compare", "compare", REPORT),
+        (report_tables, "comparison_parts", "tables", []),
+        (report_pictures, "confusion_figure", "figure", "figure"),
+        (answer_files, "write", "answers.write", None),
         (zoo, "card", "card", CARD),
         (zoo, "list_models", "list_models", []),
         (demo, "run", "demo.run", None),

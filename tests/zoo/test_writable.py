@@ -78,6 +78,12 @@ BAD = [below_a_file, name_too_long, links_in_a_circle]
 # Whatever writes, by a command or from Python, to a folder.
 WRITES = {
     "zoo look": lambda out, task: call("look", "m", "x", "--out", f"{out}.png"),
+    "zoo predict": lambda out, task: call(
+        "predict", "m", "x", "--out", f"{out}.csv"
+    ),
+    "zoo evaluate": lambda out, task: call(
+        "evaluate", "m", "--out", f"{out}.png"
+    ),
     "zoo export": lambda out, task: call("export", "m", "--out", out),
     "zoo demo": lambda out, task: call("demo", "--out", out),
     "zoo finetune": lambda out, task: call(

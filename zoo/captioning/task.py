@@ -13,6 +13,7 @@ from zoo.inputs.image import Image
 from zoo.inputs.several import Several
 from zoo.outputs.words import Words
 from zoo.pointing import pointing, pointing_among
+from zoo.scores import Score
 from zoo.task import Task
 from zoo.teaching import taught
 
@@ -108,8 +109,9 @@ def _measured(task, outputs, data, point):
     images, words = np.nonzero(owners >= 0)
     weights = maps[first[images], words]
     hits, chance = point(weights, images, owners[images, words])
-    found["pointing"] = float(np.mean(hits))
-    found["chance"] = float(np.mean(chance))
+    by_chance = Score.mean(chance, images)
+    found["pointing"] = Score.mean(hits, images, baseline=float(by_chance))
+    found["chance"] = by_chance
     return {**found, "loss": loss}
 
 

@@ -44,6 +44,11 @@ class Examples:
         """What cuts keep in proportion, integers `(N,)`; `None` is nothing."""
         return self.labels
 
+    @property
+    def together(self):
+        """Which examples depend on each other, integers `(N,)`, or `None`."""
+        return None
+
     def __len__(self):
         return len(self.labels)
 

@@ -135,6 +135,47 @@ def files_by_class(folder, suffixes, kind, least=2):
     return paths, np.array(labels, "int64"), names, tuple(skipped)
 
 
+def files_below(folder, suffixes, kind):
+    """The visible files in a folder and in those below it.
+
+    Warns where files are skipped.
+
+    Args:
+        folder: `pathlib.Path`.
+        suffixes: Tuple of strings. How the files' names end, in any case.
+        kind: String. What the files are, in the plural, for the error.
+
+    Returns:
+        Sorted list of `pathlib.Path`, one at least.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    found, skipped = [], []
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        if not path.is_file() or not all(
+            visible(each) for each in (inside, *inside.parents[:-1])
+        ):
+            continue
+        if path.suffix.lower() in suffixes:
+            found.append(path)
+        else:
+            skipped.append(f"{inside}: not {', '.join(suffixes)}")
+    if not found:
+        beside = f"; skipped: {_listed(skipped)}" if skipped else ""
+        raise ValueError(
+            f"A folder must hold {kind} ({', '.join(suffixes)}). "
+            f"Received: none in {folder}{beside}"
+        )
+    if skipped:
+        warnings.warn(
+            f"{len(skipped)} files in {folder} are skipped: {_listed(skipped)}",
+            stacklevel=2,
+        )
+    return found
+
+
 def _listed(skipped, most=5):
     more = f"; {len(skipped) - most} more" if len(skipped) > most else ""
     return "; ".join(skipped[:most]) + more

@@ -99,6 +99,10 @@ class PairData(examples.Examples):
         )
 
     @property
+    def together(self):
+        return self.groups if self.grouped else None
+
+    @property
     def how_cut(self):
         return "by question" if self.grouped else super().how_cut
 

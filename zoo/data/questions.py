@@ -80,6 +80,10 @@ class QuestionData(examples.Examples):
         return "by picture" if self.groups is None else "in groups"
 
     @property
+    def together(self):
+        return self.shown if self.groups is None else self.groups
+
+    @property
     def raws(self):
         """The raw inputs by name, as `zoo.inputs.several` reads them."""
         return {
@@ -114,9 +118,8 @@ class QuestionData(examples.Examples):
 
     def _cut(self, count, seed):
         """Two parts, the second of about `count` questions."""
-        own = self.shown if self.groups is None else self.groups
         _, groups, sizes = np.unique(
-            own, return_inverse=True, return_counts=True
+            self.together, return_inverse=True, return_counts=True
         )
         if len(sizes) < 2:
             raise ValueError(

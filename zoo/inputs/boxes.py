@@ -26,6 +26,8 @@ class Boxes:
 
     noun = "boxes"
     asked = "BOXES"
+    columns_asked = ("boxes",)
+    suffixes = ()
     roles = ()
     choices = {}
     flags = ("decoded",)  # in an export, whether all were as they must be
@@ -188,6 +190,16 @@ class Boxes:
 
     def from_shell(self, words, options):
         return [read_boxes(word) for word in words]
+
+    def from_table(self, columns, folder, where):
+        raws = []
+        for place, cell in enumerate(columns["boxes"]):
+            try:
+                raws.append(read_boxes(cell))
+                checked_boxes(raws[-1], self.most)
+            except ValueError as error:
+                raise ValueError(f"{error} {where(place)}") from error
+        return raws
 
     def shown(self, raw, note):
         return "1 box" if len(raw) == 1 else f"{len(raw)} boxes"

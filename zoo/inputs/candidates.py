@@ -17,6 +17,7 @@ class Candidates(TextPair):
 
     noun = "question"
     asked = "--question TEXT --candidates FILE"
+    columns_asked = ("question", "candidate")
 
     def several(self, raw):
         several = isinstance(raw, list)
@@ -71,6 +72,16 @@ class Candidates(TextPair):
             return [(options["question"], read_lines(options["candidates"]))]
         question, *candidates = map(text_from_shell, words)
         return [(question, candidates)]
+
+    def from_table(self, columns, folder, where):
+        """Each question once, with all of its candidates."""
+        word_notes.check_cells(columns, where)
+        found = {}
+        for question, candidate in zip(
+            columns["question"], columns["candidate"]
+        ):
+            found.setdefault(question, []).append(candidate)
+        return list(found.items())
 
     def shown(self, raw, note):
         question, _ = raw

@@ -25,6 +25,8 @@ class Image:
 
     noun = "image"
     asked = "IMAGE..."
+    columns_asked = ("image",)
+    suffixes = image_data.SUFFIXES  # of files in a folder that is asked about
     roles = ()
     flags = ("decoded",)  # what an export says of each raw input beside
     augmentation = tuple(image_data.AUGMENTATION)
@@ -153,6 +155,22 @@ class Image:
                     f"Received: {str(path)!r}, "
                     + ("a folder" if path.is_dir() else "no such file")
                 )
+        return paths
+
+    def from_table(self, columns, folder, where):
+        """The images that a table names by their paths from its folder."""
+        paths = []
+        for place, cell in enumerate(columns["image"]):
+            path = folder / cell.strip()
+            inside = path.resolve().is_relative_to(folder.resolve())
+            if not inside or not path.is_file():
+                why = "no such file" if inside else "which leads out of it"
+                raise FileNotFoundError(
+                    "The column `image` must hold paths of files in the "
+                    f"table's folder. Received: {cell!r}, {why}, "
+                    f"{where(place)}"
+                )
+            paths.append(path)
         return paths
 
     def shown(self, raw, note):

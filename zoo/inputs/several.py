@@ -46,7 +46,7 @@ class Several:
 
     kinds = {}  # name -> class of an input
     noun = asked = None
-    roles = flags = ()
+    columns_asked = suffixes = roles = flags = ()
     choices = {}
 
     def __init__(self, **parts):
@@ -83,6 +83,8 @@ class Several:
             "kinds": kinds,
             "noun": " and ".join(kinds),
             "asked": " ".join(asked),
+            "columns_asked": tuple(kinds),
+            "suffixes": first.suffixes,
             "roles": tuple(
                 role for own in roles.values() for role in own.values()
             ),
@@ -317,6 +319,17 @@ class Several:
         with _of(first):
             raws = part.from_shell(words, {})
         return [{first: raw, **rest} for raw in raws]
+
+    def from_table(self, columns, folder, where):
+        """Each input from the column of its name."""
+        found = {}
+        for name, part in self.parts.items():
+            (own,) = part.columns_asked
+            with _of(name):
+                found[name] = part.from_table(
+                    {own: columns[name]}, folder, where
+                )
+        return [dict(zip(found, row)) for row in zip(*found.values())]
 
     def shown(self, raw, note):
         return "\n".join(

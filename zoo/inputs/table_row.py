@@ -45,6 +45,8 @@ class TableRow:
 
     noun = "row"
     asked = "FILE.csv"
+    columns_asked = ()  # it reads tables by itself
+    suffixes = ()
     roles = ("columns",)
     flags = ()
     choices = {}

@@ -25,6 +25,8 @@ class Text:
 
     noun = "text"
     asked = "TEXT..."
+    columns_asked = ("text",)
+    suffixes = (".txt",)
     roles = ("vocabulary",)
     flags = ()
     choices = {
@@ -168,6 +170,10 @@ class Text:
 
     def from_shell(self, words, options):
         return [text_from_shell(word) for word in words]
+
+    def from_table(self, columns, folder, where):
+        word_notes.check_cells(columns, where)
+        return columns["text"]
 
     def shown(self, raw, note):
         return word_notes.shown_text(

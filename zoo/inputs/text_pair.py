@@ -35,6 +35,8 @@ class TextPair:
 
     noun = "pair"
     asked = "LEFT RIGHT"
+    columns_asked = ("left", "right")
+    suffixes = ()
     roles = ("vocabulary",)
     flags = ()
     choices = {
@@ -250,6 +252,10 @@ class TextPair:
             )
         texts = [text_from_shell(word) for word in words]
         return list(zip(texts[::2], texts[1::2]))
+
+    def from_table(self, columns, folder, where):
+        word_notes.check_cells(columns, where)
+        return list(zip(columns["left"], columns["right"]))
 
     def shown(self, raw, note):
         return "\n".join(

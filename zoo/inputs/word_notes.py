@@ -151,6 +151,22 @@ def check_no_augmentation(augment):
         )
 
 
+def check_cells(columns, where):
+    """Raises ValueError if a cell of a table of texts is empty.
+
+    Args:
+        columns: Dict from column to a list of strings.
+        where: Function of a row's place: where it stands, in words.
+    """
+    for name, cells in columns.items():
+        for place, cell in enumerate(cells):
+            if not cell.strip():
+                raise ValueError(
+                    "Each cell that is asked about must hold a text. "
+                    f"Received: {cell!r} in the column {name!r}, {where(place)}"
+                )
+
+
 def shown_text(text, cut, unknown, keep="first"):
     """The beginning of a text, and what of it was not read or not known.
 

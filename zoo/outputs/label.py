@@ -8,7 +8,9 @@ import numpy as np
 from keras import ops
 
 from zoo.cards import check_strings
-from zoo.metrics import check_loss, cross_entropy
+from zoo.metrics import check_loss, cross_entropy, share_right
+
+FEW = 20  # classes, each of which has a column in a table of answers
 
 
 class Label:
@@ -172,16 +174,36 @@ class Label:
         Raises:
             ValueError: If the loss is not finite.
         """
-        loss = cross_entropy(tensors["logits"], data.labels)
+        groups = getattr(data, "together", None)
+        loss = cross_entropy(tensors["logits"], data.labels, groups)
         check_loss(loss)
         guesses = tensors["logits"].argmax(axis=-1)
         return {
-            "accuracy": float((guesses == data.labels).mean()),
+            "accuracy": share_right(guesses, data.labels, groups),
             "loss": loss,
         }
 
     def count(self, data):
         return len(data)
+
+    @property
+    def classes(self):
+        """The labels, by the name of what is answered."""
+        return {"label": self.labels}
+
+    def judged(self, tensors, data):
+        """The labels that are right and those that are said, by that name."""
+        return {"label": (data.labels, tensors["logits"].argmax(axis=-1))}
+
+    def unlike(self, other):
+        """Why answers cannot be compared with another's, or `None`."""
+        if sorted(self.labels) != sorted(other.labels):
+            only = sorted({*self.labels} ^ {*other.labels})
+            return f"labels that only one of them has: {only[:10]}"
+        # Some metrics are of the second of two classes.
+        if len(self.labels) == 2 and self.labels != other.labels:
+            return f"labels in another order: {self.labels}, {other.labels}"
+        return None
 
     # Served.
 
@@ -242,6 +264,19 @@ class Label:
         return {"labels.txt": "".join(f"{label}\n" for label in self.labels)}
 
     # Shown.
+
+    def cells(self, answer):
+        """The cells of an answer in a table: a list with a dict for each row.
+
+        Of many classes only the likeliest has its probability told.
+        """
+        found = dict(answer)
+        shares = found.pop("probabilities")
+        if len(self.labels) <= FEW:
+            told = {f"probability of {x}": shares[x] for x in self.labels}
+            notes = {k: found.pop(k) for k in [*found][2:]}
+            found |= told | notes
+        return [found]
 
     def tables(self, noun, shown, answers):
         rows = []

@@ -7,6 +7,7 @@ from keras import ops
 from zoo.cards import PresetError, is_finite, shown
 from zoo.data.table_data import fits_32_bits, spread
 from zoo.metrics import check_loss
+from zoo.scores import Score
 
 FINE = 0.01  # of a deviation, what an answer may be rounded by
 
@@ -129,20 +130,45 @@ class Number:
         """
         from sklearn import metrics
 
+        groups = getattr(data, "together", None)
         said = tensors["value"].astype("float64")
-        error = (said - data.values) / self.deviation
-        loss = float(np.mean(error**2))
+        error = said - data.values
+        loss = Score.mean((error / self.deviation) ** 2, groups)
         check_loss(loss)
+        apart = data.values - np.mean(data.values)
+        squared = np.stack([error**2, np.ones(len(data))], axis=1)
         found = {
-            "rmse": float(np.sqrt(np.mean((said - data.values) ** 2))),
-            "mae": float(np.mean(np.abs(said - data.values))),
+            "rmse": Score(
+                np.sqrt(np.mean(error**2)),
+                squared,
+                lambda sums: np.sqrt(sums[..., 0] / sums[..., 1]),
+                groups,
+                baseline=float(np.sqrt(np.mean(apart**2))),
+            ),
+            "mae": Score.mean(
+                np.abs(error), groups, baseline=float(np.mean(np.abs(apart)))
+            ),
         }
         if len(data) > 1:  # of one example it means nothing
-            found["r2"] = float(metrics.r2_score(data.values, said))
+            found["r2"] = Score(
+                metrics.r2_score(data.values, said),
+                np.column_stack([squared, apart**2, apart]),
+                _explained,
+                groups,
+                baseline=0.0,
+            )
         return {**found, "loss": loss}
 
     def count(self, data):
         return len(data)
+
+    classes = {}
+
+    def judged(self, tensors, data):
+        return {}
+
+    def unlike(self, other):
+        return None
 
     # Served.
 
@@ -163,9 +189,18 @@ class Number:
 
     # Shown.
 
+    def cells(self, answer):
+        return [dict(answer)]
+
     def tables(self, noun, shown, answers):
         rows = [
             (text, f"{answer['value']:.4g}")
             for text, answer in zip(shown, answers)
         ]
         return [(None, (noun, "answer"), rows)]
+
+
+def _explained(sums):
+    """R squared, from sums of squared errors, ones, squares and numbers."""
+    errors, count, squares, numbers = np.moveaxis(sums, -1, 0)
+    return 1 - errors / (squares - numbers**2 / count)

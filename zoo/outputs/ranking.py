@@ -53,6 +53,19 @@ class Ranking(Label):
     def count(self, data):
         return len(set(data.groups[data.labels == 1]))
 
+    classes = {}  # questions are what is counted
+
+    def judged(self, tensors, data):
+        return {}
+
+    def cells(self, answer):
+        rows = []
+        for rank, each in enumerate(answer["answers"], 1):
+            row = dict(each)
+            first = {"rank": rank, "score": row.pop("score")}
+            rows.append({**first, "candidate": row.pop("text"), **row})
+        return rows
+
     def tables(self, noun, shown, answers):
         tables = []
         for question, answer in zip(shown, answers):

@@ -10,8 +10,10 @@ from keras_attention.lettering import printable
 from zoo.cards import PresetError, check_strings, shown
 from zoo.data.table_data import FEW, shown_value
 from zoo.data.tables import is_number
+from zoo.metrics import area_under_roc
 from zoo.outputs.label import Label
 from zoo.outputs.number import Number
+from zoo.scores import Score
 
 KINDS = {"label": Label, "number": Number}
 # What an answer says besides.
@@ -242,25 +244,50 @@ class Several:
         Raises:
             ValueError: If a loss is not finite.
         """
-        from sklearn.metrics import roc_auc_score
-
-        measured, loss = {}, 0.0
+        measured, losses = {}, []
         for (name, part), column in zip(
             self.parts.items(), self._columns(data)
         ):
             own = _part(tensors, name)
             found = part.measure(own, column)
-            loss += found.pop("loss")
+            losses.append(found.pop("loss").values)
             if isinstance(part, Label) and len(part.labels) == 2:
                 if len(np.unique(column.labels)) == 2:
                     scores = own["logits"][:, 1] - own["logits"][:, 0]
-                    auc = float(roc_auc_score(column.labels, scores))
+                    auc = area_under_roc(scores, column.labels)
                     found = {"auc": auc, **found}
             measured |= {f"{name}_{key}": x for key, x in found.items()}
-        return {**measured, "loss": loss}
+        return {**measured, "loss": Score.mean(np.sum(losses, axis=0))}
 
     def count(self, data):
         return len(data)
+
+    @property
+    def classes(self):
+        return {
+            name: part.labels
+            for name, part in self.parts.items()
+            if isinstance(part, Label)
+        }
+
+    def judged(self, tensors, data):
+        found = {}
+        for (name, part), column in zip(
+            self.parts.items(), self._columns(data)
+        ):
+            for each in part.judged(_part(tensors, name), column).values():
+                found[name] = each
+        return found
+
+    def unlike(self, other):
+        if sorted(self.names) != sorted(other.names):
+            return f"targets {self.names} and {other.names}"
+        for name, part in self.parts.items():
+            if type(part) is not type(other.parts[name]):
+                return f"the target {name!r}, a label and a number"
+            if why := part.unlike(other.parts[name]):
+                return f"the target {name!r}, {why}"
+        return None
 
     # Served.
 
@@ -300,6 +327,17 @@ class Several:
         return {"targets.json": text + "\n"}
 
     # Shown.
+
+    def cells(self, answer):
+        found = {}
+        for name, part in self.parts.items():
+            ((_, own), *more) = part.cells(answer[name])[0].items()
+            found[name] = own
+            for key, cell in more:
+                # Another target may be called so.
+                found.setdefault(f"{name} {key}", cell)
+        notes = {k: v for k, v in answer.items() if k not in self.parts}
+        return [{**found, **notes}]
 
     def tables(self, noun, shown, answers):
         names = [printable(name, " ") for name in self.parts]

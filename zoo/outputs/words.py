@@ -10,6 +10,7 @@ from zoo.caption_metrics import caption_metrics
 from zoo.cards import check_strings
 from zoo.data.said_words import END, SPECIAL, START, UNKNOWN, SaidWords, joining
 from zoo.metrics import check_loss
+from zoo.scores import Score
 
 MOST_BEAMS = 1000
 KNOWN = 0.99  # share of words by which a vocabulary is good enough to stay
@@ -256,7 +257,9 @@ class Words:
         Raises:
             ValueError: If the loss is not finite.
         """
-        loss = float(np.mean(tensors["losses"], dtype="float64"))
+        counts = [len(each) for each in data.captions]
+        images = np.repeat(np.arange(len(counts)), counts)
+        loss = Score.mean(tensors["losses"], images)
         check_loss(loss)
         captions = [self.said.text(ids) for ids in tensors["token_ids"]]
         found = caption_metrics(captions, data.captions)
@@ -264,6 +267,14 @@ class Words:
 
     def count(self, data):
         return len(data)
+
+    classes = {}
+
+    def judged(self, tensors, data):
+        return {}
+
+    def unlike(self, other):
+        return None
 
     # Served.
 
@@ -306,6 +317,9 @@ class Words:
         return {"words.txt": "".join(f"{word}\n" for word in words)}
 
     # Shown.
+
+    def cells(self, answer):
+        return [{k: v for k, v in answer.items() if k != "words"}]
 
     def tables(self, noun, shown, answers):
         rows = [

@@ -3,6 +3,7 @@
 from zoo.data.pairs import load_candidates, load_pairs
 from zoo.inputs.candidates import Candidates
 from zoo.inputs.text_pair import TextPair
+from zoo.metrics import f1
 from zoo.outputs.label import Label
 from zoo.outputs.ranking import Ranking
 from zoo.sentence_matching.picture import alignment_figure
@@ -24,13 +25,11 @@ class SentenceMatching(Task):
 
     def measured(self, outputs, data):
         """As `Label.measure`; of two classes also `f1`, of the second."""
-        from sklearn.metrics import f1_score
-
         found = self.output.measure(outputs, data)
         loss = found.pop("loss")
         if len(self.output.labels) == 2:
             guesses = outputs["logits"].argmax(axis=-1)
-            found["f1"] = float(f1_score(data.labels, guesses, zero_division=0))
+            found["f1"] = f1(guesses, data.labels, data.together)
         return {**found, "loss": loss}
 
     def picture(self, raws, answers):

@@ -6,9 +6,11 @@ from zoo.data.questions import load_questions
 from zoo.inputs.image import Image
 from zoo.inputs.several import Several
 from zoo.inputs.text import Text
+from zoo.metrics import share_right
 from zoo.outputs.label import Label
 from zoo.picture_grids import grid_of
 from zoo.pointing import pointing
+from zoo.scores import Score
 from zoo.task import Task
 from zoo.visual_question_answering.picture import where_it_looked
 
@@ -37,11 +39,12 @@ class VisualQuestionAnswering(Task):
         """
         found = self.output.measure(outputs, data)
         loss, truth = found.pop("loss"), data.truth or {}
-        right = outputs["logits"].argmax(axis=-1) == data.labels
+        guesses = outputs["logits"].argmax(axis=-1)
         kinds = np.unique(truth.get("kind", ()))
         for kind in kinds if len(kinds) > 1 else ():
-            found[f"accuracy_{kind}"] = float(
-                right[truth["kind"] == kind].mean()
+            own = truth["kind"] == kind
+            found[f"accuracy_{kind}"] = share_right(
+                guesses[own], data.labels[own], data.together[own]
             )
         if "box" in truth:
             found |= self._pointing(data)
@@ -67,4 +70,9 @@ class VisualQuestionAnswering(Task):
         _, maps = self._run(self.input.reader(data), len(data), 250, True)
         last = maps["attention"].reshape(len(data), -1, *grid_of(self.model))
         hits, chance = pointing(last[:, -1], data.truth["box"])
-        return {"pointing": float(hits.mean()), "chance": float(chance.mean())}
+        return {
+            "pointing": Score.mean(
+                hits, data.together, baseline=float(chance.mean())
+            ),
+            "chance": Score.mean(chance, data.together),
+        }

@@ -1,0 +1,185 @@
+"""Answers in a file: a table for spreadsheets and programs, or JSON."""
+
+import csv
+
+from zoo.atomic import replacing
+from zoo.data.tables import NUMBER
+from zoo.printing import as_json, plain
+from zoo.writable import check_not_read, check_writable
+
+SUFFIXES = (".csv", ".json", ".jsonl")
+TOGETHER = 256  # inputs that are read and answered before the next ones are
+# What begins a formula in a spreadsheet, in wide letters too.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+class Unanswered(dict):
+    """What stands in place of an answer: its `error` says what was wrong."""
+
+
+def check(path, inputs):
+    """Raises unless answers can be written to a path.
+
+    Args:
+        path: `pathlib.Path`.
+        inputs: As in `zoo.writable.check_not_read`.
+
+    Raises:
+        ValueError: If the suffix is none of `SUFFIXES`, or an input would be
+            replaced.
+        OSError: If it cannot be written.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(
+            f"Answers are written to a file that ends with {SUFFIXES}. "
+            f"Received: --out {path}"
+        )
+    check_not_read(path, inputs)
+    check_writable(path)
+
+
+def answered(task, raws, progress):
+    """The answer to each input, or what was wrong with it.
+
+    Args:
+        task: A `zoo.task.Task`.
+        raws: List of raw inputs.
+        progress: Function that is called with how many more are answered.
+
+    Returns:
+        List of dicts, as `predict` gives them; of an input that cannot be
+        read, `Unanswered`.
+
+    Raises:
+        ValueError: If none can be read.
+        OSError: The same.
+    """
+    answers, first = [], None
+    for start in range(0, len(raws), TOGETHER):
+        some = raws[start : start + TOGETHER]
+        try:
+            found = task.predict(some)
+        except (ValueError, OSError):
+            found = []
+            for raw in some:  # one of them; the others are answered
+                try:
+                    found += task.predict([raw])
+                except (ValueError, OSError) as error:
+                    first = first or error
+                    found.append(Unanswered(error=str(error)))
+        answers += found
+        progress(len(some))
+    if all(isinstance(answer, Unanswered) for answer in answers):
+        raise first
+    return answers
+
+
+def write(path, task, raws, answers):
+    """Writes answers, whole or not at all.
+
+    In a table, a text that a spreadsheet would run as a formula begins with an
+    apostrophe; JSON holds all as it is.
+
+    Args:
+        path: `pathlib.Path`, whose suffix is one of `SUFFIXES`.
+        task: A `zoo.task.Task`.
+        raws: List of raw inputs.
+        answers: List of dicts, as `answered` gives them.
+    """
+    rows = [
+        {task.input.noun: plain(raw), **answer}
+        for raw, answer in zip(raws, answers)
+    ]
+    with replacing(path) as part:
+        if path.suffix.lower() == ".json":
+            text = as_json(rows) + "\n"
+        elif path.suffix.lower() == ".jsonl":
+            text = "".join(f"{as_json(row, None)}\n" for row in rows)
+        else:
+            with part.open(
+                "w", encoding="utf-8", errors="backslashreplace", newline=""
+            ) as file:
+                _write_table(file, table(task, raws, answers))
+            return
+        part.write_text(text, "utf-8")
+
+
+def table(task, raws, answers):
+    """Answers as rows: what was asked, then the answer, then what is noted.
+
+    Args:
+        task: A `zoo.task.Task`.
+        raws: List of raw inputs.
+        answers: List of dicts, as `answered` gives them.
+
+    Returns:
+        List of dicts from column to a string or a number. A column of the
+        answer that has the name of one that was asked begins with
+        `"predicted "`.
+    """
+    rows = []
+    for raw, answer in zip(raws, answers):
+        asked = _asked(task.input, raw)
+        unknown = isinstance(answer, Unanswered)
+        for cells in [answer] if unknown else task.output.cells(answer):
+            row = dict(asked)
+            for name, cell in _flat(cells):
+                while name in row:
+                    name = f"predicted {name}"
+                row[name] = cell
+            rows.append(row)
+    return rows
+
+
+def _asked(input, raw):
+    if isinstance(raw, dict):
+        return {name: _cell(value) for name, value in raw.items()}
+    if isinstance(raw, tuple):
+        # Of a question's candidates each has a row of its own.
+        named = zip(input.columns_asked, raw)
+        return {name: x for name, x in named if isinstance(x, str)}
+    return {input.noun: _cell(raw)}
+
+
+def _flat(cells):
+    """Pairs of column and cell; what is noted of a part has its name."""
+    for name, value in cells.items():
+        if isinstance(value, dict):
+            for key, cell in _flat(value):
+                yield f"{name} {key}", cell
+        else:
+            yield name, _cell(value)
+
+
+def _cell(value):
+    if value is None:
+        return ""
+    if isinstance(value, bool) or isinstance(value, (str, int)):
+        return value
+    if isinstance(value, float):
+        return float(f"{value:.7g}")  # what 32 bits tell
+    if isinstance(value, (list, tuple)):
+        deep = any(isinstance(x, (list, tuple)) for x in value)
+        if all(isinstance(x, float) for x in value):
+            return " ".join(map(repr, value))
+        return ("; " if deep else ", ").join(str(_cell(x)) for x in value)
+    return str(value)
+
+
+def _write_table(file, rows):
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    # A quoted cell stays one cell, whatever a spreadsheet splits at.
+    writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
+    writer.writerow(map(_harmless, columns))
+    for row in rows:
+        writer.writerow(_harmless(row.get(name, "")) for name in columns)
+
+
+def _harmless(cell):
+    if (
+        isinstance(cell, str)
+        and cell.startswith(FORMULA)
+        and not NUMBER.fullmatch(cell)
+    ):
+        return f"'{cell}"
+    return cell
