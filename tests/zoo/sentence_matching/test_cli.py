@@ -272,7 +272,7 @@ def test_evaluate_reads_a_table(tmp_path):
     text = run("evaluate", "abcnn_tiny", "--data", "mine.csv")
     assert "4 pairs" in text
     assert {"accuracy", "f1", "loss"} <= set(text.split())
-    assert "question, candidate" in fails(
+    assert "`question`, `candidate` and `label`" in fails(
         "evaluate", "ranking_tiny", "--data", "mine.csv"
     )
     message = fails("evaluate", "abcnn_tiny")
