@@ -148,6 +148,27 @@ def test_a_picture_and_a_question_keep_the_contract():
     )
 
 
+def test_all_images_of_several_inputs_are_brought_to_another_size():
+    made = TwoImages(before=Image((8, 6), 3), after=Image((5, 5), 1))
+    resized = made.resized((4, 7))
+    assert type(resized) is TwoImages
+    assert resized.settings()["before"]["image_size"] == [4, 7]
+    assert resized.sizes() == {
+        "before_input_shape": [4, 7, 3],
+        "after_input_shape": [4, 7, 1],
+    }
+    assert made.parts["before"].size == (8, 6)
+
+
+def test_what_is_no_image_stays_at_another_size():
+    made = PictureAndQuestion.learn(pictures_and_questions(6), RECIPE)
+    resized = made.resized((20, 24))
+    assert resized.parts["question"] is made.parts["question"]
+    assert resized.tensors()["image"][0] == (20, 24, 3)
+    texts = TwoTexts(title=made.parts["question"], body=made.parts["question"])
+    assert texts.resized((20, 24)) is None
+
+
 def test_what_an_input_refuses_is_refused_in_its_name():
     pair = TextPair(["one", "two"], left_length=2, right_length=2)
     made = Several.of(image=Image, texts=TextPair)(
