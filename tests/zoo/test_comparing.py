@@ -153,6 +153,16 @@ def test_a_loss_that_means_something_else_is_left_out(pair, monkeypatch):
     one, other = pair
     found = zoo.compare(one, other, tiny_data())
     assert list(found["metrics"]) == ["accuracy", "loss"]
+    measured = other.measured
+
+    def fewer(outputs, data):
+        found = measured(outputs, data)
+        return {**found, "accuracy": Score.mean(np.ones(3))}
+
+    # Such as words about an object, of which one model says fewer.
+    with monkeypatch.context() as patch:
+        patch.setattr(other, "measured", fewer)
+        assert list(zoo.compare(one, other, tiny_data())["metrics"]) == ["loss"]
     monkeypatch.setattr(other.output, "assets", dict)
     found = zoo.compare(one, other, tiny_data())
     assert list(found["metrics"]) == ["accuracy"]
