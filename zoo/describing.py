@@ -64,3 +64,9 @@ def _shown(value):
     if isinstance(value, dict):
         return ", ".join(f"{k} {_shown(v)}" for k, v in value.items())
     return printable(shortened(str(value), 40))
+
+
+def history(task):
+    """How it learned: a list of dicts, one for each epoch, by the card."""
+    log = task.card.get("recipe", {}).get("log", ())
+    return [dict(epoch) for epoch in log]

@@ -115,7 +115,7 @@ def train(
         recipe = from_scratch.recipe_of(task, network, builder_args or {})
         recipe["enough_epochs"] = plan.get("epochs") is None
         if name is None:
-            name = _own_name(network, getattr(data, "source", data))
+            name = own_name(network, getattr(data, "source", data))
         presets.check_name(name)
         command += [name, "--task", task, "--network", network]
     kind = saving.task_class(recipe["task"])
@@ -301,8 +301,16 @@ def _known(recipe, builder_args):
     return builder_args
 
 
-def _own_name(network, data):
-    """What a model of one's own data is called."""
+def own_name(network, data):
+    """What a model of one's own data is called.
+
+    Args:
+        network: String, the name of its network.
+        data: Name or path of the data.
+
+    Returns:
+        String.
+    """
     stem = re.sub(r"[^A-Za-z0-9_-]+", "_", pathlib.PurePath(str(data)).stem)
     return f"{network}_{stem}".strip("_")[:100]
 

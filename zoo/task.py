@@ -36,13 +36,7 @@ class Task:
 
     __repr__ = describing.in_short
     summary = describing.summary
-
-    @property
-    def history(self):
-        """How it learned: a list of dicts, one for each epoch, by the card."""
-        return [
-            dict(epoch) for epoch in self.card.get("recipe", {}).get("log", ())
-        ]
+    history = property(describing.history)
 
     @classmethod
     def learn(cls, data, recipe):

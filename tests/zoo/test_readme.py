@@ -12,7 +12,7 @@ from PIL import Image
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from zoo import cli, presets
+from zoo import cli, presets, recipes
 
 ROOT = pathlib.Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -53,13 +53,11 @@ def test_each_command_has_its_files_and_its_model():
     made = set()
     for words in OF_ZOO:
         name, found = parsed(words)
-        asked = found.get("name")
-        known = (presets.CHECKOUT / str(asked)).is_dir()
-        if name == "train":
-            from zoo import catalogue
-
-            known = asked in catalogue.recipes()
-        assert asked is None or known or asked in made, shlex.join(words)
+        for asked in filter(None, map(found.get, ("name", "a", "b"))):
+            known = (presets.CHECKOUT / asked).is_dir()
+            if name == "train":
+                known = asked in recipes.RECIPES
+            assert known or asked in made, shlex.join(words)
         read = [*(found.get("inputs") or ()), found.get("data")]
         read.append(found.get("candidates"))
         for each in filter(None, read):
@@ -69,6 +67,9 @@ def test_each_command_has_its_files_and_its_model():
             place = str(found.get(option))
             assert not place.startswith("docs/"), shlex.join(words)
         made.add(str(found.get("out")))
+        if found.get("task") is not None:
+            called = recipes.own_name(found["network"], found["data"])
+            made.add(f"{found['folder']}/{called}")
 
 
 def test_each_program_is_whole_and_has_its_files():
