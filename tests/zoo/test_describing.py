@@ -59,7 +59,7 @@ def test_a_summary_is_short_and_tame():
 def test_the_history_is_the_log_of_the_training(tmp_path):
     task = tiny_task("se")
     assert task.history == []
-    log = task.fit(
+    log = task.follow(
         tiny_data(),
         {"training": {"epochs": 2, "batch_size": 12}},
         verbose=0,
