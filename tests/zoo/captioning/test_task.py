@@ -85,6 +85,17 @@ def test_keeps_the_contract_of_a_task(tmp_path):
     )
 
 
+def test_a_size_without_whole_cells_is_refused(monkeypatch):
+    data = tiny_data(2)
+    task, _ = untrained(data)
+    monkeypatch.setattr(task, "fit", None)  # nothing is trained
+    with pytest.raises(
+        ValueError, match=r"show_attend_tell can take.*\(64, 42\): .*multiples"
+    ) as refused:
+        task.finetune(data, image_size=(64, 42))
+    assert str(refused.value).count("Received") == 1
+
+
 @pytest.fixture(scope="module")
 def soft():
     return trained(tiny_data(), attention="soft")
