@@ -5,6 +5,7 @@ import keras
 # Learning rates, of AdamW and of SGD: where a part of the backbone learns, or
 # what has learned before; and of new heads alone, a decoder or a linear layer.
 USUAL_RATE = 1e-3
+WORDS_RATE = 3e-3  # where all learns, and words are new to it
 DECODER_RATE = 0.01
 LINEAR_RATE = 0.1
 
@@ -55,7 +56,7 @@ def still(layer):
             each.rate = 0.0
 
 
-def learning_rate(model, heads, anew):
+def learning_rate(model, heads, anew, new_words=False):
     """The learning rate that fits what learns.
 
     The usual one, where a part below the heads learns, or heads that were
@@ -69,6 +70,8 @@ def learning_rate(model, heads, anew):
         model: `keras.Model`, after `freeze`.
         heads: Names of the layers that are the head.
         anew: Those of them whose weights are drawn at random.
+        new_words: Boolean. Whether words have vectors drawn at random, which
+            take a rate three times higher.
 
     Returns:
         Float.
@@ -77,7 +80,7 @@ def learning_rate(model, heads, anew):
         layer.name: layer for layer in model.layers if layer.trainable_variables
     }
     if not learning.keys() <= set(heads) or not learning.keys() & set(anew):
-        return USUAL_RATE
+        return WORDS_RATE if new_words else USUAL_RATE
     linear = not any(
         layer._flatten_layers(include_self=False) for layer in learning.values()
     )

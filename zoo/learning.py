@@ -105,7 +105,8 @@ def finetune(
             f"data={data.name!r}, whose words have to be learned anew"
         )
     layer_groups.freeze(copy.model, plan.freeze, copy.output.heads)
-    plan = _rated(copy, plan, _anew(task.output, output), verbose)
+    new_words = input is not resized
+    plan = _rated(copy, plan, _anew(task.output, output), verbose, new_words)
     recipe = {
         "data": data.name,
         "from": task.card.get("name"),
@@ -278,14 +279,19 @@ def _anew(before, output):
     return [name for name in output.heads if name not in kept]
 
 
-def _rated(task, plan, anew, verbose):
+def _rated(task, plan, anew, verbose, new_words=False):
     """The plan with a learning rate, which is said if none was given."""
     if plan.learning_rate is not None:
         return plan
-    rate = layer_groups.learning_rate(task.model, task.output.heads, anew)
+    rate = layer_groups.learning_rate(
+        task.model, task.output.heads, anew, new_words
+    )
     if verbose != 0:
-        usual = rate == layer_groups.USUAL_RATE
-        why = "the usual one" if usual else "new heads on frozen layers"
+        whys = {
+            layer_groups.USUAL_RATE: "the usual one",
+            layer_groups.WORDS_RATE: "words are new to it",
+        }
+        why = whys.get(rate, "new heads on frozen layers")
         print(f"learning rate: {rate:g} ({why})")
     return dataclasses.replace(plan, learning_rate=rate)
 

@@ -141,12 +141,15 @@ def test_many_unknown_words_extend_it_and_few_do_not(capsys):
     printed = capsys.readouterr().out
     assert f"vocabulary: {share:.1%} of the words of 'tiny'" in printed
     assert "extended by 6 words" in printed
+    assert "learning rate: 0.003 (words are new to it)" in printed
+    assert copy.card["recipe"]["training"]["learning_rate"] == 0.003
 
     few = tiny_texts(100)
     few.texts[0] += " mast"
     kept = task.finetune(few, epochs=1, verbose=2)
     assert kept.input is task.input
     assert "vocabulary" not in capsys.readouterr().out
+    assert kept.card["recipe"]["training"]["learning_rate"] == 0.001
 
 
 @pytest.mark.parametrize("frozen", ["backbone", ["emb"], "embedding"])
