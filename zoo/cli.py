@@ -212,7 +212,15 @@ def asked_by_name(function):
         name: typer.Option(help=text)
         for name, text in catalogue.options().items()
     } | table_options()
-    more = [
+    more = _parameters(options)
+    function.__signature__ = signature.replace(parameters=[*own, *more])
+    function.__annotations__ |= {each.name: each.annotation for each in more}
+    return function
+
+
+def _parameters(options):
+    """Options of a command, each a text or `None`, by name."""
+    return [
         inspect.Parameter(
             name,
             inspect.Parameter.KEYWORD_ONLY,
@@ -221,9 +229,6 @@ def asked_by_name(function):
         )
         for name, option in options.items()
     ]
-    function.__signature__ = signature.replace(parameters=[*own, *more])
-    function.__annotations__ |= {each.name: each.annotation for each in more}
-    return function
 
 
 def table_options():
@@ -259,15 +264,7 @@ def asked_of_tables(function):
         return function(*args, data=_table(data, given), **kwargs)
 
     signature = inspect.signature(function)
-    more = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=None,
-            annotation=Annotated[str | None, option],
-        )
-        for name, option in options.items()
-    ]
+    more = _parameters(options)
     asking.__signature__ = signature.replace(
         parameters=[*signature.parameters.values(), *more]
     )
