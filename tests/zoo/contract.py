@@ -39,6 +39,13 @@ def check_input(made, data, raws, wrong=()):
     assert all(isinstance(name, str) for name in kind.columns_asked)
     assert all(suffix[0] == "." for suffix in kind.suffixes)
     _check_kept(made)
+    for part, key in kind.choices.values():
+        assert isinstance(part, str) and isinstance(key, str)
+    if hasattr(made, "like"):
+        same, said = made.like(data, "keep")
+        assert same is made and isinstance(said, str)
+        for rows in made.rows(made).values():
+            assert rows.tolist() == list(range(len(rows)))
 
     expected = made.tensors()
     arrays = made.arrays(raws)
