@@ -10,7 +10,7 @@ the new head learns, or all of it learns; and pictures are read at 32x32 or, by
 `image_size`, larger. With the head alone also at the rate that is usual where
 all learns, which was the default for it before, and was too low.
 
-The default rate itself was not chosen here only: see `README.md`.
+That rate was chosen on these test pictures too, among other data: `README.md`.
 
 `TFDS_DATA_DIR` must name a folder where `tf_flowers` is prepared. The table is
 printed, and every figure kept in `benchmarks/own_pictures.json`; called again
