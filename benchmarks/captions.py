@@ -27,16 +27,14 @@ called again after a kill, it goes on where it was.
 
 import copy
 import functools
-import json
 import pathlib
-import statistics
 import time
 
 import keras
 import typer
+from seeds import follow, mean_and_spread, of_name
 
 from zoo import recipes, saving
-from zoo.atomic import replacing
 from zoo.captioning import show_attend_tell
 from zoo.captioning.task import Captioning
 from zoo.visual_question_answering.task import VisualQuestionAnswering
@@ -92,21 +90,8 @@ def main(
     figures: pathlib.Path = FIGURES,
 ):
     """Trains each network with each seed, and measures it."""
-    setting = json.loads(json.dumps({name: recipe(name) for name in RUNS}))
-    known = json.loads(figures.read_text()) if figures.exists() else {}
-    if known.get("setting") != setting:
-        known = {"setting": setting, "runs": {}}
-    for seed in range(seeds):
-        for name in only or RUNS:
-            if f"{name}, {seed}" in known["runs"]:
-                continue
-            found = run(name, seed)
-            print(f"{name}, {seed}: {found}", flush=True)
-            known["runs"][f"{name}, {seed}"] = found
-            with replacing(figures) as part:
-                part.write_text(json.dumps(known, indent=1) + "\n")
-            keras.backend.clear_session()
-    show(known["runs"])
+    setting = {name: recipe(name) for name in RUNS}
+    show(follow(figures, setting, only or RUNS, seeds, run))
 
 
 def recipe(name):
@@ -161,11 +146,7 @@ def show(runs):
         print(f"\n| {kind} | {' | '.join(columns.values())} |")
         print("| --- |" + " --- |" * len(columns))
         for name in RUNS:
-            found = [
-                each
-                for key, each in runs.items()
-                if key.rpartition(", ")[0] == name
-            ]
+            found = of_name(runs, name)
             if RUNS[name][0] != kind or not found:
                 continue
             cells = [
@@ -173,14 +154,6 @@ def show(runs):
                 for key in columns
             ]
             print(f"| {name} | {' | '.join(cells)} |")
-
-
-def mean_and_spread(values):
-    """Mean ± standard deviation over the seeds."""
-    if not values:
-        return ""
-    spread = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.3f}{spread}"
 
 
 if __name__ == "__main__":

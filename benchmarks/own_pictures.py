@@ -17,17 +17,15 @@ printed, and every figure kept in `benchmarks/own_pictures.json`; called again
 after a kill, it goes on where it was.
 """
 
-import json
+import functools
 import pathlib
-import statistics
 import time
 
-import keras
 import typer
+from seeds import follow, mean_and_spread, of_name
 
 import zoo
 from zoo import layer_groups, saving
-from zoo.atomic import replacing
 from zoo.data.images import load_images
 
 FIGURES = pathlib.Path(__file__).with_suffix(".json")
@@ -50,25 +48,18 @@ def main(
     figures: pathlib.Path = FIGURES,
 ):
     """Fine-tunes with each seed, and measures."""
-    known = json.loads(figures.read_text()) if figures.exists() else {}
-    if known.get("setting") != RUNS:
-        known = {"setting": RUNS, "runs": {}}
-    train, test = (load_images(DATA, split) for split in ("train", "test"))
-    for seed in range(seeds):
-        for name in only or RUNS:
-            if f"{name}, {seed}" in known["runs"]:
-                continue
-            found = run(name, seed, train, test)
-            print(f"{name}, {seed}: {found}", flush=True)
-            known["runs"][f"{name}, {seed}"] = found
-            with replacing(figures) as part:
-                part.write_text(json.dumps(known, indent=1) + "\n")
-            keras.backend.clear_session()
-    show(known["runs"])
+    show(follow(figures, RUNS, only or RUNS, seeds, run))
 
 
-def run(name, seed, train, test):
+@functools.cache
+def data():
+    """The training and the test part."""
+    return [load_images(DATA, split) for split in ("train", "test")]
+
+
+def run(name, seed):
     """Fine-tunes a copy, and measures it."""
+    train, test = data()
     start = time.perf_counter()
     copy = zoo.load(PRESET).finetune(train, seed=seed, verbose=0, **RUNS[name])
     seconds = time.perf_counter() - start
@@ -87,11 +78,7 @@ def show(runs):
     print("\n| what learns, at which size | rate | accuracy | loss | seeds |")
     print("| --- | --- | --- | --- | --- |")
     for name in RUNS:
-        found = [
-            each
-            for key, each in runs.items()
-            if key.rpartition(", ")[0] == name
-        ]
+        found = of_name(runs, name)
         if not found:
             continue
         cells = [
@@ -100,12 +87,6 @@ def show(runs):
         ]
         rate = found[0]["learning rate"]
         print(f"| {name} | {rate:g} | {' | '.join(cells)} | {len(found)} |")
-
-
-def mean_and_spread(values):
-    """Mean ± standard deviation over the seeds."""
-    spread = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.3f}{spread}"
 
 
 if __name__ == "__main__":

@@ -17,17 +17,15 @@ after a kill, it goes on where it was.
 """
 
 import functools
-import json
 import pathlib
-import statistics
 import time
 
 import keras
 import typer
+from seeds import follow, mean_and_spread, of_name
 
 import zoo
 from zoo import saving
-from zoo.atomic import replacing
 from zoo.data.texts import load_texts
 
 FIGURES = pathlib.Path(__file__).with_suffix(".json")
@@ -48,20 +46,7 @@ def main(
     figures: pathlib.Path = FIGURES,
 ):
     """Trains with each seed, and measures."""
-    known = json.loads(figures.read_text()) if figures.exists() else {}
-    known.setdefault("runs", {})
-    for seed in range(seeds):
-        for name in only or [LINEAR, *RUNS]:
-            key = f"{name}, {seed}"
-            if key in known["runs"] or (name == LINEAR and seed):
-                continue
-            found = linear() if name == LINEAR else run(name, seed)
-            print(f"{key}: {found}", flush=True)
-            known["runs"][key] = found
-            with replacing(figures) as part:
-                part.write_text(json.dumps(known, indent=1) + "\n")
-            keras.backend.clear_session()
-    show(known["runs"])
+    show(follow(figures, COUNT, only or [LINEAR, *RUNS], seeds, run))
 
 
 @functools.cache
@@ -71,7 +56,9 @@ def data():
 
 
 def run(name, seed):
-    """Trains a network, and measures it."""
+    """Trains what is named, and measures it."""
+    if name == LINEAR:
+        return None if seed else linear()
     preset, _, way = name.partition(", ")
     train, test = data()
     start = time.perf_counter()
@@ -132,20 +119,12 @@ def show(runs):
     print(f"\n| what learns | {' | '.join(columns)} | seeds |")
     print("| --- |" + " --- |" * (1 + len(columns)))
     for name in [LINEAR, *RUNS]:
-        found = [
-            each
-            for key, each in runs.items()
-            if key.rpartition(", ")[0] == name
-        ]
+        found = of_name(runs, name)
         if not found:
             continue
-        accuracies = [each["accuracy"] for each in found]
-        spread = (
-            f" ± {statistics.stdev(accuracies):.3f}" if len(found) > 1 else ""
-        )
         first = found[0]
         cells = [
-            f"{statistics.mean(accuracies):.3f}{spread}",
+            mean_and_spread([each["accuracy"] for each in found]),
             f"{first['unknown']:.1%}" if "unknown" in first else "",
             f"{first['vocabulary']:,}",
             str(first.get("epochs", "")),
