@@ -164,11 +164,13 @@ def test_images_that_are_wider_than_high_are_read_upright():
     ]
     assert maps[0].shape == (6, 14, 1)
     figure = task.picture([image, image[:, ::-1]], looked)
-    rows = np.reshape(figure.axes[:4], (2, 2))  # images, then maps
-    drawn_from = task.input.arrays([image, image[:, ::-1]])["image"]
-    for place, (above, below) in enumerate(rows.T):
-        shown = above.images[0].get_array() * 255
-        np.testing.assert_allclose(shown, drawn_from[place], atol=1e-3)
+    rows = np.reshape(figure.axes[:6], (3, 2))
+    as_read = task.input.arrays([image, image[:, ::-1]])["image"]
+    for place, (above, between, below) in enumerate(rows.T):
+        own = image[:, ::-1] if place else image
+        np.testing.assert_array_equal(above.images[0].get_array(), own)
+        shown = between.images[0].get_array() * 255
+        np.testing.assert_allclose(shown, as_read[place], atol=1e-3)
         for drawn in below.images:
             assert tuple(drawn.get_extent()) == (0, 14, 6, 0)
         np.testing.assert_array_equal(
