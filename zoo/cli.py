@@ -708,7 +708,13 @@ def finetune(
         pathlib.Path,
         typer.Option(help="Checkpoint and log go to RUNS/<name of the model>."),
     ] = pathlib.Path("runs"),
-    epochs: Annotated[int, typer.Option(min=1)] = 5,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="By default 5; of small data as many as make about 100 steps.",
+        ),
+    ] = None,
     freeze: Freeze = None,
     layer_decay: Annotated[
         float,

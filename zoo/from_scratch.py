@@ -9,9 +9,9 @@ import keras
 
 from zoo import catalogue, saving
 from zoo.cards import PresetError
-from zoo.plan import checked_image_size
+from zoo.plan import checked_image_size, enough_epochs
 
-STEPS, MOST_EPOCHS = 1000, 100
+STEPS = 1000  # about as many, of small data too
 
 
 def new(task, network, data, targets=None, seed=0, dtype=None, **sizes):
@@ -39,7 +39,7 @@ def new(task, network, data, targets=None, seed=0, dtype=None, **sizes):
 
     Returns:
         A `zoo.task.Task`. Its `fit` has by default the options of a training
-        that `zoo.catalogue.from_scratch` has, and `enough_epochs`.
+        that `zoo.catalogue.from_scratch` has, and `zoo.plan.enough_epochs`.
 
     Raises:
         ValueError: If there is no such task, network or argument, or the data
@@ -66,26 +66,24 @@ def new(task, network, data, targets=None, seed=0, dtype=None, **sizes):
     check_asked(made, recipe["asked"])
     made.card["data"] = train.describe()
     made.training = {**recipe["training"], "seed": seed}
-    made.training["epochs"] = enough_epochs(made.training, len(train))
+    made.training["epochs"] = epochs_of(recipe, len(train))
     return made
 
 
-def enough_epochs(training, count):
+def epochs_of(recipe, count):
     """How often a network from scratch reads its data.
 
-    As often as the network's recipe says; and small data more often, so that
-    there are about `STEPS`, but not more than `MOST_EPOCHS` times.
-
     Args:
-        training: Dict, with `epochs` and `batch_size`.
+        recipe: Dict, as `recipe_of` gives it.
         count: Positive integer. How many examples there are.
 
     Returns:
-        Positive integer.
+        Positive integer, at least the recipe's.
     """
-    steps = -(-count // training["batch_size"])
-    enough = min(-(-STEPS // steps), MOST_EPOCHS)
-    return max(training["epochs"], enough)
+    training = recipe["training"]
+    return enough_epochs(
+        count, training["batch_size"], training["epochs"], STEPS
+    )
 
 
 def recipe_of(task, network, sizes):

@@ -14,6 +14,7 @@ from zoo.plan import (
     check_vocabulary,
     checked_image_size,
     checked_validation,
+    enough_epochs,
     made,
     takes_a_plan,
 )
@@ -187,12 +188,15 @@ def follow(task, data, recipe, validation=None, plan=None, **options):
     """
     plan = plan or Plan(**recipe["training"])
     plan = plan.named(getattr(data, "label_names", ()))
-    if plan.learning_rate is None:
+    if None in (plan.epochs, plan.learning_rate):
         # Before it learns for the first time, all weights are at random.
         anew = () if task.card.get("recipe") else task.output.heads
         plan = _rated(task, plan, anew, options.get("verbose"))
-        rate = {"learning_rate": plan.learning_rate}
-        recipe = {**recipe, "training": {**recipe["training"], **rate}}
+        plan = _with_epochs(plan, data)
+        found = {
+            name: getattr(plan, name) for name in ("epochs", "learning_rate")
+        }
+        recipe = {**recipe, "training": {**recipe["training"], **found}}
     learned = {"augment": plan.augment, "seed": plan.seed, "shuffle": True}
     digests = {}
     if options.get("folder") is not None:  # they take time
@@ -399,7 +403,15 @@ def _prepared(task, data, validation, options, plan):
         data, validation = data.divide(validation, plan.seed)
     elif validation is not None:
         validation = task.read(validation, "test")
-    return plan, data, validation
+    return _with_epochs(plan, data), data, validation
+
+
+def _with_epochs(plan, data):
+    """The plan with as many epochs as the data need, if it says none."""
+    if plan.epochs is not None:
+        return plan
+    epochs = enough_epochs(len(data), plan.batch_size)
+    return dataclasses.replace(plan, epochs=epochs)
 
 
 def _batches(

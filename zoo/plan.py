@@ -10,13 +10,16 @@ from zoo.cards import DTYPES, RANGES
 from zoo.data.images import AUGMENTATION
 from zoo.training import OPTIMIZERS, SCHEDULES
 
+MOST_EPOCHS = 100  # of data that are read more often for being small
+
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """The options of a training.
 
     Args:
-        epochs: Positive integer.
+        epochs: Positive integer; or `None`: 5, and small data more often, so
+            that there are about 100 steps (`enough_epochs`).
         batch_size: Positive integer.
         optimizer: `"adamw"` or `"sgd"`.
         learning_rate: Positive float, the highest of the schedule; or `None`:
@@ -42,7 +45,7 @@ class Plan:
         ValueError: If a value is none of these, or two do not go together.
     """
 
-    epochs: int = 5
+    epochs: int | None = None
     batch_size: int = 32
     optimizer: str = "adamw"
     learning_rate: float | None = None
@@ -60,7 +63,8 @@ class Plan:
     jit_compile: bool | str = "auto"
 
     def __post_init__(self):
-        self._integer("epochs", 1)
+        if self.epochs is not None:
+            self._integer("epochs", 1)
         self._integer("batch_size", 1)
         if self.early_stopping is not None:
             self._integer("early_stopping", 1)
@@ -251,6 +255,23 @@ def checked_validation(validation):
             validation,
         )
     return float(validation)
+
+
+def enough_epochs(count, batch_size, least=5, steps=100):
+    """How often data are read where nobody says it: small data more often.
+
+    Args:
+        count: Positive integer. How many examples there are.
+        batch_size: Positive integer.
+        least: Positive integer. Epochs at least.
+        steps: Positive integer. Steps that there are about, if that takes no
+            more than `MOST_EPOCHS`.
+
+    Returns:
+        Positive integer.
+    """
+    batches = -(-count // batch_size)
+    return max(least, min(-(-steps // batches), MOST_EPOCHS))
 
 
 def check_num_classes(num_classes):

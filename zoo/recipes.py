@@ -206,7 +206,7 @@ def follow(
             `backbone_weights`, which the training begins with; `freeze` in its
             `training`, as `zoo.plan.Plan` takes it; `asked`, a dict of those
             of its `builder_args` that must stay as they are, whatever the data
-            say; and `enough_epochs`, whether `zoo.from_scratch.enough_epochs`
+            say; and `enough_epochs`, whether `zoo.from_scratch.epochs_of`
             counts them.
         learned: The input and the output, where another run has learned them
             from the same data already; `None` learns them.
@@ -243,8 +243,7 @@ def follow(
     elif validation is not None:
         validation = kind.read(validation, "test", **chosen)
     if enough_epochs:
-        plan = recipe["training"]
-        plan["epochs"] = from_scratch.enough_epochs(plan, len(data))
+        recipe["training"]["epochs"] = from_scratch.epochs_of(recipe, len(data))
     keras.utils.set_random_seed(recipe["training"]["seed"])
     task = kind.untrained(
         recipe, *(learned or kind.learn(data, recipe)), dtype=dtype

@@ -12,6 +12,7 @@ from tests.zoo.text_classification.tiny import tiny_texts
 from zoo import catalogue, from_scratch
 from zoo.cli import app
 from zoo.data.images import ImageData
+from zoo.plan import MOST_EPOCHS, enough_epochs
 
 SMALL = {
     "embedding_dim": 8,
@@ -87,11 +88,22 @@ def test_the_recipe_of_the_network_says_how_it_is_fitted():
 
 
 def test_small_data_are_read_more_often():
-    plan = {"epochs": 10, "batch_size": 32}
-    assert from_scratch.enough_epochs(plan, 32 * 50) == 20
-    assert from_scratch.enough_epochs(plan, 32 * 50 + 1) == 20  # 51 steps each
-    assert from_scratch.enough_epochs(plan, 10**6) == 10
-    assert from_scratch.enough_epochs(plan, 8) == from_scratch.MOST_EPOCHS
+    recipe = {"training": {"epochs": 10, "batch_size": 32}}
+    assert from_scratch.epochs_of(recipe, 32 * 50) == 20
+    assert from_scratch.epochs_of(recipe, 32 * 50 + 1) == 20  # 51 steps each
+    assert from_scratch.epochs_of(recipe, 10**6) == 10
+    assert from_scratch.epochs_of(recipe, 8) == MOST_EPOCHS
+
+
+def test_a_copy_reads_small_data_more_often_too():
+    assert enough_epochs(10**6, 32) == 5
+    assert enough_epochs(32 * 20, 32) == 5
+    assert enough_epochs(32 * 19, 32) == 6
+    assert enough_epochs(24, 8) == 34
+    assert enough_epochs(1, 32) == MOST_EPOCHS
+    copy = small_reader().finetune(tiny_texts(128), batch_size=8, verbose=0)
+    assert copy.card["recipe"]["training"]["epochs"] == 7
+    assert len(copy.history) == 7
 
 
 def test_a_model_that_was_fitted_is_the_one_that_was_made():

@@ -23,7 +23,7 @@ from zoo.task import Task
 
 NAN, INF = math.nan, math.inf
 WRONG = {
-    "epochs": [0, -1, 1.5, True, "5", None, NAN],
+    "epochs": [0, -1, 1.5, True, "5", NAN],
     "batch_size": [0, -1, 2.5, False, None],
     "early_stopping": [0, -1, 1.5, True],
     "seed": [-1, 2**31, 0.5, True, None],
@@ -285,8 +285,10 @@ REACHES = {
 
 def test_every_option_is_in_the_table():
     given = set(inspect.signature(Task.finetune).parameters)
-    # The last is for captions: `tests/zoo/test_self_critical.py`.
-    assert set(REACHES) == given - {"task", "data", "self_critical"}
+    # The last two are for captions and for texts: `test_self_critical.py`,
+    # `test_vocabulary.py`.
+    others = {"task", "data", "self_critical", "vocabulary"}
+    assert set(REACHES) == given - others
 
 
 @pytest.mark.parametrize("option", REACHES)
@@ -370,7 +372,7 @@ def test_a_network_that_never_learned_has_new_heads(trainings):
     task = tiny_task()
     layer_groups.freeze(task.model, "backbone", task.output.heads)
     for rate in (0.1, 1e-3):
-        task.fit(tiny_data(), {"training": {"epochs": 2}}, verbose=0)
+        task.follow(tiny_data(), {"training": {"epochs": 2}}, verbose=0)
         assert trainings[-1]["learning_rate"] == rate
         assert trainings[-1]["recipe"]["training"]["learning_rate"] == rate
         assert task.card["recipe"]["training"]["learning_rate"] == rate
