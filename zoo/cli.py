@@ -38,6 +38,7 @@ from zoo.printing import (  # noqa: E402
     print_json,
     print_parts,
     progress_bar,
+    reached_line,
     save_page,
     show_error,
     warnings_shown,
@@ -613,7 +614,7 @@ def train(
         backbone_weights=backbone_weights,
         found=_print_found,
     )
-    console.print(metrics_line(trained.card))
+    console.print(reached_line(trained.card))
     place = folder / trained.card["name"]
     console.print(f"model: {place}", soft_wrap=True)
     if task is not None:
@@ -829,7 +830,7 @@ def finetune(
     )
     tuned.measure(test)
     tuned.save(out)
-    console.print(f"{test.name}, {test.split}: {metrics_line(tuned.card)}")
+    console.print(f"{test.name}, {test.split}: {reached_line(tuned.card)}")
     console.print(f"model: {out}", soft_wrap=True)
     console.print(f"try: zoo look {out} {task.input.asked}", soft_wrap=True)
 

@@ -258,6 +258,12 @@ def metrics_line(card, most=None):
     return ", ".join(shown[:most] + [f"{more} more"] * bool(more))
 
 
+def reached_line(card):
+    """The metrics of a card on one line, and of how many the first one is."""
+    first = next(iter(card["metrics"].values()))
+    return f"{metrics_line(card)} ({first['n']:,} examples)"
+
+
 def metric_number(value):
     """A metric's value; a card has none for what was no finite number."""
     return "not finite" if value is None else f"{value:.4f}"

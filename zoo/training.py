@@ -508,8 +508,13 @@ def _changes(before, now, prefix=""):
         if isinstance(old, dict) and isinstance(new, dict):
             changes += _changes(old, new, f"{prefix}{key}.")
         elif old != new or (key in before) != (key in now):
-            changes.append(f"{prefix}{key}={new!r} in place of {old!r}")
+            new, old = (_short(repr(value)) for value in (new, old))
+            changes.append(f"{prefix}{key}={new} in place of {old}")
     return changes
+
+
+def _short(text, most=80):
+    return text if len(text) <= most else f"{text[: most - 4]} ..."
 
 
 def _state(model):

@@ -158,3 +158,10 @@ def test_of_many_metrics_the_first_are_shown_and_the_others_counted():
         "auc 0.5000, accuracy 0.2500, 1 more"
     )
     assert printing.metrics_line({"metrics": {}}, most=2) == ""
+
+
+def test_what_was_reached_says_of_how_many():
+    metrics = {"accuracy": {"value": 0.5, "n": 4}, "loss": {"value": 1, "n": 9}}
+    line = printing.reached_line({"metrics": {"accuracy": metrics["accuracy"]}})
+    assert line == "accuracy 0.5000 (4 examples)"
+    assert printing.reached_line({"metrics": metrics}).endswith("(4 examples)")
