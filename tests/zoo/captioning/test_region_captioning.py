@@ -194,14 +194,14 @@ def test_data_that_cannot_be_measured_are_refused_before_the_training(
     monkeypatch.setattr(
         RegionCaptioning, "read", staticmethod(lambda _, part: parts[part])
     )
-    monkeypatch.setattr(RegionCaptioning, "fit", fit)
+    monkeypatch.setattr(RegionCaptioning, "follow", fit)
     recipe = {"task": "region_captioning", "data": "tiny", **tiny_recipe()}
     with pytest.raises(ValueError, match="at most 3 boxes"):
         recipes.follow(recipe)
     recipe["builder_args"]["regions"] = 6
     with pytest.raises(Fitted):
         recipes.follow(recipe | {"asked": {"regions": 6}})
-    with pytest.raises(ValueError, match="`target_length` follows .*: 99"):
+    with pytest.raises(ValueError, match="`target_length` follows .*=99"):
         recipes.follow(recipe | {"asked": {"target_length": 99}})
 
 

@@ -487,6 +487,7 @@ def test_keeps_the_contract_of_a_task(tmp_path):
         list(map(str, files)),
         tmp_path / "made",
         other,
+        one_size=True,
     )
 
 

@@ -70,9 +70,9 @@ def test_the_baseline_has_one_mix_for_all_tasks():
 
 def test_a_table_may_be_of_one_kind():
     numbers = mmoe(4, [], [3], **PRESETS["tiny"])
-    assert numbers({"numbers": NUMBERS})["logits_1"].shape == (6, 3)
+    assert numbers(NUMBERS)["logits_1"].shape == (6, 3)
     words = mmoe(0, [3, 5], [3], **PRESETS["tiny"])
-    assert words({"categories": IDS})["logits_1"].shape == (6, 3)
+    assert words(IDS)["logits_1"].shape == (6, 3)
 
 
 def test_drops_in_training_only():

@@ -210,7 +210,7 @@ def test_targets_of_a_table_are_chosen_when_it_is_trained(tmp_path):
     assert task.evaluate() == {
         name: found["value"] for name, found in task.card["metrics"].items()
     }
-    with pytest.raises(ValueError, match="targets=.*name='han_imdb'"):
+    with pytest.raises(ValueError, match="targets=.*'text_classification'"):
         recipes.train("han_imdb", targets=["x"], **options)
 
 

@@ -382,7 +382,9 @@ def test_how_rare_words_are_is_kept_with_the_model(selector, tmp_path):
     assert len(set(idf.tolist())) > 3 and idf[0] == 0
     again = zoo.load(selector.save(tmp_path / "mine"))
     other = tiny_questions(6, seed=5)
-    tuned = selector.finetune(other, epochs=1, batch_size=8, verbose=0)
+    tuned = selector.finetune(
+        other, epochs=1, batch_size=8, vocabulary="keep", verbose=0
+    )
     for task in (again, tuned):
         layer = task.model.get_layer("overlap_features")
         np.testing.assert_array_equal(layer.idf, idf)
@@ -432,7 +434,12 @@ def test_finetunes_a_copy_for_other_classes(trained):
     ] * 6
     data = PairData(pairs, np.arange(18) % 3, ["follows", "open", "against"])
     copy = trained.finetune(
-        data, epochs=2, batch_size=8, validation=data, verbose=0
+        data,
+        epochs=2,
+        batch_size=8,
+        validation=data,
+        vocabulary="keep",
+        verbose=0,
     )
     assert copy.assets["labels"] == ["follows", "open", "against"]
     assert copy.assets["vocabulary"] == trained.assets["vocabulary"]

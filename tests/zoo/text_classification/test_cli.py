@@ -105,6 +105,14 @@ def test_a_file_is_read(tmp_path):
     assert "latin.txt, line 1" in fails("predict", "han_tiny", "latin.txt")
 
 
+def test_a_folder_stands_for_the_texts_in_it(tmp_path):
+    (tmp_path / "reviews").mkdir()
+    assert "none in reviews" in fails("predict", "han_tiny", "reviews")
+    (tmp_path / "reviews/one.txt").write_text(TEXT, "utf-8")
+    (found,) = json.loads(run("predict", "han_tiny", "reviews", "--json"))
+    assert found["label"] == zoo.load("han_tiny").predict(TEXT)["label"]
+
+
 @pytest.mark.parametrize(
     "word",
     [
@@ -114,7 +122,6 @@ def test_a_file_is_read(tmp_path):
         "./reveiw",
         "~/reveiw",
         "/no/where",
-        "reviews",
         "reviews/lost",
         "reviews/lost one.txt",
     ],
@@ -123,8 +130,7 @@ def test_a_mistyped_file_is_not_read_as_a_text(word, tmp_path):
     (tmp_path / "reviews").mkdir()
     message = fails("predict", "han_tiny", TEXT, word)
     assert "must be one; as a text, it is given by standard input" in message
-    what = "a folder" if word == "reviews" else "no such file"
-    assert f"Received: {word!r}, {what}" in message
+    assert f"Received: {word!r}, no such file" in message
     (found,) = json.loads(run("predict", "han_tiny", "-", "--json", stdin=word))
     assert found["text"] == word
 
