@@ -260,8 +260,9 @@ def metrics_line(card, most=None):
 
 def reached_line(card):
     """The metrics of a card on one line, and of how many the first one is."""
-    first = next(iter(card["metrics"].values()))
-    return f"{metrics_line(card)} ({first['n']:,} examples)"
+    counts = [found["n"] for found in card["metrics"].values()]
+    many = f" ({counts[0]:,} examples)" if counts else ""
+    return metrics_line(card) + many
 
 
 def metric_number(value):
