@@ -291,14 +291,14 @@ def test_a_new_head_on_a_frozen_backbone_learns_by_default(trained):
     data = tiny_data(96)
     labels = (data.labels > 0).astype("int64")
     data = ImageData(data.images, labels, ["red", "no red"])
-    # By chance 0.67: at the usual rate a few steps change next to nothing.
+    # At the usual rate a few steps change next to nothing.
     losses = {}
     for rate in (None, 1e-3):
         copy = trained.finetune(
-            data, freeze="backbone", learning_rate=rate, verbose=0
+            data, epochs=5, freeze="backbone", learning_rate=rate, verbose=0
         )
         losses[rate] = copy.evaluate(data)["loss"]
-    assert losses[None] < 0.2 < 0.4 < losses[1e-3]
+    assert losses[None] < 0.1 * losses[1e-3]
 
 
 def upscaled(data, times=2):
