@@ -106,7 +106,7 @@ def test_a_copy_reads_small_data_more_often_too():
     assert len(copy.history) == 7
 
 
-def test_a_model_that_was_fitted_is_the_one_that_was_made():
+def test_a_seed_makes_the_same_model_again():
     task = small_reader()
     weights = task.model.get_weights()
     again = small_reader()

@@ -103,19 +103,8 @@ def files_by_class(folder, suffixes, kind, least=2):
     ]
     paths, labels, empty = [], [], []
     for label, name in enumerate(names):
-        found = []
-        for path in sorted((folder / name).rglob("*")):
-            inside = path.relative_to(folder)
-            hidden = any(
-                each.startswith(".") or each == "__MACOSX"
-                for each in inside.parts
-            )
-            if hidden or not path.is_file():
-                continue
-            if path.suffix.lower() in suffixes:
-                found.append(path)
-            else:
-                skipped.append(f"{inside}: not {', '.join(suffixes)}")
+        found, others = _apart(folder / name, folder, suffixes)
+        skipped += others
         if not found:
             empty.append(name)
         paths += found
@@ -151,17 +140,7 @@ def files_below(folder, suffixes, kind):
     Raises:
         ValueError: If there is none.
     """
-    found, skipped = [], []
-    for path in sorted(folder.rglob("*")):
-        inside = path.relative_to(folder)
-        if not path.is_file() or not all(
-            visible(each) for each in (inside, *inside.parents[:-1])
-        ):
-            continue
-        if path.suffix.lower() in suffixes:
-            found.append(path)
-        else:
-            skipped.append(f"{inside}: not {', '.join(suffixes)}")
+    found, skipped = _apart(folder, folder, suffixes)
     if not found:
         beside = f"; skipped: {_listed(skipped)}" if skipped else ""
         raise ValueError(
@@ -174,6 +153,22 @@ def files_below(folder, suffixes, kind):
             stacklevel=2,
         )
     return found
+
+
+def _apart(below, folder, suffixes):
+    """The visible files below a place, and of others why they are skipped."""
+    found, skipped = [], []
+    for path in sorted(below.rglob("*")):
+        inside = path.relative_to(folder)
+        if not path.is_file() or not all(
+            visible(each) for each in (inside, *inside.parents[:-1])
+        ):
+            continue
+        if path.suffix.lower() in suffixes:
+            found.append(path)
+        else:
+            skipped.append(f"{inside}: not {', '.join(suffixes)}")
+    return found, skipped
 
 
 def _listed(skipped, most=5):

@@ -15,8 +15,8 @@ class SentenceMatching(Task):
 
     What a raw input is says `zoo.inputs.text_pair.TextPair`; what an answer is
     says `zoo.outputs.label.Label`. The vocabulary is learned from the training
-    data, and kept: a copy that is fine-tuned reads by the same one. The
-    arguments are those of `zoo.task.Task`.
+    data; what becomes of it in a copy says `finetune`. The arguments are those
+    of `zoo.task.Task`.
     """
 
     name = "sentence_matching"

@@ -11,9 +11,9 @@ class TextClassification(Task):
     """Answers with a label: `predict("What a film!")["label"]`.
 
     What a raw input is says `zoo.inputs.text.Text`; what an answer is says
-    `zoo.outputs.label.Label`. The vocabulary is learned from the training data,
-    and kept: a copy that is fine-tuned reads by the same one. The arguments are
-    those of `zoo.task.Task`.
+    `zoo.outputs.label.Label`. The vocabulary is learned from the training data;
+    what becomes of it in a copy says `finetune`. The arguments are those of
+    `zoo.task.Task`.
     """
 
     name = "text_classification"

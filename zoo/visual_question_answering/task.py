@@ -21,8 +21,8 @@ class VisualQuestionAnswering(Task):
     `predict({"image": "cat.png", "question": "what is it?"})["label"]`. What a
     raw input is says `zoo.inputs.several.Several`, of an `Image` and a `Text`;
     what an answer is says `zoo.outputs.label.Label`. The vocabulary is learned
-    from the training data, and kept: a copy that is fine-tuned reads by the
-    same one. The arguments are those of `zoo.task.Task`.
+    from the training data; what becomes of it in a copy says `finetune`. The
+    arguments are those of `zoo.task.Task`.
     """
 
     name = "visual_question_answering"
