@@ -1,5 +1,6 @@
 """Every saved model loads, answers as it did, and its card tells the truth."""
 
+import functools
 import json
 
 import keras
@@ -21,13 +22,21 @@ NAMES = presets._folders(presets.CHECKOUT)
 SLACK = {"map": 2e-3}
 
 
+@functools.cache
+def loaded(name):
+    """The task, which several tests ask and none changes."""
+    return zoo.load(name)
+
+
 def test_there_are_saved_models():
     assert NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_answers_as_it_did_when_it_was_saved(name):
-    check_golden(name, lambda model, inputs: model(inputs, training=False))
+    check_golden(
+        loaded(name), lambda model, inputs: model(inputs, training=False)
+    )
 
 
 # JAX has no float64 unless it is enabled, and says so.
@@ -58,12 +67,11 @@ def test_answers_as_it_did_when_it_was_saved(name):
 def test_answers_alike_under_every_global_setting(setting, name):
     compiled = keras.Model.predict_on_batch
     with global_setting(setting):
-        check_golden(name, compiled)
+        check_golden(zoo.load(name), compiled)
 
 
-def check_golden(name, answer):
-    task = zoo.load(name)
-    golden = np.load(presets.CHECKOUT / name / "golden.npz")
+def check_golden(task, answer):
+    golden = np.load(presets.CHECKOUT / task.card["name"] / "golden.npz")
     arrays, expected = (
         [golden[f"{side}_{n}"] for n in range(len(keras.tree.flatten(ends)))]
         for side, ends in (
@@ -124,7 +132,7 @@ def test_the_card_is_whole(name):
     }
     assert card["name"] == name
     assert card["recipe"]["command"].startswith(f"zoo train {name}")
-    model = zoo.load(name).model
+    model = loaded(name).model
     total = sum(int(np.prod(weight.shape)) for weight in model.weights)
     assert card["parameters"]["total"] == total
 
@@ -151,7 +159,7 @@ def test_all_saved_models_are_small():
     ],
 )
 def test_reaches_what_its_card_says(name):
-    task = zoo.load(name)
+    task = loaded(name)
     metric, expected = next(iter(task.card["metrics"].items()))
     assert task.evaluate()[metric] == pytest.approx(
         expected["value"], abs=SLACK.get(metric, 1e-3)

@@ -730,8 +730,9 @@ def finetune(
         float | None,
         typer.Option(
             help=(
-                "By default 0.001; 0.003 where words are new to the model; "
-                "where only a new head learns 0.1, or 0.01 if it is a decoder."
+                "By default 0.001; 0.003 where words are new to the model, "
+                "0.01 where classes are, too; where only a new head learns, "
+                "0.1, or 0.01 if it is a decoder."
             )
         ),
     ] = None,

@@ -6,6 +6,7 @@ import keras
 # what has learned before; and of new heads alone, a decoder or a linear layer.
 USUAL_RATE = 1e-3
 WORDS_RATE = 3e-3  # where all learns, and words are new to it
+TOPIC_RATE = 0.01  # where all learns, and its head is new as well
 DECODER_RATE = 0.01
 LINEAR_RATE = 0.1
 
@@ -57,34 +58,43 @@ def still(layer):
 
 
 def learning_rate(model, heads, anew, new_words=False):
-    """The learning rate that fits what learns.
+    """The learning rate that fits what learns, and why it does.
 
     The usual one, where a part below the heads learns, or heads that were
     trained before: these are near their optimum, and would lose at a higher
-    rate what a few examples do not tell. New heads begin far from it. On
-    features that stay as they are, linear ones have but one, and take a rate a
-    hundred times higher; those that are networks, such as decoders, one ten
-    times higher.
+    rate what a few examples do not tell. Where there are new words, which begin
+    far from it, three times that; with new heads too, ten times, since at a
+    lower rate what was learned of other texts stays in the way of what these
+    are about (`benchmarks/own_texts.py`). New heads on features that stay as
+    they are have nothing to lose: linear ones, which have but one optimum, take
+    a rate a hundred times higher, and those that are networks, such as
+    decoders, one ten times higher.
 
     Args:
         model: `keras.Model`, after `freeze`.
         heads: Names of the layers that are the head.
         anew: Those of them whose weights are drawn at random.
-        new_words: Boolean. Whether words have vectors drawn at random, which
-            take a rate three times higher.
+        new_words: Boolean. Whether words have vectors drawn at random.
 
     Returns:
-        Float.
+        `(rate, why)`, a float and a string.
     """
     learning = {
         layer.name: layer for layer in model.layers if layer.trainable_variables
     }
-    if not learning.keys() <= set(heads) or not learning.keys() & set(anew):
-        return WORDS_RATE if new_words else USUAL_RATE
-    linear = not any(
-        layer._flatten_layers(include_self=False) for layer in learning.values()
-    )
-    return LINEAR_RATE if linear else DECODER_RATE
+    new_heads = learning.keys() & set(anew)
+    if learning.keys() <= set(heads) and new_heads:
+        linear = not any(
+            layer._flatten_layers(include_self=False)
+            for layer in learning.values()
+        )
+        rate = LINEAR_RATE if linear else DECODER_RATE
+        return rate, "new heads on frozen layers"
+    if new_words and new_heads:
+        return TOPIC_RATE, "words and heads are new to it"
+    if new_words:
+        return WORDS_RATE, "words are new to it"
+    return USUAL_RATE, "the usual one"
 
 
 def multipliers(model, layer_decay, heads):

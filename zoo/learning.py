@@ -287,15 +287,10 @@ def _rated(task, plan, anew, verbose, new_words=False):
     """The plan with a learning rate, which is said if none was given."""
     if plan.learning_rate is not None:
         return plan
-    rate = layer_groups.learning_rate(
+    rate, why = layer_groups.learning_rate(
         task.model, task.output.heads, anew, new_words
     )
     if verbose != 0:
-        whys = {
-            layer_groups.USUAL_RATE: "the usual one",
-            layer_groups.WORDS_RATE: "words are new to it",
-        }
-        why = whys.get(rate, "new heads on frozen layers")
         print(f"learning rate: {rate:g} ({why})")
     return dataclasses.replace(plan, learning_rate=rate)
 

@@ -16,9 +16,9 @@ def test_contract(tmp_path):
     check_layer(
         GatedAggregation,
         inits=[{"units": 3}],
-        shapes={"context": (3, 5, 4), "inputs": (3, 5, 6)},
-        output=(3, 5, 6),
-        weights=(3, 5, 10),
+        shapes={"context": (3, 3, 4), "inputs": (3, 3, 6)},
+        output=(3, 3, 6),
+        weights=(3, 3, 10),
         folder=tmp_path,
         free_axes=(1,),
         litert_batches=(1,),

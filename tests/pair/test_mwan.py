@@ -18,7 +18,7 @@ from tests.numbers import (
 )
 
 
-def weights_of(ways, batch=3, left=5, right=7):
+def weights_of(ways, batch=3, left=3, right=4):
     return {
         **{way: (batch, left, right) for way in ways},
         "ways": (batch, left, len(ways)),
@@ -33,9 +33,11 @@ def test_contract(tmp_path):
     check_pair_layer(
         MwAN,
         inits=[{"units": 3}, {"units": 2, **others, "dropout": 0.1, "seed": 1}],
-        output=[((3, 5, 6), (3, 6)), ((3, 5, 4), (3, 4))],
+        output=[((3, 3, 6), (3, 6)), ((3, 3, 4), (3, 4))],
         weights=[weights_of(WAYS), weights_of(["dot", "concat"])],
         folder=tmp_path,
+        left=(3, 3, 8),
+        right=(3, 4, 8),
         sum_axis=-1,
         litert_batches=(1,),
         policies=[p for p in POLICIES if halves or p != "float16"],

@@ -1,6 +1,5 @@
 """Plan: every option of a training is checked, and reaches the training."""
 
-import functools
 import inspect
 import json
 import math
@@ -385,12 +384,32 @@ def test_heads_that_are_networks_learn_more_slowly_than_linear_ones():
         [keras.Input((4,)), keras.layers.Dense(2)], name="deep"
     )
     model = keras.Model(inputs, [one, deep(inputs)])
-    rate = functools.partial(layer_groups.learning_rate, model)
+
+    def rate(*args, **kwargs):
+        return layer_groups.learning_rate(model, *args, **kwargs)[0]
+
     assert rate(["one", "deep"], ["one", "deep"]) == 0.01
     deep.trainable = False
     assert rate(["one", "deep"], ["one", "deep"]) == 0.1
     assert rate(["one", "deep"], ["deep"]) == 1e-3  # the new one is frozen
     assert rate(["deep"], ["deep"]) == 1e-3
+
+
+def test_new_words_learn_faster_and_faster_still_below_new_heads():
+    tokens = keras.Input((4,), dtype="int32")
+    x = keras.layers.Embedding(9, 4, name="words")(tokens)
+    logits = keras.layers.Dense(3, name="logits")(x)
+    model = keras.Model(tokens, logits)
+    for anew, new_words, expected in (
+        ([], False, (1e-3, "the usual one")),
+        (["logits"], False, (1e-3, "the usual one")),
+        ([], True, (3e-3, "words are new to it")),
+        (["logits"], True, (0.01, "words and heads are new to it")),
+    ):
+        assert (
+            layer_groups.learning_rate(model, ["logits"], anew, new_words)
+            == expected
+        )
 
 
 def test_frozen_layers_drop_nothing():
