@@ -75,7 +75,7 @@ MAX_PIXELS_VARIABLE = "KERAS_ATTENTION_ZOO_MAX_PIXELS"
 DRAWN = 512  # pixels of the longer side of an image in a picture
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(repr=False)
 class ImageData(examples.Examples):
     """Images and their classes.
 

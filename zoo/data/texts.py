@@ -37,7 +37,7 @@ FILES = tuple(
 )
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(repr=False)
 class TextData(examples.Examples):
     """Texts and their classes.
 
