@@ -588,6 +588,12 @@ def train(
     """
     import zoo
 
+    parts = []
+
+    def found(part):
+        parts.append(part)
+        _print_found(part)
+
     trained = zoo.train(
         name,
         folder,
@@ -612,15 +618,12 @@ def train(
         targets=targets,
         builder_args=_settings(set_ or ()),
         backbone_weights=backbone_weights,
-        found=_print_found,
+        found=found,
     )
     console.print(reached_line(trained.card))
     place = folder / trained.card["name"]
     console.print(f"model: {place}", soft_wrap=True)
-    if task is not None:
-        console.print(
-            f"try: zoo look {place} {trained.input.asked}", soft_wrap=True
-        )
+    _print_try(trained, place, parts)
 
 
 @command(below=data_by_task())
@@ -832,7 +835,7 @@ def finetune(
     tuned.save(out)
     console.print(f"{test.name}, {test.split}: {reached_line(tuned.card)}")
     console.print(f"model: {out}", soft_wrap=True)
-    console.print(f"try: zoo look {out} {task.input.asked}", soft_wrap=True)
+    _print_try(tuned, out, [learned, test])
 
 
 @command()
@@ -933,6 +936,14 @@ def _save_picture(figure, out):
 def _print_found(data):
     # One line, whatever is in the name of a folder.
     console.print(" ".join(data.found().split("\n")), soft_wrap=True)
+
+
+def _print_try(task, folder, parts):
+    """Prints a command that shows what a new model does, on its test data."""
+    from zoo import asking
+
+    test = parts[-1]
+    console.print(f"try: {asking.command(task, folder, test)}", soft_wrap=True)
 
 
 def _how(given):

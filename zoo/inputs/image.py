@@ -1,6 +1,7 @@
 """An image as the input of a task."""
 
 import io
+import os
 import pathlib
 
 import numpy as np
@@ -156,6 +157,10 @@ class Image:
                     + ("a folder" if path.is_dir() else "no such file")
                 )
         return paths
+
+    def to_shell(self, raw):
+        """The arguments that ask about a raw input, or `None`."""
+        return [str(raw)] if isinstance(raw, (str, os.PathLike)) else None
 
     def from_table(self, columns, folder, where):
         """The images that a table names by their paths from its folder."""
