@@ -172,6 +172,31 @@ def test_the_size_of_images_follows_from_them_or_is_said(size, sizes, expected):
     assert task.input.settings()["image_size"] == list(expected[:2])
 
 
+@pytest.mark.parametrize(
+    "task, network, size",
+    [
+        ("captioning", "show_attend_tell", (32, 48)),
+        ("captioning", "up_down_captioner", (32, 48)),
+        ("region_captioning", "up_down_captioner", (32, 48)),
+        ("visual_question_answering", "bottom_up_top_down_vqa", (24, 40)),
+        ("visual_question_answering", "stacked_latent_vqa", (24, 40)),
+    ],
+)
+def test_small_images_are_read_at_a_size_that_can_be_halved(
+    task, network, size
+):
+    images = [np.zeros((17, 33, 3), "uint8")] * 4
+    questions = [{"image": image, "question": "is it?"} for image in images]
+    data = {
+        "captioning": (images, ["a day"] * 4),
+        "region_captioning": (images, [[(-1, -1, 1, 1)]] * 4, ["a day"] * 4),
+        "visual_question_answering": (questions, list("nyny")),
+    }
+    made = zoo.new(task, network, data[task], units=4)
+    assert made.model.get_layer("image").output.shape == (None, *size, 3)
+    assert made.card["builder_args"]["input_shape"] == [*size, 3]
+
+
 def test_gray_images_stay_gray():
     task = zoo.new(
         "image_classification",

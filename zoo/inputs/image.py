@@ -43,12 +43,13 @@ class Image:
 
     @classmethod
     def learn(cls, data, recipe):
+        asked = dict(recipe.get("image", {}))
+        multiple = asked.pop("multiple", 1)
         shape = recipe["builder_args"].get("input_shape")
         if shape is None:
-            shape = image_data.usual_shape(data.raws)
+            shape = image_data.usual_shape(data.raws, multiple)
         own = {"image_size": tuple(shape[:2]), "channels": shape[2]}
-        own |= recipe.get("image", {})
-        return cls(**own)
+        return cls(**own | asked)
 
     @classmethod
     def from_card(cls, settings, assets):
