@@ -620,10 +620,7 @@ def train(
         backbone_weights=backbone_weights,
         found=found,
     )
-    console.print(reached_line(trained.card))
-    place = folder / trained.card["name"]
-    console.print(f"model: {place}", soft_wrap=True)
-    _print_try(trained, place, parts)
+    _print_made(trained, folder / trained.card["name"], parts)
 
 
 @command(below=data_by_task())
@@ -783,7 +780,7 @@ def finetune(
 
     Interrupted and called again, it continues after the last whole epoch.
     """
-    from zoo import presets, training
+    from zoo import measuring, presets, training
     from zoo.plan import (
         Plan,
         check_vocabulary,
@@ -816,11 +813,12 @@ def finetune(
     run = runs / out.resolve().name
     training.check_folder(run)
     task = _load(name)
-    presets.check_replaceable(out, roles=task.assets)
+    if presets.check_replaceable(out, roles=task.assets):
+        console.print(presets.replaced(out), soft_wrap=True)
     learned = _found(lambda: task.read(data, "train"))
     # Before training: there must be some to measure on.
     test = _found(lambda: task.read(data, "test"))
-    task.input.reader(test)  # what cannot be read is refused now
+    measuring.check_readable(task, test)
     tuned = task.finetune(
         learned,
         validation=validation,
@@ -833,9 +831,7 @@ def finetune(
     )
     tuned.measure(test)
     tuned.save(out)
-    console.print(f"{test.name}, {test.split}: {reached_line(tuned.card)}")
-    console.print(f"model: {out}", soft_wrap=True)
-    _print_try(tuned, out, [learned, test])
+    _print_made(tuned, out, [learned, test])
 
 
 @command()
@@ -938,12 +934,17 @@ def _print_found(data):
     console.print(" ".join(data.found().split("\n")), soft_wrap=True)
 
 
-def _print_try(task, folder, parts):
-    """Prints a command that shows what a new model does, on its test data."""
+def _print_made(task, folder, parts):
+    """Prints what a new model reached on the last part, and what to try."""
     from zoo import asking
 
     test = parts[-1]
-    console.print(f"try: {asking.command(task, folder, test)}", soft_wrap=True)
+    for line in (
+        f"{test.name}, {test.split}: {reached_line(task.card)}",
+        f"model: {folder}",
+        f"try: {asking.command(task, folder, test)}",
+    ):
+        console.print(line, soft_wrap=True)
 
 
 def _how(given):

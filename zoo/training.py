@@ -449,8 +449,9 @@ class _Run(keras.callbacks.Callback):
             if changes:
                 raise ValueError(
                     "A training goes on with the model, the data and the "
-                    "options that it began with; give another folder, or "
-                    "`resume=False` (--no-resume) to begin anew. "
+                    "options that it began with. Keep another one's checkpoint "
+                    "in another folder (in a shell --runs), or replace this "
+                    "one by `resume=False` (--no-resume), which begins anew. "
                     f"Received: {'; '.join(changes)}, in {self.checkpoint}"
                 )
             state = _state(model)

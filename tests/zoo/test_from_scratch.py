@@ -285,7 +285,9 @@ def test_the_shell_trains_from_scratch_and_goes_on(table, tmp_path):
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
     place = "models/transformer_classifier_my_own"
-    assert f"zoo look {place} TEXT..." in result.stdout
+    assert "my own, 20% (stratified, seed 0): accuracy " in result.stdout
+    assert f"try: zoo look {place} '" in result.stdout
+    assert "replaced" not in result.stdout
     task = zoo.load(tmp_path / place)
     assert task.card["builder_args"]["num_layers"] == 1
     assert task.card["data"]["train_split"].startswith("80%")
@@ -295,6 +297,14 @@ def test_the_shell_trains_from_scratch_and_goes_on(table, tmp_path):
     assert "finished already with epoch 2 of 2" in again.stdout
     other = CliRunner().invoke(app, [*words, "--learning-rate", "0.5"])
     assert other.exit_code == 1 and "learning_rate" in other.stderr
+    # What is said to help does.
+    assert "--runs" in other.stderr and "--no-resume" in other.stderr
+    for way in (["--runs", "others"], ["--no-resume"]):
+        other = CliRunner().invoke(
+            app, [*words, "--learning-rate", "0.5", *way]
+        )
+        assert other.exit_code == 0, other.output
+        assert f"{place}: the model there is replaced" in other.stdout
 
     # The card says the command that made it.
     made = task.card["recipe"]["command"]
