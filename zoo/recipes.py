@@ -249,8 +249,8 @@ def follow(
     if enough_epochs:
         recipe["training"]["epochs"] = from_scratch.epochs_of(recipe, len(data))
     keras.utils.set_random_seed(recipe["training"]["seed"])
-    task = kind.untrained(
-        recipe, *(learned or kind.learn(data, recipe)), dtype=dtype
+    task = from_scratch.untrained(
+        kind, recipe, learned or kind.learn(data, recipe), dtype
     )
     from_scratch.check_asked(task, asked)
     measuring.check_readable(task, test)

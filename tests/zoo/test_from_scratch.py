@@ -23,6 +23,8 @@ SMALL = {
 }
 SMALL_BY_SENTENCES = {"embedding_dim": 8, "units": 4, "attention_units": 4}
 
+WRONG = {"dynamic_capacity_network": "num_patches", "ra_cnn": "num_scales"}
+
 
 def small_reader(data=None, **more):
     return zoo.new(
@@ -195,6 +197,24 @@ def test_small_images_are_read_at_a_size_that_can_be_halved(
     made = zoo.new(task, network, data[task], units=4)
     assert made.model.get_layer("image").output.shape == (None, *size, 3)
     assert made.card["builder_args"]["input_shape"] == [*size, 3]
+
+
+@pytest.mark.parametrize("network", ["dynamic_capacity_network", "ra_cnn"])
+def test_images_too_small_for_a_network_are_read_larger_as_the_error_says(
+    network,
+):
+    data = colours(8, (8, 9))
+    with pytest.raises(ValueError, match="image_size.*96.*shape=.8, 9, 3"):
+        zoo.new("image_classification", network, data)
+    with pytest.raises(ValueError, match="^(?!.*image_size).*num_"):
+        zoo.new(
+            "image_classification",
+            network,
+            data,
+            **{WRONG[network]: 0, "image_size": 96},
+        )
+    task = zoo.new("image_classification", network, data, image_size=96)
+    assert task.input.size == (96, 96)
 
 
 def test_gray_images_stay_gray():
