@@ -162,7 +162,8 @@ def _cell(value):
         deep = any(isinstance(x, (list, tuple)) for x in value)
         if all(isinstance(x, float) for x in value):
             return " ".join(map(repr, value))
-        return ("; " if deep else ", ").join(str(_cell(x)) for x in value)
+        cells = [str(_cell(x)) for x in value]
+        return ("; " if deep else ", ").join(cells) if any(cells) else ""
     return str(value)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shlex
 
 from zoo.data import folders
 from zoo.data.table_files import SUFFIXES
@@ -44,6 +45,32 @@ def from_words(input, words, options, how=None):
             f"{sorted(options)}"
         )
     return [raw for word in read for raw in _rows(input, word, how or {})]
+
+
+def command(task, folder, data):
+    """A command that asks a model about the first of some examples.
+
+    Args:
+        task: A `zoo.task.Task`.
+        folder: Path, where the model was saved.
+        data: `zoo.data.examples.Examples`, one at least.
+
+    Returns:
+        String, to be pasted into a shell; where the example cannot be written
+        there, as an array cannot, it ends in what is asked for, such as
+        `IMAGE...`. It is `zoo look`, or `zoo predict` of a model without
+        attention.
+    """
+    raws = data.take([0]).raws
+    first = (
+        {name: of_one[0] for name, of_one in raws.items()}
+        if isinstance(raws, dict)
+        else raws[0]
+    )
+    words = task.input.to_shell(first)
+    asked = task.input.asked if words is None else shlex.join(words)
+    verb = "look" if task.has_attention() else "predict"
+    return f"zoo {verb} {shlex.quote(str(folder))} {asked}"
 
 
 def _is_table(word):

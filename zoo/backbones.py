@@ -161,14 +161,12 @@ class Backbone(keras.layers.Layer):
 
         Raises:
             ValueError: As `load_backbone_weights`.
+            ConnectionError: As `load_backbone_weights`.
         """
         with numbers.dtype_policy("float32"):
             trained = application(self.application, self.image_shape)
             if weights == "imagenet":
-                own = application(
-                    self.application, (SHOWN, SHOWN, 3), "imagenet"
-                )
-                trained.set_weights(own.get_weights())
+                trained.set_weights(_downloaded(self.application))
             else:
                 numbers.load_file(trained, weights)
             if self.pixels == "stored":
@@ -257,6 +255,21 @@ def application(name, input_shape, weights=None):
         keras.config.set_image_data_format(before)
 
 
+def _downloaded(name):
+    """The weights of a network that Keras gives out, a list of arrays."""
+    try:
+        network = application(name, (SHOWN, SHOWN, 3), "imagenet")
+    except Exception as error:  # Keras raises no narrower one
+        if "URL fetch failure" not in str(error):
+            raise
+        raise ConnectionError(
+            "The weights `imagenet` are downloaded by Keras; without a "
+            "network, download them elsewhere and give their file as "
+            f"`weights` (in a shell --backbone-weights). Received: {error}"
+        ) from error
+    return network.get_weights()
+
+
 def load_backbone_weights(model, weights):
     """Brings trained weights into the backbone of a network.
 
@@ -271,6 +284,7 @@ def load_backbone_weights(model, weights):
 
     Raises:
         ValueError: If the model has no backbone, or the file does not fit it.
+        ConnectionError: If they cannot be downloaded.
 
     Example:
 

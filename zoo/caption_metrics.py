@@ -40,7 +40,8 @@ def caption_metrics(captions, references):
 
     Returns:
         Dict from metric to `Score`, a float. The intervals of `cider` take the
-        frequencies of phrases as known.
+        frequencies of phrases as known. The baseline says of every image the
+        commonest of the references; of several, the first.
 
         - `bleu_4`: corpus BLEU of 1 to 4 words, 0 to 1, without smoothing: 0
           where no 4 successive words match in any image, and so where no
@@ -68,14 +69,11 @@ def caption_metrics(captions, references):
     {'bleu_4': 0.84, 'cider': 7.84, 'rouge_l': 0.93, 'exact': 0.5}
     """
     captions, references = _words(captions, references)
-    return {
-        "bleu_4": _bleu(captions, references),
-        "cider": Score.mean(_cider(captions, references)),
-        "rouge_l": Score.mean(_rouge_l(captions, references)),
-        "exact": Score.mean(
-            [said in known for said, known in zip(captions, references)]
-        ),
-    }
+    found = _metrics(captions, references)
+    commonest = [_commonest(references)] * len(captions)
+    for name, score in _metrics(commonest, references).items():
+        found[name].baseline = float(score)
+    return found
 
 
 def cider_scores(captions, references, frequencies=None):
@@ -206,6 +204,26 @@ def _references(references):
                 f"to be compared with. Received: {known} at place {place}"
             )
     return references
+
+
+def _metrics(captions, references):
+    """As `caption_metrics`, of lists of words, without baselines."""
+    return {
+        "bleu_4": _bleu(captions, references),
+        "cider": Score.mean(_cider(captions, references)),
+        "rouge_l": Score.mean(_rouge_l(captions, references)),
+        "exact": Score.mean(
+            [said in known for said, known in zip(captions, references)]
+        ),
+    }
+
+
+def _commonest(references):
+    """The words of the reference that occurs most often."""
+    counts = collections.Counter(
+        tuple(words) for known in references for words in known
+    )
+    return list(counts.most_common(1)[0][0])
 
 
 def _bleu(captions, references):

@@ -588,6 +588,12 @@ def train(
     """
     import zoo
 
+    parts = []
+
+    def found(part):
+        parts.append(part)
+        _print_found(part)
+
     trained = zoo.train(
         name,
         folder,
@@ -612,15 +618,9 @@ def train(
         targets=targets,
         builder_args=_settings(set_ or ()),
         backbone_weights=backbone_weights,
-        found=_print_found,
+        found=found,
     )
-    console.print(reached_line(trained.card))
-    place = folder / trained.card["name"]
-    console.print(f"model: {place}", soft_wrap=True)
-    if task is not None:
-        console.print(
-            f"try: zoo look {place} {trained.input.asked}", soft_wrap=True
-        )
+    _print_made(trained, folder / trained.card["name"], parts)
 
 
 @command(below=data_by_task())
@@ -781,7 +781,7 @@ def finetune(
 
     Interrupted and called again, it continues after the last whole epoch.
     """
-    from zoo import presets, training
+    from zoo import measuring, presets, training
     from zoo.plan import (
         Plan,
         check_vocabulary,
@@ -814,11 +814,12 @@ def finetune(
     run = runs / out.resolve().name
     training.check_folder(run)
     task = _load(name)
-    presets.check_replaceable(out, roles=task.assets)
+    if presets.check_replaceable(out, roles=task.assets):
+        console.print(presets.replaced(out), soft_wrap=True)
     learned = _found(lambda: task.read(data, "train"))
     # Before training: there must be some to measure on.
     test = _found(lambda: task.read(data, "test"))
-    task.input.reader(test)  # what cannot be read is refused now
+    measuring.check_readable(task, test)
     tuned = task.finetune(
         learned,
         validation=validation,
@@ -831,9 +832,7 @@ def finetune(
     )
     tuned.measure(test)
     tuned.save(out)
-    console.print(f"{test.name}, {test.split}: {reached_line(tuned.card)}")
-    console.print(f"model: {out}", soft_wrap=True)
-    console.print(f"try: zoo look {out} {task.input.asked}", soft_wrap=True)
+    _print_made(tuned, out, [learned, test])
 
 
 @command()
@@ -934,6 +933,19 @@ def _save_picture(figure, out):
 def _print_found(data):
     # One line, whatever is in the name of a folder.
     console.print(" ".join(data.found().split("\n")), soft_wrap=True)
+
+
+def _print_made(task, folder, parts):
+    """Prints what a new model reached on the last part, and what to try."""
+    from zoo import asking
+
+    test = parts[-1]
+    for line in (
+        f"{test.name}, {test.split}: {reached_line(task.card)}",
+        f"model: {folder}",
+        f"try: {asking.command(task, folder, test)}",
+    ):
+        console.print(line, soft_wrap=True)
 
 
 def _how(given):

@@ -62,12 +62,41 @@ def new(task, network, data, targets=None, seed=0, dtype=None, **sizes):
     chosen = chosen_targets(kind, targets)
     train = kind.read(data, "train", **chosen)
     keras.utils.set_random_seed(seed)
-    made = kind.untrained(recipe, *kind.learn(train, recipe), dtype=dtype)
+    made = untrained(kind, recipe, kind.learn(train, recipe), dtype)
     check_asked(made, recipe["asked"])
     made.card["data"] = train.describe()
     made.training = {**recipe["training"], "seed": seed}
     made.training["epochs"] = epochs_of(recipe, len(train))
     return made
+
+
+def untrained(kind, recipe, learned, dtype=None):
+    """A task as `zoo.task.Task.untrained` builds it.
+
+    Args:
+        kind: A subclass of `zoo.task.Task`.
+        recipe: Dict, as `recipe_of` gives it, or one with its data.
+        learned: `(input, output)`, as `kind.learn` gives them.
+        dtype: As in `new`.
+
+    Returns:
+        A `zoo.task.Task`.
+
+    Raises:
+        ValueError: If the network cannot be built. Where the data said at
+            which size images are read, the error says how to choose another.
+    """
+    try:
+        return kind.untrained(recipe, *learned, dtype=dtype)
+    except ValueError as error:
+        said = "input_shape" in recipe["builder_args"]
+        if said or "input_shape=" not in str(error):
+            raise
+        raise ValueError(
+            "`image_size`, which by default is that of small images, must be "
+            f"one that {recipe['builder']} can read; choose it, in a shell by "
+            f'--set "image_size=[96,96]": {error}'
+        ) from error
 
 
 def epochs_of(recipe, count):

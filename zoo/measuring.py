@@ -71,6 +71,21 @@ def own_test(task):
         ) from error
 
 
+def check_readable(task, test):
+    """Raises where data to measure on cannot be read: before a training.
+
+    Args:
+        task: A `zoo.task.Task`.
+        test: The data, as `read` gives them.
+
+    Raises:
+        ValueError: If an example cannot be read, such as a broken image.
+        FileNotFoundError: If a file is gone.
+    """
+    task.input.reader(test)
+    test.sha256()  # reads every file
+
+
 def note(task, results, test):
     """Notes on the card what was reached, and on which data.
 

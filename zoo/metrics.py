@@ -150,7 +150,8 @@ def mean_average_precision(labels, scores, groups):
             the same value, wherever they stand.
 
     Returns:
-        `Score`, a float. Questions without a right candidate do not count.
+        `Score`, a float. Questions without a right candidate do not count. The
+        baseline is what is expected of an order drawn at random.
 
     Raises:
         ValueError: If lengths differ, a score is not finite, a label is
@@ -168,11 +169,15 @@ def mean_average_precision(labels, scores, groups):
     """
     from sklearn.metrics import average_precision_score
 
+    ranked = _ranked(labels, scores, groups)
     return Score.mean(
         [
-            average_precision_score(ranked, -np.arange(len(ranked)))
-            for ranked in _ranked(labels, scores, groups)
-        ]
+            average_precision_score(each, -np.arange(len(each)))
+            for each in ranked
+        ],
+        baseline=float(
+            np.mean([_precision_at_random(each) for each in ranked])
+        ),
     )
 
 
@@ -187,7 +192,8 @@ def mean_reciprocal_rank(labels, scores, groups):
 
     Returns:
         `Score`, a float; right is a question whose first candidate is.
-        Questions without a right candidate do not count.
+        Questions without a right candidate do not count. The baseline is what
+        is expected of an order drawn at random.
 
     Raises:
         ValueError: If lengths differ, a score is not finite, a label is
@@ -201,10 +207,38 @@ def mean_reciprocal_rank(labels, scores, groups):
     >>> mean_reciprocal_rank([0, 1, 1], [0.9, 0.5, 0.1], [7, 7, 7])
     0.5
     """
-    ranks = [
-        1 + np.argmax(ranked) for ranked in _ranked(labels, scores, groups)
-    ]
-    return Score.mean(1 / np.array(ranks), right=np.array(ranks) == 1)
+    ranked = _ranked(labels, scores, groups)
+    ranks = np.array([1 + np.argmax(each) for each in ranked])
+    return Score.mean(
+        1 / ranks,
+        right=ranks == 1,
+        baseline=float(
+            np.mean([_reciprocal_at_random(each) for each in ranked])
+        ),
+    )
+
+
+def _precision_at_random(ranked):
+    """The expected average precision of candidates in random order.
+
+    Right ones stand at every rank alike; before one of them each candidate is
+    right with a probability of `(right - 1) / (count - 1)`.
+    """
+    count, right = len(ranked), ranked.sum()
+    ranks = np.arange(1, count + 1)
+    others = (right - 1) / max(1, count - 1)
+    return np.mean((1 + (ranks - 1) * others) / ranks)
+
+
+def _reciprocal_at_random(ranked):
+    """The expected reciprocal rank of the first right one in random order."""
+    count, right = len(ranked), ranked.sum()
+    found, none_before = 0.0, 1.0
+    for rank in range(1, count - right + 2):
+        here = right / (count - rank + 1)  # if none of those before is right
+        found += none_before * here / rank
+        none_before *= 1 - here
+    return found
 
 
 def _ranked(labels, scores, groups):

@@ -63,6 +63,18 @@ def card(name):
     return folders.read_card(find(name))
 
 
+def replaced(folder):
+    """What is said before a training that will replace a model.
+
+    Args:
+        folder: Path of the model.
+
+    Returns:
+        String.
+    """
+    return f"{folder}: the model there is replaced when this one is trained"
+
+
 def list_models(task=None, filter=None):
     """Names of the trained models that are at hand or can be fetched.
 

@@ -159,12 +159,14 @@ def show_error(error):
 
 @contextlib.contextmanager
 def warnings_shown():
-    """Inside, warnings are printed as messages that no text can steer."""
-    before = warnings.showwarning
+    """Inside, warnings are messages that no text can steer, each said once."""
+    before, said = warnings.showwarning, set()
 
     def show(message, category, *place, **options):
         if category is UserWarning:
-            _say("warning: ", "bold yellow", str(message))
+            if str(message) not in said:
+                _say("warning: ", "bold yellow", str(message))
+            said.add(str(message))
         else:
             before(visible(str(message)), category, *place, **options)
 

@@ -16,6 +16,7 @@ from zoo import (
     catalogue,
     from_scratch,
     layer_groups,
+    measuring,
     presets,
     saving,
     training,
@@ -175,14 +176,17 @@ def train(
 
     # Before the training: what is in the way would be in the way after it.
     roles = (*kind.input.roles, *kind.output.roles)
-    presets.check_replaceable(pathlib.Path(folder) / name, roles=roles)
+    place, run = pathlib.Path(folder) / name, pathlib.Path(runs) / name
+    there = presets.check_replaceable(place, roles=roles)
     presets.check_manifest(folder)
-    training.check_folder(pathlib.Path(runs) / name)
+    training.check_folder(run)
+    if there and verbose != 0:
+        print(presets.replaced(place))
     task = follow(
         recipe,
         dtype=plan.get("dtype"),
         validation=validation,
-        folder=pathlib.Path(runs) / name,
+        folder=run,
         resume=resume,
         tensorboard=tensorboard,
         verbose=verbose,
@@ -190,7 +194,7 @@ def train(
     )
     task.card["recipe"]["command"] = shlex.join(command)
     task.card["data"]["note"] = data_note
-    task.save(pathlib.Path(folder) / name)
+    task.save(place)
     presets.write_manifest(folder)
     return task
 
@@ -245,12 +249,11 @@ def follow(
     if enough_epochs:
         recipe["training"]["epochs"] = from_scratch.epochs_of(recipe, len(data))
     keras.utils.set_random_seed(recipe["training"]["seed"])
-    task = kind.untrained(
-        recipe, *(learned or kind.learn(data, recipe)), dtype=dtype
+    task = from_scratch.untrained(
+        kind, recipe, learned or kind.learn(data, recipe), dtype
     )
     from_scratch.check_asked(task, asked)
-    # Refused before the training, not after it.
-    task.input.reader(test)
+    measuring.check_readable(task, test)
     if recipe.get("backbone_weights") is not None:
         source = recipe["backbone_weights"]
         backbones.load_backbone_weights(task.model, source)

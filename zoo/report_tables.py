@@ -85,8 +85,10 @@ def baselines(report):
         )
     if any(name.endswith("rmse") for name in known):
         said.append("always answering the mean number")
-    if any(name.endswith("_auc") for name in known):
+    if any(name.endswith("_auc") for name in known) or "map" in known:
         said.append("an order drawn at random")
+    if "bleu_4" in known:
+        said.append("the commonest caption said of every image")
     if "pointing" in known:
         said.append("a place drawn at random")
     if known:

@@ -31,8 +31,8 @@ def report(task, data=None, batch_size=250, verbose=0):
           it; `interval`, its two 95 % ends, or `None` where there is none;
           `method`, how that was found; `n`, how many examples it is of;
           `groups`, how many groups of dependent examples were drawn in their
-          place, or `None`; `baseline`, what always answering the commonest
-          class reaches, or the mean; `card`, the card's value; and `agrees`,
+          place, or `None`; `baseline`, what is reached without looking, as in
+          `zoo.scores.Score`, or `None`; `card`, the card's value; and `agrees`,
           whether that is the same, `None` where it need not be.
         - `classes`: a dict from each answer that is a label, called `"label"`
           where there is one only, to a dict: `labels`; `majority`, the

@@ -27,8 +27,9 @@ class Score(float):
             drawn together.
         right: Booleans `(N,)`, or `None`. Which examples count as answered
             rightly.
-        baseline: Float or `None`. What is reached by always answering the same:
-            the commonest class, or the mean.
+        baseline: Float or `None`. What is reached without looking: by always
+            answering the commonest class, the mean or the commonest caption, or
+            by an order drawn at random.
 
     Example:
 

@@ -80,7 +80,8 @@ def fit(
             it began with only, to the letter.
         verbose: As in `keras.Model.fit`; `None` is a progress bar on a
             terminal, a line each epoch elsewhere. Unless it is 0, a training
-            that goes on says so, and after which epoch.
+            that goes on says so, and after which epoch; and one that is
+            interrupted, where it will.
 
     Returns:
         List of a dict for each epoch: `epoch`, `seconds`, `learning_rate`, the
@@ -135,17 +136,25 @@ def fit(
         state = "resuming after" if to_do else "finished already with"
         print(f"{run.checkpoint}: {state} epoch {len(run.log)} of {epochs}")
     if to_do:
-        model.fit(
-            batches,
-            validation_data=validation,
-            epochs=epochs,
-            initial_epoch=len(run.log),
-            callbacks=callbacks,
-            # Keras would shuffle the batches by Python's own generator, which
-            # no checkpoint holds.
-            shuffle=False,
-            verbose=verbose,
-        )
+        try:
+            model.fit(
+                batches,
+                validation_data=validation,
+                epochs=epochs,
+                initial_epoch=len(run.log),
+                callbacks=callbacks,
+                # Keras would shuffle the batches by Python's own generator,
+                # which no checkpoint holds.
+                shuffle=False,
+                verbose=verbose,
+            )
+        except KeyboardInterrupt:
+            if run.folder is not None and run.log and verbose:
+                print(
+                    f"\n{run.checkpoint}: interrupted; the same training goes "
+                    f"on after epoch {len(run.log)} of {epochs}"
+                )
+            raise
     elif run.stopper is not None:
         run.stopper.bring_back(model)
     return run.log
@@ -449,8 +458,9 @@ class _Run(keras.callbacks.Callback):
             if changes:
                 raise ValueError(
                     "A training goes on with the model, the data and the "
-                    "options that it began with; give another folder, or "
-                    "`resume=False` (--no-resume) to begin anew. "
+                    "options that it began with. Keep another one's checkpoint "
+                    "in another folder (in a shell --runs), or replace this "
+                    "one by `resume=False` (--no-resume), which begins anew. "
                     f"Received: {'; '.join(changes)}, in {self.checkpoint}"
                 )
             state = _state(model)

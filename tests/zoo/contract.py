@@ -68,6 +68,9 @@ def check_input(made, data, raws, wrong=()):
         with pytest.raises(ValueError, match=message):
             made.arrays(made.several(raw)[1])
 
+    words = made.to_shell(raws[0])
+    assert words is None or all(isinstance(word, str) for word in words)
+
     read, places = made.reader(data), np.array([2, 0])
     _equal(
         read(places, 0, 0), made.reader(data.take(places))(np.arange(2), 1, 3)

@@ -266,6 +266,17 @@ def test_each_output_has_its_cells():
     assert row["pay probability of high"] == 0.5
 
 
+def test_of_a_pair_without_unknown_words_the_cell_is_empty():
+    for unknown, cell in (
+        ([[], []], ""),
+        ([["x"], []], "x; "),
+        ([[], ["x", "y"]], "; x, y"),
+    ):
+        answer = label({"a": 1.0}, unknown=unknown)
+        (row,) = answer_files.table(Task(Label(["a"])), ["t"], [answer])
+        assert row["unknown"] == cell
+
+
 def test_notes_of_a_part_have_its_name():
     answer = label({"a": 1.0}, question={"cut": 1, "unknown": []})
     raw = {"image": "x.png", "question": "what?"}

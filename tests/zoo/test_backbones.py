@@ -324,6 +324,24 @@ def test_imagenet_is_asked_of_keras_and_of_nobody_else(monkeypatch, small):
     close(made(PICTURES), numpy(small(PICTURES)), 1e-5, 1e-5)
 
 
+def test_without_a_network_it_says_how_else_weights_come(monkeypatch):
+    failure = "URL fetch failure on https://here: None -- no such host"
+
+    def downloaded(weights, **options):
+        if weights == "imagenet":
+            raise Exception(failure)
+        return own(weights=None, **options)
+
+    own = keras.applications.MobileNetV3Small
+    made = Backbone(SMALL, SHAPE)
+    monkeypatch.setattr(keras.applications, SMALL, downloaded)
+    with pytest.raises(ConnectionError, match="--backbone-weights.*such host"):
+        made.load("imagenet")
+    failure = "another one"
+    with pytest.raises(Exception, match="^another one$"):
+        made.load("imagenet")
+
+
 def tiny(width=3, head=False):
     """What Keras writes of it is laid out as of a large network."""
     image = keras.Input((8, 8, 3))

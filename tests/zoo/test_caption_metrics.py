@@ -106,6 +106,17 @@ def is_within(kept, words):
     return all(word in words for word in kept)
 
 
+def test_the_baseline_says_the_commonest_reference_of_every_image():
+    references = [*REFERENCES, ["One star.", "A red star!"], ["a RED star"]]
+    found = caption_metrics(["two stars"] * 6, references)
+    said = caption_metrics(["a red star"] * 6, references)
+    assert found["exact"].baseline == 0.5 and found["exact"] == 0
+    assert found["cider"].baseline > 1
+    for name, score in found.items():
+        assert score.baseline == said[name], name
+        assert said[name].baseline == said[name], name
+
+
 def test_gives_the_numbers_of_the_coco_evaluation():
     # By pycocoevalcap 1.2, of the same words; its BLEU adds 1e-9 and less.
     metrics = caption_metrics(CAPTIONS, REFERENCES)

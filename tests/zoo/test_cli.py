@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -310,6 +311,12 @@ def test_finetune_learns_a_folder_of_images_by_class(tmp_path, images):
 def test_a_tuned_model_is_measured_again_where_its_data_were(tmp_path, images):
     words = ("--data", "images", "--out", "tuned", "--epochs", 1)
     text = run("finetune", "cbam_tiny", *words, "--freeze", "backbone")
+    tried = re.search(
+        r"^try: zoo look tuned (images/\w+/\w+\.png)$", text, re.M
+    )
+    assert (tmp_path / tried[1]).is_file() and "replaced" not in text
+    text = run("finetune", "cbam_tiny", *words, "--freeze", "backbone")
+    assert "tuned: the model there is replaced" in text
     found = "images, {} (stratified, seed 0): {} examples of 2 classes ({})"
     assert found.format("20%", 4, "dark 2, light 2") in text
     assert found.format("80%", 16, "dark 8, light 8") in text
@@ -348,6 +355,21 @@ def test_finetune_never_replaces_what_is_no_model(tmp_path, images):
     )
     assert "letters" in message
     assert letter.read_text() == "Dear"
+
+
+def test_a_broken_image_to_measure_on_is_found_before_the_training(
+    tmp_path, images
+):
+    parts = tmp_path / "parts"
+    for part in ("train", "test"):
+        shutil.copytree(images, parts / part)
+    broken = sorted((parts / "test" / "light").iterdir())[-1]
+    broken.write_bytes(b"no image")
+    with mock.patch("zoo.training.fit", side_effect=AssertionError):
+        message = fails(
+            "finetune", "cbam_tiny", "--data", parts, "--out", "new"
+        )
+    assert broken.name in message
 
 
 def test_finetune_refuses_a_folder_of_one_class(tmp_path):

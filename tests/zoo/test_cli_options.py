@@ -365,6 +365,7 @@ def reached(tmp_path, monkeypatch):
         (zoo, "list_models", "list_models", []),
         (demo, "run", "demo.run", None),
         (cli, "print_json", "print_json", None),
+        (cli, "_print_made", "made", None),
         (cli, "save_page", "save_page", None),
         (cli, "print_answers", "print_answers", None),
         (cli, "exports_table", "exports_table", ""),

@@ -23,6 +23,8 @@ SMALL = {
 }
 SMALL_BY_SENTENCES = {"embedding_dim": 8, "units": 4, "attention_units": 4}
 
+WRONG = {"dynamic_capacity_network": "num_patches", "ra_cnn": "num_scales"}
+
 
 def small_reader(data=None, **more):
     return zoo.new(
@@ -172,6 +174,49 @@ def test_the_size_of_images_follows_from_them_or_is_said(size, sizes, expected):
     assert task.input.settings()["image_size"] == list(expected[:2])
 
 
+@pytest.mark.parametrize(
+    "task, network, size",
+    [
+        ("captioning", "show_attend_tell", (32, 48)),
+        ("captioning", "up_down_captioner", (32, 48)),
+        ("region_captioning", "up_down_captioner", (32, 48)),
+        ("visual_question_answering", "bottom_up_top_down_vqa", (24, 40)),
+        ("visual_question_answering", "stacked_latent_vqa", (24, 40)),
+    ],
+)
+def test_small_images_are_read_at_a_size_that_can_be_halved(
+    task, network, size
+):
+    images = [np.zeros((17, 33, 3), "uint8")] * 4
+    questions = [{"image": image, "question": "is it?"} for image in images]
+    data = {
+        "captioning": (images, ["a day"] * 4),
+        "region_captioning": (images, [[(-1, -1, 1, 1)]] * 4, ["a day"] * 4),
+        "visual_question_answering": (questions, list("nyny")),
+    }
+    made = zoo.new(task, network, data[task], units=4)
+    assert made.model.get_layer("image").output.shape == (None, *size, 3)
+    assert made.card["builder_args"]["input_shape"] == [*size, 3]
+
+
+@pytest.mark.parametrize("network", ["dynamic_capacity_network", "ra_cnn"])
+def test_images_too_small_for_a_network_are_read_larger_as_the_error_says(
+    network,
+):
+    data = colours(8, (8, 9))
+    with pytest.raises(ValueError, match="image_size.*96.*shape=.8, 9, 3"):
+        zoo.new("image_classification", network, data)
+    with pytest.raises(ValueError, match="^(?!.*image_size).*num_"):
+        zoo.new(
+            "image_classification",
+            network,
+            data,
+            **{WRONG[network]: 0, "image_size": 96},
+        )
+    task = zoo.new("image_classification", network, data, image_size=96)
+    assert task.input.size == (96, 96)
+
+
 def test_gray_images_stay_gray():
     task = zoo.new(
         "image_classification",
@@ -260,7 +305,9 @@ def test_the_shell_trains_from_scratch_and_goes_on(table, tmp_path):
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
     place = "models/transformer_classifier_my_own"
-    assert f"zoo look {place} TEXT..." in result.stdout
+    assert "my own, 20% (stratified, seed 0): accuracy " in result.stdout
+    assert f"try: zoo look {place} '" in result.stdout
+    assert "replaced" not in result.stdout
     task = zoo.load(tmp_path / place)
     assert task.card["builder_args"]["num_layers"] == 1
     assert task.card["data"]["train_split"].startswith("80%")
@@ -270,6 +317,14 @@ def test_the_shell_trains_from_scratch_and_goes_on(table, tmp_path):
     assert "finished already with epoch 2 of 2" in again.stdout
     other = CliRunner().invoke(app, [*words, "--learning-rate", "0.5"])
     assert other.exit_code == 1 and "learning_rate" in other.stderr
+    # What is said to help does.
+    assert "--runs" in other.stderr and "--no-resume" in other.stderr
+    for way in (["--runs", "others"], ["--no-resume"]):
+        other = CliRunner().invoke(
+            app, [*words, "--learning-rate", "0.5", *way]
+        )
+        assert other.exit_code == 0, other.output
+        assert f"{place}: the model there is replaced" in other.stdout
 
     # The card says the command that made it.
     made = task.card["recipe"]["command"]

@@ -1,5 +1,7 @@
 """How candidates are ranked: against loops, and worked by hand."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -65,6 +67,27 @@ def test_who_says_the_same_of_all_gets_no_credit():
         mean_average_precision(*two), (1 / 2 + 2 / 3) / 2
     )
     assert mean_reciprocal_rank(*two) == 0.5
+
+
+@BOTH
+def test_the_baseline_is_the_mean_over_all_orders(metric):
+    questions = [1], [1, 0], [1, 0, 0], [1, 1, 0], [1, 1], [1, 1, 0, 0, 0]
+    expected = [
+        np.mean(
+            [
+                metric(labels, -np.arange(len(labels)), [0] * len(labels))
+                for labels in itertools.permutations(question)
+            ]
+        )
+        for question in questions
+    ]
+    for question, value in zip(questions, expected):
+        found = metric(question, np.zeros(len(question)), [3] * len(question))
+        assert found.baseline == pytest.approx(value, abs=1e-12)
+    labels = [label for question in questions for label in question] + [0]
+    groups = np.repeat(np.arange(7), [*map(len, questions), 1])
+    found = metric(labels, np.arange(len(labels)), groups)
+    assert found.baseline == pytest.approx(np.mean(expected), abs=1e-12)
 
 
 @BOTH

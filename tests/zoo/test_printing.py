@@ -113,6 +113,14 @@ def test_errors_and_warnings_are_tame(said, text):
     ]
 
 
+def test_a_warning_about_both_parts_of_the_data_is_said_once(said):
+    with printing.warnings_shown():
+        warnings.simplefilter("always")
+        for text in ("1 file is skipped", "1 file is skipped", "another"):
+            warnings.warn(text, UserWarning, stacklevel=1)
+    assert said.getvalue() == "warning: 1 file is skipped\nwarning: another\n"
+
+
 def test_a_text_within_an_error_cannot_forge_a_line(said):
     printing.show_error(ValueError("no such label: x\nmodel: saved\rall well"))
     assert said.getvalue() == (

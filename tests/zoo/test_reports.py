@@ -171,6 +171,10 @@ def test_the_metrics_table_says_what_is_known_and_what_is_not(task):
     (baseline,) = report_tables.baselines(several)
     for part in ("of pay, 'low'", "mean number", "order", "place drawn"):
         assert part in baseline
+    for metric, part in (("map", "order drawn"), ("bleu_4", "every image")):
+        one = {"metrics": {metric: {"baseline": 0.5}}, "classes": {}}
+        (baseline,) = report_tables.baselines(one)
+        assert part in baseline
     assert not list(report_tables.baselines({"metrics": {}, "classes": {}}))
     notes = list(report_tables.notes(report["metrics"]))
     assert notes == ["No interval: too few examples, or all alike."]

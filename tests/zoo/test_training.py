@@ -87,6 +87,25 @@ def test_goes_on_after_a_kill_as_if_there_had_been_none(
     )
 
 
+@pytest.mark.parametrize("verbose, said", [(2, True), (0, False)])
+def test_interrupted_it_says_where_it_goes_on(
+    tmp_path, monkeypatch, capsys, verbose, said
+):
+    def begin(self, epoch, logs=None):
+        begins(self, epoch, logs)
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    begins = training._Run.on_epoch_begin
+    monkeypatch.setattr(training._Run, "on_epoch_begin", begin)
+    with pytest.raises(KeyboardInterrupt):
+        train(small_model(), tmp_path, verbose=verbose)
+    words = "interrupted; the same training goes on after epoch 2 of 4"
+    assert (
+        f"{tmp_path}/checkpoint.npz: {words}" in capsys.readouterr().out
+    ) is said
+
+
 def test_logs_every_epoch_and_does_nothing_twice(tmp_path):
     log = train(small_model(), tmp_path, epochs=2)
     assert json.loads((tmp_path / "log.json").read_text()) == log

@@ -80,16 +80,19 @@ RECIPES = {
 
 REGION_RECIPES = {"up_down_regions_scenes": {**_SCENES, **_up_down()}}
 
+_FROM_SCRATCH = {
+    "image": {"multiple": 2 ** len(_AERIAL_SIZES["filters"])},
+    "words": {"beams": 3},
+    "training": {**_SCENES["training"], "weight_decay": 1e-2},
+}
 FROM_SCRATCH = {
     "show_attend_tell": {
         "builder_args": {"attention": "soft", **_AERIAL_SIZES},
-        "words": {"beams": 3},
-        "training": {**_SCENES["training"], "weight_decay": 1e-2},
+        **_FROM_SCRATCH,
     },
     "up_down_captioner": {
         "builder_args": {"attention": True, **_AERIAL_SIZES},
-        "words": {"beams": 3},
-        "training": {**_SCENES["training"], "weight_decay": 1e-2},
+        **_FROM_SCRATCH,
     },
 }
 

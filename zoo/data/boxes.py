@@ -74,6 +74,23 @@ def checked_boxes(raw, most=None):
     return np.clip(boxes, -1, 1)
 
 
+def written_boxes(boxes):
+    """Boxes as `read_boxes` takes them.
+
+    Args:
+        boxes: Array `(k, 4)`, or a list of such rows.
+
+    Returns:
+        String.
+
+    Example:
+
+    >>> written_boxes([(-1, -1, 0, 0), (0, 0, 1, 0.5)])
+    '-1 -1 0 0; 0 0 1 0.5'
+    """
+    return "; ".join(" ".join(f"{edge:g}" for edge in box) for box in boxes)
+
+
 def read_boxes(text):
     """The boxes that a text names, such as a cell of a table.
 

@@ -30,7 +30,7 @@ TABLE = "captions.csv"  # of a folder; or captions.tsv
 _READER = Tokens(["a"])
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(repr=False)
 class CaptionData(examples.Examples):
     """Images and what people, or a rule, say of each.
 

@@ -13,9 +13,10 @@ from zoo.data.sources import near
 class Examples:
     """Operations shared by all data sets.
 
-    A subclass is a dataclass. Its first field holds the examples, an array, a
-    list, or a dict of those; `name`, `split` and `version` are fields, too. It
-    says by `as_bytes` what one example is made of. Where the target is not one
+    A subclass is a dataclass with `repr=False`, whose own would show all of the
+    examples. Its first field holds the examples, an array, a list, or a dict of
+    those; `name`, `split` and `version` are fields, too. It says by `as_bytes`
+    what one example is made of. Where the target is not one
     label, it says by `fields`, `strata`, `digest_targets` and `found` what it
     is.
     """
@@ -51,6 +52,9 @@ class Examples:
 
     def __len__(self):
         return len(self.labels)
+
+    def __repr__(self):
+        return f"<{type(self).__name__} {' '.join(self.found().split())}>"
 
     def found(self):
         """What was read, in words: how many examples of which class."""

@@ -109,7 +109,10 @@ def files_by_class(folder, suffixes, kind, least=2):
             empty.append(name)
         paths += found
         labels += [label] * len(found)
-    check_classes(names, f"the folders in {folder}", least)
+    where = f"the folders of classes in {folder}"
+    if skipped and not names:
+        where += f"; skipped: {_listed(skipped)}"
+    check_classes(names, where, least)
     if empty and (least > 1 or not paths):
         beside = f"; skipped: {_listed(skipped)}" if skipped else ""
         raise ValueError(

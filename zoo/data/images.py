@@ -75,7 +75,7 @@ MAX_PIXELS_VARIABLE = "KERAS_ATTENTION_ZOO_MAX_PIXELS"
 DRAWN = 512  # pixels of the longer side of an image in a picture
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(repr=False)
 class ImageData(examples.Examples):
     """Images and their classes.
 
@@ -246,7 +246,7 @@ def check_range(pixels):
         )
 
 
-def usual_shape(images):
+def usual_shape(images, multiple=1):
     """The shape in which a new network reads images.
 
     That of the images, where all have one and no side has more than
@@ -255,6 +255,8 @@ def usual_shape(images):
     Args:
         images: Array `(N, H, W, C)`, or a list of what `read_image` takes, of
             which some are looked at.
+        multiple: Positive integer. Sides are rounded up to multiples of it, as
+            networks ask whose convolutions halve them.
 
     Returns:
         `(height, width, channels)`, channels being 1 or 3.
@@ -266,7 +268,7 @@ def usual_shape(images):
     size = sizes.pop()
     if sizes or max(size) > LARGEST_KEPT:
         size = USUAL_SIZE
-    return *size, channels
+    return *(-(-side // multiple) * multiple for side in size), channels
 
 
 def max_pixels():

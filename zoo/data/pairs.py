@@ -47,7 +47,7 @@ ASKED = ("question", "candidate", "label")
 ANSWERS = ("wrong", "right")
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(repr=False)
 class PairData(examples.Examples):
     """Pairs of texts and their classes.
 

@@ -33,7 +33,7 @@ UPSTREAM = {
 NLVR_PICTURES = 6  # of an example, the boxes of its scene in each order
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(repr=False)
 class QuestionData(examples.Examples):
     """Questions about pictures and their answers.
 

@@ -22,7 +22,7 @@ _SIDES = 10 / 64, 20 / 64
 _TRIALS = 64
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(repr=False)
 class RegionCaptionData(CaptionData):
     """Images, boxes on each, and what people, or a rule, say of each.
 

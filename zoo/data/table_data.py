@@ -17,7 +17,7 @@ LICENCES = {"adult": "A", "census_income_kdd": "A", "correlated_tasks": "A"}
 FEW = 20  # distinct numbers that can be classes
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(repr=False)
 class TableData(examples.Examples):
     """Rows of a table, and which of its columns are to be answered.
 

@@ -7,6 +7,7 @@ import dataclasses
 import os
 import pathlib
 import sys
+import textwrap
 
 import numpy as np
 
@@ -29,6 +30,7 @@ FEATURES = {
     "trec": (("text",), "label-coarse"),
 }
 
+MOST_ASKED = 80  # characters of a text that is shown as an argument
 
 # How the names of files end, for which no text should be taken.
 FILES = tuple(
@@ -37,7 +39,7 @@ FILES = tuple(
 )
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(repr=False)
 class TextData(examples.Examples):
     """Texts and their classes.
 
@@ -214,6 +216,24 @@ def text_from_shell(word):
             + ("a folder" if os.path.isdir(word) else "no such file")
         )
     return word
+
+
+def text_to_shell(text):
+    r"""The beginning of a text, as `text_from_shell` takes it.
+
+    Args:
+        text: String.
+
+    Returns:
+        String of `MOST_ASKED` characters at most, in one line.
+
+    Example:
+
+    >>> text_to_shell("- A fine\nday.")
+    'A fine day.'
+    """
+    line = textwrap.shorten(text, MOST_ASKED, placeholder=" ...")
+    return line.lstrip("- ")  # which would begin an option
 
 
 _OTHERS = ("The guide", "My aunt", "A neighbour", "Our cook", "The driver")

@@ -518,7 +518,7 @@ def _ratios(views, size):
 
 def _size_words(words, size):
     height, width = size
-    return f"{words}\n{width} x {height} pixels"
+    return f"{words}\n{height} x {width} pixels"
 
 
 def _title(name):

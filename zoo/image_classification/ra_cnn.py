@@ -472,7 +472,8 @@ def _checked_size(input_shape, num_classes, num_scales, filters, shrink):
         raise ValueError(
             "There must be `filters`, each of which but the last halves a "
             "crop, and something must be left. "
-            f"Received: filters={tuple(filters)} for crops of {size}"
+            f"Received: filters={tuple(filters)} for crops of {size}, of "
+            f"input_shape={tuple(input_shape)}"
         )
     return size
 

@@ -2,7 +2,13 @@
 
 import numpy as np
 
-from zoo.data.boxes import MOST, ROUNDING, checked_boxes, read_boxes
+from zoo.data.boxes import (
+    MOST,
+    ROUNDING,
+    checked_boxes,
+    read_boxes,
+    written_boxes,
+)
 
 FORM = "x0, y0, x1, y1 in [-1, 1], y down"
 
@@ -190,6 +196,10 @@ class Boxes:
 
     def from_shell(self, words, options):
         return [read_boxes(word) for word in words]
+
+    def to_shell(self, raw):
+        """The arguments that ask about a raw input, or `None`."""
+        return [written_boxes(raw)]
 
     def from_table(self, columns, folder, where):
         raws = []

@@ -73,6 +73,9 @@ class Candidates(TextPair):
         question, *candidates = map(text_from_shell, words)
         return [(question, candidates)]
 
+    def to_shell(self, raw):
+        """`None`: data hold pairs, and the candidates are asked in a file."""
+
     def from_table(self, columns, folder, where):
         """Each question once, with all of its candidates."""
         word_notes.check_cells(columns, where)

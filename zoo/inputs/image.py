@@ -1,6 +1,7 @@
 """An image as the input of a task."""
 
 import io
+import os
 import pathlib
 
 import numpy as np
@@ -42,12 +43,13 @@ class Image:
 
     @classmethod
     def learn(cls, data, recipe):
+        asked = dict(recipe.get("image", {}))
+        multiple = asked.pop("multiple", 1)
         shape = recipe["builder_args"].get("input_shape")
         if shape is None:
-            shape = image_data.usual_shape(data.raws)
+            shape = image_data.usual_shape(data.raws, multiple)
         own = {"image_size": tuple(shape[:2]), "channels": shape[2]}
-        own |= recipe.get("image", {})
-        return cls(**own)
+        return cls(**own | asked)
 
     @classmethod
     def from_card(cls, settings, assets):
@@ -156,6 +158,10 @@ class Image:
                     + ("a folder" if path.is_dir() else "no such file")
                 )
         return paths
+
+    def to_shell(self, raw):
+        """The arguments that ask about a raw input, or `None`."""
+        return [str(raw)] if isinstance(raw, (str, os.PathLike)) else None
 
     def from_table(self, columns, folder, where):
         """The images that a table names by their paths from its folder."""

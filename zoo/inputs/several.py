@@ -320,6 +320,17 @@ class Several:
             raws = part.from_shell(words, {})
         return [{first: raw, **rest} for raw in raws]
 
+    def to_shell(self, raw):
+        """The arguments that ask about a raw input, or `None`."""
+        (first, part), *others = self.parts.items()
+        words = part.to_shell(raw[first])
+        for name, other in others:
+            said = other.to_shell(raw[name])
+            if words is None or said is None:
+                return None
+            words = [*words, f"--{name}", *said]
+        return words
+
     def from_table(self, columns, folder, where):
         """Each input from the column of its name."""
         found = {}

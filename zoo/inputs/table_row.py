@@ -421,6 +421,9 @@ class TableRow:
                 raws.append(row)
         return raws
 
+    def to_shell(self, raw):
+        """`None`: rows are asked in a file."""
+
     def shown(self, raw, note):
         known = [
             f"{column['name']} {tables.category(raw[column['name']])}"

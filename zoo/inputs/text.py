@@ -4,7 +4,7 @@ import numpy as np
 
 from zoo.cards import check_strings
 from zoo.data import tokens as token_data
-from zoo.data.texts import text_from_shell
+from zoo.data.texts import text_from_shell, text_to_shell
 from zoo.data.tokens import SPECIAL, Tokens
 from zoo.inputs import word_notes
 
@@ -170,6 +170,10 @@ class Text:
 
     def from_shell(self, words, options):
         return [text_from_shell(word) for word in words]
+
+    def to_shell(self, raw):
+        """The arguments that ask about a raw input, or `None`."""
+        return [text_to_shell(raw)]
 
     def from_table(self, columns, folder, where):
         word_notes.check_cells(columns, where)

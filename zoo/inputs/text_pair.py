@@ -7,7 +7,7 @@ import numpy as np
 
 from zoo.cards import check_strings
 from zoo.data.pair_tokens import PairTokens, pair_vectorization
-from zoo.data.texts import text_from_shell
+from zoo.data.texts import text_from_shell, text_to_shell
 from zoo.data.tokens import SPECIAL
 from zoo.data.vectors import corpus, learn_vectors, load_vectors
 from zoo.inputs import word_notes
@@ -252,6 +252,10 @@ class TextPair:
             )
         texts = [text_from_shell(word) for word in words]
         return list(zip(texts[::2], texts[1::2]))
+
+    def to_shell(self, raw):
+        """The arguments that ask about a raw input, or `None`."""
+        return list(map(text_to_shell, raw))
 
     def from_table(self, columns, folder, where):
         word_notes.check_cells(columns, where)

@@ -60,7 +60,11 @@ RECIPES = {
 def _from_scratch(sizes, **more):
     recipe = _recipe(None, sizes, None, 10, **more)
     del recipe["builder"], recipe["data"], recipe["builder_args"]["input_shape"]
-    return {**recipe, "tokens": {"vocabulary_size": 10_000, "length": None}}
+    return {
+        **recipe,
+        "image": {"multiple": 2 ** len(sizes["filters"])},
+        "tokens": {"vocabulary_size": 10_000, "length": None},
+    }
 
 
 FROM_SCRATCH = {

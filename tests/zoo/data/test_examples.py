@@ -5,10 +5,42 @@ import dataclasses
 import numpy as np
 import pytest
 
-from zoo.data import examples, folders, labelled
+from zoo.data import (
+    captions,
+    examples,
+    folders,
+    images,
+    labelled,
+    pairs,
+    questions,
+    region_captions,
+    tables,
+    texts,
+)
+
+ONE_IMAGE = np.zeros((200, 300, 3), "uint8")
+LOADED = {
+    "ImageData": lambda: images.load_images(([ONE_IMAGE] * 4, list("abab"))),
+    "TextData": lambda: texts.load_texts((["word " * 99] * 4, list("abab"))),
+    "PairData": lambda: pairs.load_pairs(
+        ([("word " * 99, "word " * 99)] * 4, list("abab"))
+    ),
+    "CaptionData": lambda: captions.load_captions(
+        ([ONE_IMAGE] * 4, ["word " * 99] * 4)
+    ),
+    "RegionCaptionData": lambda: region_captions.load_region_captions(
+        ([ONE_IMAGE] * 4, [[(0, 0, 1, 1)]] * 4, ["word " * 99] * 4)
+    ),
+    "QuestionData": lambda: questions.load_questions(
+        ([{"image": ONE_IMAGE, "question": "word " * 99}] * 4, list("abab"))
+    ),
+    "TableData": lambda: tables.load_tables(
+        {"size": np.arange(4.0), "words": ["word " * 99] * 4}
+    ),
+}
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(repr=False)
 class Numbers(examples.Examples):
     numbers: object
     labels: np.ndarray
@@ -32,6 +64,20 @@ def batches_of(data, batch_size, shuffle=False, seed=0):
 
     return examples.Batches(
         len(data), read, data.labels, None, batch_size, shuffle, seed
+    )
+
+
+@pytest.mark.parametrize("kind", LOADED)
+def test_at_the_prompt_it_is_one_short_line(kind):
+    data = LOADED[kind]()
+    said = repr(data)
+    assert said.startswith(f"<{kind} {data.name}, {data.split}: 4 ")
+    assert len(said) < 200 and "\n" not in said
+
+
+def test_a_class_says_at_the_prompt_how_often_it_occurs():
+    assert repr(numbers(5)) == (
+        "<Numbers numbers, all: 5 examples of 2 classes (even 3, odd 2)>"
     )
 
 

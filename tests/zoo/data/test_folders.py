@@ -90,6 +90,12 @@ def test_a_folder_of_other_files_says_what_they_are(tmp_path):
         load_images(tmp_path)
 
 
+def test_images_without_folders_of_classes_are_named(tmp_path):
+    pictures(tmp_path, "mine", count=2)
+    with pytest.raises(ValueError, match="two classes.*skipped: 0.PNG: lies"):
+        load_images(tmp_path / "mine")
+
+
 def test_text_files_may_be_called_in_capitals(tmp_path):
     for name in ("no", "yes"):
         (tmp_path / name).mkdir()

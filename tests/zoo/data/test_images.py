@@ -23,6 +23,7 @@ from zoo.data.images import (
     load_images,
     prepare_images,
     read_image,
+    usual_shape,
 )
 
 
@@ -339,6 +340,24 @@ def test_stretches_by_the_mean_of_what_a_place_covers():
     rows = np.array([[3, 3, 1, 0], [0, 1, 3, 3]]) / 7
     expected = rows @ image[0, :, :, 0] @ rows.T
     np.testing.assert_allclose(small, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "size, multiple, expected",
+    [
+        ((45, 60), 1, (45, 60, 1)),
+        ((45, 60), 16, (48, 64, 1)),
+        ((8, 64), 16, (16, 64, 1)),
+        ((96, 96), 16, (96, 96, 1)),
+        ((45, 97), 16, (96, 96, 1)),
+        ((45, 97), 64, (128, 128, 1)),
+    ],
+)
+def test_the_usual_size_is_that_of_small_images_rounded_up(
+    size, multiple, expected
+):
+    found = usual_shape(np.zeros((2, *size, 1), "uint8"), multiple)
+    assert found == expected
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -231,7 +231,7 @@ def test_a_transformer_shows_the_image_before_and_after(align_corners):
     assert said(grid) == [
         "the image",
         "upright:\nwhere it looked",
-        "what it read there\n40 x 20 pixels",
+        "what it read there\n20 x 40 pixels",
     ]
     whole = corners(1, 0, 0, np.array(SIZE) - align_corners)
     right = corners(0.5, 0.5, 0, np.array(SIZE) - align_corners)
@@ -266,7 +266,7 @@ def test_a_transformer_is_drawn_as_its_layer_reads():
     _, grid = glimpsed(
         {"part": [box(1, 2, 0)]}, network(layer), np.full((1, *SIZE, 1), 99)
     )
-    assert said(grid)[2] == "what it read there\n6 x 5 pixels"
+    assert said(grid)[2] == "what it read there\n5 x 6 pixels"
     after = grid[2, 0].images[0].get_array()
     assert after.shape == (5, 6, 3)
     np.testing.assert_allclose(after, 99 / 255)  # outside it is the border
@@ -318,7 +318,7 @@ def test_crops_are_boxes_in_colours_and_below_scale_by_scale():
     assert said(grid) == [
         "the image",
         "where it looked",
-        "crop 2\n10 x 5 pixels",
+        "crop 2\n5 x 10 pixels",
         "b\n4 x 4 pixels",
     ]
     for index, ax in enumerate(grid[1]):
@@ -517,7 +517,7 @@ def test_a_gaussian_glimpse_is_heat_and_what_it_read():
     assert said(grid) == [
         "the image",
         "draw\nplaces: 0.00 to 1.00",
-        "what it read there\n3 x 2 pixels",
+        "what it read there\n2 x 3 pixels",
     ]
     expected = np.zeros((20, 40))
     expected[4:7:2, 30:35:2] = 1
@@ -550,9 +550,9 @@ def test_a_layer_is_found_by_its_path_and_by_the_number_of_its_call():
     _, grid = glimpsed({path: [MIRRORED], f"{path}_2": [MIRRORED]}, model)
     assert said(grid)[1:] == [
         "turn:\nwhere it looked",
-        "what it read there\n4 x 3 pixels",
+        "what it read there\n3 x 4 pixels",
         "turn 2:\nwhere it looked",
-        "what it read there\n4 x 3 pixels",
+        "what it read there\n3 x 4 pixels",
     ]
 
 
@@ -780,7 +780,7 @@ def test_a_colour_photograph_keeps_its_colours_where_the_network_reads_gray():
     model = network(SpatialTransformer(name="turn"), shape=(8, 12, 1))
     turn = {"turn": np.array(box(1, 0, 0))}
     read, grid = looked([raw], [turn], model, (8, 12, 1))
-    assert said(grid)[1] == "what it read\n12 x 8 pixels"
+    assert said(grid)[1] == "what it read\n8 x 12 pixels"
     for row in (0, 2):
         np.testing.assert_array_equal(grid[row, 0].images[0].get_array(), raw)
     np.testing.assert_allclose(grid[1, 0].images[0].get_array(), pale(read[0]))

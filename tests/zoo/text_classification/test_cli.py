@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 
 import pytest
 from PIL import Image
@@ -220,7 +221,8 @@ def test_finetune_learns_a_table(tmp_path):
     assert "must be among those of texts: text, label" in message
     text = run(*words, *said)
     assert "; semicolons between columns; in CP1252; label is 'verdict'" in text
-    assert "try: zoo look tuned TEXT..." in text
+    (hint,) = [line for line in text.splitlines() if line.startswith("try: ")]
+    assert "picture: looked.png" in run(*shlex.split(hint)[2:])
     tuned = zoo.load(tmp_path / "tuned")
     assert tuned.assets["labels"] == ["no", "yes"]
     before = zoo.load("transformer_tiny").assets
