@@ -9,6 +9,7 @@ from zoo import layer_groups, measuring, saving, training
 from zoo.answering import one_or_all
 from zoo.data.examples import Batches, at
 from zoo.plan import (
+    LEAST_EPOCHS,
     Plan,
     check_num_classes,
     check_vocabulary,
@@ -192,7 +193,7 @@ def follow(task, data, recipe, validation=None, plan=None, **options):
         # Before it learns for the first time, all weights are at random.
         anew = () if task.card.get("recipe") else task.output.heads
         plan = _rated(task, plan, anew, options.get("verbose"))
-        plan = _with_epochs(plan, data)
+        plan = _with_epochs(plan, data, options.get("verbose"))
         found = {
             name: getattr(plan, name) for name in ("epochs", "learning_rate")
         }
@@ -398,14 +399,17 @@ def _prepared(task, data, validation, options, plan):
         data, validation = data.divide(validation, plan.seed)
     elif validation is not None:
         validation = task.read(validation, "test")
-    return _with_epochs(plan, data), data, validation
+    plan = _with_epochs(plan, data, options["verbose"])
+    return plan, data, validation
 
 
-def _with_epochs(plan, data):
+def _with_epochs(plan, data, verbose):
     """The plan with as many epochs as the data need, if it says none."""
     if plan.epochs is not None:
         return plan
     epochs = enough_epochs(len(data), plan.batch_size)
+    if epochs > LEAST_EPOCHS and verbose != 0:
+        print(f"epochs: {epochs} (small data are read more often)")
     return dataclasses.replace(plan, epochs=epochs)
 
 

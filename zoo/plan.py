@@ -10,6 +10,7 @@ from zoo.cards import DTYPES, RANGES
 from zoo.data.images import AUGMENTATION
 from zoo.training import OPTIMIZERS, SCHEDULES
 
+LEAST_EPOCHS = 5
 MOST_EPOCHS = 100  # of data that are read more often for being small
 
 
@@ -257,7 +258,7 @@ def checked_validation(validation):
     return float(validation)
 
 
-def enough_epochs(count, batch_size, least=5, steps=100):
+def enough_epochs(count, batch_size, least=LEAST_EPOCHS, steps=100):
     """How often data are read where nobody says it: small data more often.
 
     Args:

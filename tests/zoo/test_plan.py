@@ -360,8 +360,10 @@ def test_the_rate_follows_from_what_learns(
     assert trainings[0]["learning_rate"] == rate
     assert trainings[0]["recipe"]["training"]["learning_rate"] == rate
     assert copy.card["recipe"]["training"]["learning_rate"] == rate
-    assert f"learning rate: {rate:g} (" in capsys.readouterr().out
-    for options in ({"learning_rate": 0.02}, {"verbose": 0}):
+    printed = capsys.readouterr().out
+    assert f"learning rate: {rate:g} (" in printed
+    assert "epochs: 100 (small data are read more often)" in printed
+    for options in ({"learning_rate": 0.02, "epochs": 5}, {"verbose": 0}):
         tiny_task().finetune(data, freeze=freeze, **options)
         assert not capsys.readouterr().out
     assert [each["learning_rate"] for each in trainings[1:]] == [0.02, rate]
