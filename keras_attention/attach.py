@@ -395,10 +395,10 @@ def _checked(model):
         )
     if not is_graph(model):
         raise ValueError(
-            "`model` must be functional or Sequential: what a model does in a "
-            "`call` of its own cannot be changed from outside. Call the "
-            "attention there, or attach it to a functional model inside, "
-            "`model.backbone = attach_attention(model.backbone, ...)`. "
+            "`model` must be functional or Sequential: nothing can be put into "
+            "a model's own `call` from outside. Call the attention there; or, "
+            "if the class holds a functional model, let its constructor do "
+            "`self.backbone = attach_attention(backbone, ...)`. "
             f"Received: model={model.name!r} of type {type(model).__name__}"
         )
     return model

@@ -22,19 +22,11 @@ def copy_layer(layer):
     Raises:
         ValueError: If its configuration does not rebuild it.
     """
-    parts = [layer]
-    if isinstance(layer, keras.layers.Layer):
-        parts = layer._flatten_layers()
-    known = {type(part).__name__: type(part) for part in parts}
-    for part in parts:
-        functions = filter(inspect.isfunction, vars(part).values())
-        known |= {function.__name__: function for function in functions}
-    # The function is of this very process, so it is no stranger's.
-    trusted = isinstance(layer, keras.layers.Lambda)
-    options = {"safe_mode": False} if trusted else {}
     try:
-        with keras.saving.custom_object_scope(known):
-            return type(layer).from_config(layer.get_config(), **options)
+        with keras.saving.custom_object_scope(_held_by(layer)):
+            if type(layer) is keras.layers.Lambda:
+                return _copy_lambda(layer)
+            return type(layer).from_config(layer.get_config())
     except Exception as error:
         raise ValueError(
             "Every layer must be rebuilt by `from_config(get_config())`, as "
@@ -63,6 +55,30 @@ def copy_state(layer, copy):
                 old.save_assets(folder)
                 new.load_assets(folder)
         new.trainable = old.trainable
+
+
+def _copy_lambda(layer):
+    """With the very function, which a configuration cuts off its globals."""
+    return keras.layers.Lambda(
+        layer.function,
+        layer._output_shape,
+        layer.mask,
+        layer.arguments,
+        name=layer.name,
+        dtype=layer.dtype_policy,
+    )
+
+
+def _held_by(layer):
+    """Functions and classes that a layer and its parts hold, by name."""
+    parts = [layer]
+    if isinstance(layer, keras.layers.Layer):
+        parts = layer._flatten_layers()
+    held = {type(part).__name__: type(part) for part in parts}
+    for part in parts:
+        functions = filter(inspect.isfunction, vars(part).values())
+        held |= {function.__name__: function for function in functions}
+    return held
 
 
 def _own_array(value):
