@@ -153,20 +153,10 @@ class _Survey:
             layer, place = call.layer, _place(call)
             if is_graph(layer) and id(layer) not in self.of_calls:
                 self._visit(layer, f"{prefix}{layer.name}/")
-            if place not in known and isinstance(
-                call.output, keras.KerasTensor
-            ):
-                name = layer.name
-                if layer in met:
-                    name = _free(name, taken)
-                known[place] = AttachmentPoint(
-                    prefix + name,
-                    layer,
-                    tuple(call.output.shape),
-                    call.data_format,
-                    call.dtype_policy,
-                    place in ends,
-                )
+            single = isinstance(call.output, keras.KerasTensor)
+            if single and place not in known:
+                name = _free(layer.name, taken) if layer in met else layer.name
+                known[place] = _point(prefix + name, call, place in ends)
                 self.points.append(known[place])
             met.add(layer)
             of_calls.append(known.get(place))
@@ -239,6 +229,17 @@ class _Attaching:
 def _place(call):
     """What makes the place of a call: its layer, if that has weights."""
     return call.layer if getattr(call.layer, "weights", None) else call
+
+
+def _point(name, call, before_sum):
+    return AttachmentPoint(
+        name,
+        call.layer,
+        tuple(call.output.shape),
+        call.data_format,
+        call.dtype_policy,
+        before_sum,
+    )
 
 
 def _pass(tensor, layer, point):

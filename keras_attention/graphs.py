@@ -9,6 +9,8 @@ import keras
 # computed. Those by name have no public class in Keras, or are a user's.
 _TAILS = (keras.layers.Dropout, keras.layers.Identity)
 _TAIL_NAMES = ("DropPath", "LayerScale", "StochasticDepth")
+# After these, layers or operations, channels may be on another axis.
+_AXIS_MOVERS = ("Moveaxis", "Permute", "Reshape", "Swapaxes", "Transpose")
 
 
 @dataclasses.dataclass(eq=False)
@@ -23,7 +25,8 @@ class Call:
         depth: Integer. The number of layers on the longest way from an input
             to its output; a layer counts as many as it contains, and itself.
         data_format: `"channels_last"`, `"channels_first"` or `None`, of the
-            layer or else of the first feeder that has one.
+            layer or else of the first feeder that has one. Not known after
+            axes were moved.
         dtype_policy: `keras.DTypePolicy` or `None`, likewise.
     """
 
@@ -42,6 +45,8 @@ class Call:
             [f.depth for f in feeders], default=0
         )
         self.data_format = self._own_or_inherited("data_format")
+        if type(self.layer).__name__ in _AXIS_MOVERS:
+            self.data_format = None
         self.dtype_policy = self._own_or_inherited("dtype_policy")
 
     def _own_or_inherited(self, name):

@@ -586,6 +586,9 @@ BACKBONES = {
     "VGG16": layers.MaxPooling2D,
     "Xception": "before_sum",
 }
+if keras.backend.backend() != "tensorflow":
+    # All pass there too, but on JAX in nine minutes: it compiles each layer.
+    BACKBONES = {"VGG16": BACKBONES["VGG16"]}
 BEFORE_SUMS = {
     "ResNet50": [
         f"conv{stage}_block{i + 1}_3_bn"
@@ -620,13 +623,15 @@ def backbone(name):
     )
 
 
-@pytest.mark.parametrize("name", BEFORE_SUMS)
+@pytest.mark.parametrize("name", sorted(BEFORE_SUMS.keys() & BACKBONES.keys()))
 def test_residual_branches_of_known_networks_end_before_their_sum(name):
     points = attachment_points(backbone(name))
     assert [point.name for point in points] == BEFORE_SUMS[name]
 
 
-@pytest.mark.parametrize("name", ["VGG16", "DenseNet121"])
+@pytest.mark.parametrize(
+    "name", sorted({"VGG16", "DenseNet121"} & BACKBONES.keys())
+)
 def test_networks_without_sums_have_no_such_place(name):
     assert attachment_points(backbone(name)) == []
 
@@ -643,7 +648,9 @@ def test_backbones_keep_their_answers_and_weights(name, where):
     check_same(model, attached, data.astype("float32"))
 
 
-@pytest.mark.parametrize("name", ["residual", "MobileNet"])
+@pytest.mark.parametrize(
+    "name", ["residual", *(["MobileNet"] if "MobileNet" in BACKBONES else [])]
+)
 def test_an_attached_model_trains_saves_loads_and_exports(name, tmp_path):
     model, where = residual_model(), "before_sum"
     if name == "MobileNet":

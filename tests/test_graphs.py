@@ -113,6 +113,17 @@ def test_calls_come_with_what_they_take(image):
     assert relu.dtype_policy.name == "float32"
 
 
+def test_the_data_format_is_that_of_the_layer_before_until_axes_move(image):
+    x = layers.Conv2D(4, 1, data_format="channels_first")(image)
+    x = layers.BatchNormalization(axis=1)(x) + 1.0
+    x = layers.ReLU()(layers.Permute((2, 3, 1))(x))
+    x = layers.MaxPooling2D(data_format="channels_last")(x)
+    x = layers.ReLU()(keras.ops.transpose(layers.ReLU()(x), (0, 3, 1, 2)))
+    formats = [call.data_format for call in calls_of(keras.Model(image, x))]
+    first, last = ["channels_first"], ["channels_last"]
+    assert formats == 3 * first + 2 * [None] + 2 * last + 2 * [None]
+
+
 def test_asking_changes_nothing_of_the_model(image):
     x = layers.BatchNormalization(name="norm")(convs(image, 1, "conv"))
     model = keras.Model(image, layers.Dropout(0.5, seed=1)(x))
