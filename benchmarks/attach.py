@@ -28,7 +28,7 @@ FIGURES = pathlib.Path(__file__).with_suffix(".json")
 def main(
     size: int = 64,
     batch: int = 8,
-    steps: int = 15,
+    steps: int = 30,
     figures: pathlib.Path = FIGURES,
 ):
     """Fills the table, and prints it."""
