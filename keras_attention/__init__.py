@@ -1,5 +1,7 @@
 """Attention mechanisms as Keras layers, each exact to its paper."""
 
+from keras_attention.attach import attach_attention as attach_attention
+from keras_attention.attach import attachment_points as attachment_points
 from keras_attention.feature_map.bam import BAM as BAM
 from keras_attention.feature_map.cbam import CBAM as CBAM
 from keras_attention.feature_map.cbam import (
