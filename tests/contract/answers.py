@@ -63,7 +63,7 @@ def check_settings(layer, data, policies):
     """Keras's global settings change no layer that was told its own."""
     config, expected = layer.get_config(), ask(layer, data)
     before = keras.config.image_data_format(), keras.config.floatx()
-    settings = [("channels_first", "float16")]
+    settings = [("channels_first", "float32"), (before[0], "float16")]
     if keras.backend.backend() != "jax":  # which has no float64 by default
         settings.append((before[0], "float64"))
     try:

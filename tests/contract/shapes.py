@@ -108,7 +108,7 @@ def check_questions(layer_class, init, data):
         built = layer.compute_output_spec(**symbols, **flag)
         for spec in (specs, built):
             assert described(spec) == described(run), (
-                f"compute_output_spec tells {described(spec)}"
+                f"mixed_float16: compute_output_spec tells {described(spec)}"
             )
 
 

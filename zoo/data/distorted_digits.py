@@ -304,10 +304,12 @@ def upright(images):
         order=3,
         mode="grid-constant",
         grid_mode=True,
-    )[1:-1].astype("float32")
-    large = shares @ images[..., 0].astype("float32") @ shares.T
+    )[1:-1]
+    # In float64: the last digits of a product differ from processor to
+    # processor, and are not to reach the pixels.
+    large = shares @ images[..., 0].astype("float64") @ shares.T
     # A cubic overshoots beside an edge; there it is black.
-    return np.where(large < 16, 0, np.minimum(large, 255))
+    return np.where(large < 16, 0, np.minimum(large, 255)).astype("float32")
 
 
 def bounding_box(picture):
