@@ -6,8 +6,37 @@ from website import docstrings, tables
 from website.api import ROOMS
 from website.docstrings import ROOT
 
-# Drawn by `zoo look`, from the trained models that the README names.
+# Where trained models looked: of the README, and of `docs/layers/draw.py`.
 PICTURES = {
+    "SEBlock": ("layers/SEBlock.png", "Which channels a ResNet let through"),
+    "AttentionCrop": (
+        "layers/AttentionCrop.png",
+        "Three glyphs, and the two boxes that RA-CNN zoomed in on",
+    ),
+    "GlimpseSensor": (
+        "layers/GlimpseSensor.png",
+        "Three digits, and where the four glimpses were taken",
+    ),
+    "SoftVisualAttention": (
+        "layers/SoftVisualAttention.png",
+        "A picture, and for each word of its caption where it looked",
+    ),
+    "HardAttention": (
+        "layers/HardAttention.png",
+        "A picture, and for each word of its caption where it looked",
+    ),
+    "AttentionPooling": (
+        "layers/AttentionPooling.png",
+        "A review, its words coloured by weight",
+    ),
+    "SelfAttention": (
+        "layers/SelfAttention.png",
+        "A review, its words coloured by weight",
+    ),
+    "ABCNN": (
+        "layers/ABCNN.png",
+        "Which words of a question and of its answers match",
+    ),
     "CBAM": ("where_it_looked.png", "Where the CBAMs of a ResNet looked"),
     "SpatialTransformer": (
         "what_it_straightened.png",

@@ -13,10 +13,10 @@ from zoo.data.images import load_images
 HERE = pathlib.Path(__file__).parent
 SAMPLES = HERE.parent / "samples"
 REVIEW = (SAMPLES / "review.txt").read_text("utf-8")
-QUESTION = {
-    "question": "How long is the Nile?",
-    "candidates": (SAMPLES / "sentences.txt").read_text("utf-8").splitlines(),
-}
+QUESTION = (
+    "How long is the Nile?",
+    (SAMPLES / "sentences.txt").read_text("utf-8").splitlines(),
+)
 
 
 def main():
