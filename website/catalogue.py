@@ -11,7 +11,7 @@ PICTURES = {
     "SEBlock": ("layers/SEBlock.png", "Which channels a ResNet let through"),
     "AttentionCrop": (
         "layers/AttentionCrop.png",
-        "Three glyphs, and the two boxes that RA-CNN zoomed in on",
+        "A glyph, and the two boxes that RA-CNN zoomed in on",
     ),
     "GlimpseSensor": (
         "layers/GlimpseSensor.png",
@@ -29,13 +29,9 @@ PICTURES = {
         "layers/AttentionPooling.png",
         "A review, its words coloured by weight",
     ),
-    "SelfAttention": (
-        "layers/SelfAttention.png",
-        "A review, its words coloured by weight",
-    ),
     "ABCNN": (
         "layers/ABCNN.png",
-        "Which words of a question and of its answers match",
+        "Which words of a question and of an answer match",
     ),
     "CBAM": ("where_it_looked.png", "Where the CBAMs of a ResNet looked"),
     "SpatialTransformer": (

@@ -32,20 +32,19 @@ def looked_at():
     scene = [str(SAMPLES / "scene.png")]
     return {
         "SEBlock": ("se_resnet20_cifar10", [str(SAMPLES / "ship.jpg")]),
-        "AttentionCrop": ("ra_cnn_glyphs", first("glyphs")),
+        "AttentionCrop": ("ra_cnn_glyphs", first("glyphs", 1)),
         "GlimpseSensor": (
             "ram_digits_translated_40",
-            first("digits_translated_40"),
+            first("digits_translated_40", 3),
         ),
         "SoftVisualAttention": ("sat_soft_scenes", scene),
         "HardAttention": ("sat_hard_scenes", scene),
         "AttentionPooling": ("recurrent_imdb", [REVIEW]),
-        "SelfAttention": ("transformer_imdb", [REVIEW]),
         "ABCNN": ("abcnn3_wikiqa", [QUESTION]),
     }
 
 
-def first(name, count=3):
+def first(name, count):
     """The first images of a test part that is made here."""
     return list(load_images(name, "test").images[:count])
 
