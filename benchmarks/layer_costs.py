@@ -156,7 +156,7 @@ def measured(layer, shapes, rounds):
     (first, *_) = keras.tree.flatten(inputs)
     models = {
         "layer": keras.Model(inputs, keras.tree.flatten(layer(**inputs))),
-        "plain": keras.Model(inputs, [plain(first.shape)(first)]),
+        "plain": keras.Model(inputs, plain(first.shape)(first)),
     }
     data = keras.tree.map_structure(lambda x: tf.random.normal(x.shape), inputs)
     return {
@@ -192,7 +192,7 @@ def training(model, data):
     def function(inputs):
         with tf.GradientTape() as tape:
             tape.watch(inputs)
-            outputs = model(inputs, training=True)
+            outputs = keras.tree.flatten(model(inputs, training=True))
             loss = sum(tf.reduce_mean(tf.square(x)) for x in outputs)
         return tape.gradient(loss, [inputs, model.trainable_variables])
 
