@@ -60,6 +60,7 @@ PICTURES = {
     ),
 }
 
+COSTS = "What does each layer cost?"
 GATES = "What do the gates bring and cost?"
 SEQUENCE = "What do the sequence layers cost beside Keras's?"
 # Layer -> tables of `benchmarks/README.md`: heading, first cell of the header,
@@ -222,7 +223,7 @@ def _entry(name, module, what, paper, room):
 
 def places(name):
     """The tables that measure a layer: heading, first cell, rows."""
-    found = list(MEASURED.get(name, []))
+    found = [(COSTS, "layer", (f"`{name}`",)), *MEASURED.get(name, [])]
     _, rows = tables.table(SEQUENCE, "layer")
     names = tuple(dict.fromkeys(r[0] for r in rows if r[0].split()[0] == name))
     return found + ([(SEQUENCE, "layer", names)] if names else [])
