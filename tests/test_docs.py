@@ -32,10 +32,14 @@ def programs(text):
     }
 
 
+# Of the README only what trains nothing; tests/zoo/test_readme.py has the rest.
+README = programs((ROOT / "README.md").read_text("utf-8"))
 PROGRAMS = [
     pytest.param(program, id=f"{name}: {heading}")
     for name, text in TEXTS.items()
     for heading, program in programs(text).items()
+] + [
+    pytest.param(README["In your own model"], id="README.md: In your own model")
 ]
 
 
@@ -57,6 +61,7 @@ def test_each_program_runs(program, monkeypatch, tmp_path):
         pytest.skip("PyTorch is not installed")
     (tmp_path / "docs").symlink_to(ROOT / "docs")
     monkeypatch.chdir(tmp_path)
+    keras.utils.clear_session()  # names of layers begin anew, as in a process
     exec(program, {})
 
 
