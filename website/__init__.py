@@ -1,0 +1,1 @@
+"""The site's pages, made from what is written elsewhere in this repository."""
