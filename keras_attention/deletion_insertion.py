@@ -52,8 +52,7 @@ def faithfulness(
         maps: `(B, h, w)`, or with a channel axis of size 1 as the images have
             theirs; finite; any size. Resized to the images bilinearly, the
             outer edges of both together, as `keras_attention.pictures.heat_map`
-            draws them. Pixels with the same value, in float32, come in random
-            order.
+            draws them. Pixels with the same value come in random order.
         target: Which score to measure: the index of a class, `(B,)` indices, or
             `None` for the class with the highest score of each image as it is;
             or a function from what the model returns to scores `(B,)`.
@@ -167,8 +166,7 @@ def _rankings(maps, shape, seed):
 def _resized(maps, height, width):
     rows = _bilinear(maps.shape[1], height)
     columns = _bilinear(maps.shape[2], width)
-    # In float32 again, in which equal values are equal after the sums too.
-    return (rows @ maps @ columns.T).astype("float32")
+    return rows @ maps @ columns.T
 
 
 def _bilinear(size, new_size):

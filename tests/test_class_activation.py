@@ -101,6 +101,17 @@ def test_the_score_is_from_before_the_softmax(options):
     close(model(IMAGES), before, rtol=0, atol=0)
 
 
+def test_a_softmax_inside_the_model_counts():
+    image = keras.Input((6, 9, 3))
+    x = layers.Softmax()(conv()(image))
+    x = layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(image, layers.Dense(4)(x))
+    randomize(model)
+    maps = grad_cam(model, IMAGES, "conv", target=1)
+    close(maps, grad_cam(model, IMAGES, "conv", target=lambda x: x[:, 1]))
+    assert maps.any()
+
+
 def test_a_function_is_given_what_the_model_returns():
     model = pooled("softmax")
     maps = grad_cam(model, IMAGES, target=lambda x: x[:, 1])

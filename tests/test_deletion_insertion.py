@@ -77,7 +77,7 @@ def test_a_random_order_is_in_the_middle_of_a_linear_model():
         curves = faithfulness(model, images, maps, seed=seed, **options)
         for kind in ("deletion", "insertion"):
             areas = curves[kind]["random_area"]
-            assert len(np.unique(areas)) > 10
+            assert len(np.unique(areas)) > 5
             assert abs(areas.mean() - 0.5) < 0.04
             ends = curves[kind]["random_curve"][:, [0, -1]]
             close(
@@ -103,7 +103,7 @@ def test_a_map_that_says_nothing_is_as_good_as_a_random_one():
     )
     for kind in ("deletion", "insertion"):
         close(curves[kind]["area"], curves[kind]["random_area"])
-        assert len(np.unique(curves[kind]["area"])) > 10
+        assert len(np.unique(curves[kind]["area"])) > 5
         assert abs(curves[kind]["area"].mean() - 0.5) < 0.04
 
 
@@ -205,15 +205,15 @@ def test_the_blur_is_gaussian_and_keeps_to_the_image():
 
 def test_the_class_is_that_of_the_whole_image():
     images = ONES * np.where(KNOWN, 1.0, 0.5)[..., None]
-    images[1] = ONES[1] * np.where(KNOWN, 0.5, 1.0)[..., None]
+    images[1:] = ONES[1:] * np.where(KNOWN, 0.5, 1.0)[..., None]
     options = {"baseline": 0, "steps": 3}
     found = faithfulness(known_model(), images, MAPS, batch_size=2, **options)
     told = faithfulness(
-        known_model(), images, MAPS, target=[0, 1, 0], batch_size=2, **options
+        known_model(), images, MAPS, target=[0, 1, 1], batch_size=2, **options
     )
     keras.tree.map_structure(close, found, told)
     close(found["deletion"]["curve"][0], [1, 0, 0, 0])
-    close(found["deletion"]["curve"][1], [1, 1, 0.5, 0])
+    close(found["deletion"]["curve"][1:], np.tile([1, 1, 0.5, 0], (2, 1)))
 
 
 def test_a_function_may_say_the_score():
