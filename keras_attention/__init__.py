@@ -2,6 +2,8 @@
 
 from keras_attention.attach import attach_attention as attach_attention
 from keras_attention.attach import attachment_points as attachment_points
+from keras_attention.class_activation import grad_cam as grad_cam
+from keras_attention.deletion_insertion import faithfulness as faithfulness
 from keras_attention.feature_map.bam import BAM as BAM
 from keras_attention.feature_map.cbam import CBAM as CBAM
 from keras_attention.feature_map.cbam import (
@@ -51,6 +53,7 @@ from keras_attention.pair.pair_attention_matrix import (
     PairAttentionMatrix as PairAttentionMatrix,
 )
 from keras_attention.pair.wide_conv1d import WideConv1D as WideConv1D
+from keras_attention.rollout import attention_rollout as attention_rollout
 from keras_attention.sequence.attention_layer import (
     AttentionLayer as AttentionLayer,
 )

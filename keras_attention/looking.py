@@ -7,14 +7,18 @@ on the side. Nothing of that stays behind on the model.
 
 import contextlib
 import inspect
-import threading
 
 import keras
 import numpy as np
 from keras import ops
 
-# One look at a time: two that overlap would each restore what the other set.
-_LOCK = threading.RLock()
+from keras_attention.batches import batches, check_inputs, check_model, rows_of
+from keras_attention.hooks import (
+    free_path,
+    in_this_thread,
+    layers_by_path,
+    replaced,
+)
 
 
 def attention_maps(model, inputs, batch_size=32):
@@ -66,18 +70,17 @@ def attention_maps(model, inputs, batch_size=32):
     >>> {name: weights.shape for name, weights in maps.items()}
     {'attention': (5, 2, 64, 64)}
     """
-    _check_model(model)
-    samples = _check_inputs(inputs, batch_size)
+    check_model(model)
+    samples = check_inputs(inputs, batch_size)
     if not model.built:
-        model(_slice(inputs, 0, 1), training=False)
-    batches = []
-    for start in range(0, samples, batch_size):
-        batch = _slice(inputs, start, start + batch_size)
-        _, maps = _look(model, batch)
-        batches.append(keras.tree.map_structure(_array, maps))
+        model(rows_of(inputs, slice(1)), training=False)
+    looks = []
+    for rows in batches(samples, batch_size):
+        _, maps = _look(model, rows_of(inputs, rows))
+        looks.append(keras.tree.map_structure(_array, maps))
     return keras.tree.map_structure(
         lambda *parts: parts[0] if parts[0].ndim < 2 else np.concatenate(parts),
-        *batches,
+        *looks,
     )
 
 
@@ -115,7 +118,7 @@ def attention_model(model, return_outputs=False):
     >>> {path: weights.shape for path, weights in maps.items()}
     {'attention': (None, 6, 6)}
     """
-    _check_model(model)
+    check_model(model)
     inputs = _fresh_inputs(model)
     looking = _Looking(model, return_outputs, name="looking")
     return keras.Model(inputs, looking(inputs), name=f"{model.name}_attention")
@@ -203,21 +206,11 @@ def _look(model, inputs):
 
 def _attention_layers(model):
     """Pairs (path, layer) of the outermost attention layers, each once."""
-    found, seen = [], set()
-
-    def walk(layer, prefix):
-        for inner in _parts(layer):
-            if id(inner) in seen:
-                continue
-            seen.add(id(inner))
-            path = prefix + inner.name
-            if "return_attention_scores" in _arguments(inner):
-                found.append((path, inner))
-            else:
-                walk(inner, f"{path}/")
-
-    walk(model, "")
-    return found
+    return [
+        (path, layer)
+        for path, layer in layers_by_path(model, enter=_is_plain)
+        if not _is_plain(layer)
+    ]
 
 
 def _distributed(model):
@@ -229,14 +222,9 @@ def _distributed(model):
     ]
 
 
-def _parts(layer):
-    if isinstance(layer, keras.Model):
-        return layer.layers
-    return layer._flatten_layers(include_self=False, recursive=False)
-
-
-def _arguments(layer):
-    return inspect.signature(type(layer).call).parameters
+def _is_plain(layer):
+    arguments = inspect.signature(type(layer).call).parameters
+    return "return_attention_scores" not in arguments
 
 
 @contextlib.contextmanager
@@ -246,7 +234,6 @@ def _noting(found, distributed, maps):
     For that time the layers carry a `call` of their own in front of their
     class's. Other threads may go on calling them: they get what they ask for.
     """
-    thread = threading.get_ident()
     reserved = {path for path, _ in found}
     open_maps = [maps]  # the last is that of the step being run
 
@@ -254,8 +241,6 @@ def _noting(found, distributed, maps):
         call = layer.call
 
         def call_and_note(*args, **kwargs):
-            if threading.get_ident() != thread:
-                return call(*args, **kwargs)
             asked = kwargs.pop("return_attention_scores", False)
             result = call(*args, **kwargs, return_attention_scores=True)
             *outputs, weights = result
@@ -266,18 +251,16 @@ def _noting(found, distributed, maps):
                 return result
             return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
-        return call_and_note
+        return in_this_thread(call_and_note, call)
 
     def note(path, weights):
-        open_maps[-1][_free(path, open_maps[-1], reserved)] = weights
+        open_maps[-1][free_path(path, open_maps[-1], reserved)] = weights
 
     def in_steps(layer):
         """The call of a `TimeDistributed`, which calls its layer plainly."""
         call = layer.call
 
         def call_by_steps(inputs, *args, **kwargs):
-            if threading.get_ident() != thread:
-                return call(inputs, *args, **kwargs)
             if not isinstance(inputs.shape[1], int):
                 raise ValueError(
                     "The number of steps must be known, of which the weights "
@@ -287,15 +270,14 @@ def _noting(found, distributed, maps):
             steps, step = [], layer.layer.call
 
             def call_step(*args, **kwargs):
-                if threading.get_ident() != thread:
-                    return step(*args, **kwargs)
                 open_maps.append({})
                 try:
                     return step(*args, **kwargs)
                 finally:
                     steps.append(open_maps.pop())
 
-            with _calling({layer.layer: call_step}):
+            stepping = in_this_thread(call_step, step)
+            with replaced("call", {layer.layer: stepping}):
                 result = call(inputs, *args, **kwargs)
             for path in steps[0] if steps else ():
                 weights = keras.tree.map_structure(
@@ -304,30 +286,12 @@ def _noting(found, distributed, maps):
                 note(path, weights)
             return result
 
-        return call_by_steps
+        return in_this_thread(call_by_steps, call)
 
     calls = {layer: noted(path, layer) for path, layer in found}
     calls |= {layer: in_steps(layer) for layer in distributed}
-    with _LOCK, _calling(calls):
+    with replaced("call", calls):
         yield
-
-
-@contextlib.contextmanager
-def _calling(calls):
-    """Inside, layers have the given functions for their `call`."""
-    # Straight into the instance's dict: `setattr` would have Keras track it,
-    # and PyTorch too.
-    own = {layer: vars(layer).get("call") for layer in calls}
-    try:
-        for layer, call in calls.items():
-            vars(layer)["call"] = call
-        yield
-    finally:
-        for layer, call in own.items():
-            if call is None:
-                vars(layer).pop("call", None)
-            else:
-                vars(layer)["call"] = call
 
 
 def _of_each_sample(weights, outputs):
@@ -345,15 +309,6 @@ def _of_all_steps(first, *others):
     return ops.stack([first, *others], axis=1)
 
 
-def _free(path, maps, reserved):
-    """The path, or the first of `path_2`, `path_3`, ... that names nothing."""
-    name, count = path, 1
-    while name in maps or (count > 1 and name in reserved):
-        count += 1
-        name = f"{path}_{count}"
-    return name
-
-
 def _float32(weights):
     kind = keras.backend.standardize_dtype(weights.dtype)
     return ops.cast(weights, "float32") if "float" in kind else weights
@@ -369,34 +324,3 @@ def _array(weights):
             "function, which keep their tensors to themselves. "
             f"Received: weights={weights}"
         ) from error
-
-
-def _slice(inputs, start, stop):
-    return keras.tree.map_structure(lambda array: array[start:stop], inputs)
-
-
-def _check_model(model):
-    if not isinstance(model, keras.Model):
-        raise ValueError(
-            "`model` must be a `keras.Model`; a layer alone is asked by its "
-            "own `return_attention_scores=True`. "
-            f"Received: model={model!r} of type {type(model).__name__}"
-        )
-
-
-def _check_inputs(inputs, batch_size):
-    """Returns the number of samples."""
-    if batch_size < 1:
-        raise ValueError(
-            "`batch_size` must be a positive integer, how many samples run at "
-            f"once. Received: batch_size={batch_size}"
-        )
-    shapes = [getattr(x, "shape", None) for x in keras.tree.flatten(inputs)]
-    counts = {shape[0] if shape else None for shape in shapes}
-    if len(counts) != 1 or not counts.isdisjoint({0, None}):
-        raise ValueError(
-            "`inputs` must be an array, or a list or dict of arrays, all with "
-            "the same number of samples, at least one, on the first axis. "
-            f"Received: inputs={type(inputs).__name__} of shapes {shapes}"
-        )
-    return counts.pop()
