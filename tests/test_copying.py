@@ -109,7 +109,7 @@ def test_a_layer_that_its_configuration_does_not_rebuild_is_refused():
             return super().get_config()
 
     with pytest.raises(ValueError, match="'forgetful' of type Forgetful"):
-        copy_layer(Forgetful(3))
+        copy_layer(Forgetful(3, name="forgetful"))
 
 
 def number(x):
