@@ -12,19 +12,9 @@ import pytest
 
 import keras_attention
 from keras_attention import functional
+from website.docstrings import HEADERS
 
 ROOT = pathlib.Path(__file__).parent.parent
-HEADERS = (
-    "Args",
-    "Call arguments",
-    "Returns",
-    "Raises",
-    "Example",
-    "Convention",
-    "Notation",
-    "Departures",
-    "Reference",
-)
 MODULES = [
     path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
     for package in ("keras_attention", "zoo")

@@ -65,7 +65,8 @@ def learning_rate(model, heads, anew, new_words=False):
     rate what a few examples do not tell. Where there are new words, which begin
     far from it, three times that; with new heads too, ten times, since at a
     lower rate what was learned of other texts stays in the way of what these
-    are about (`benchmarks/own_texts.py`). New heads on features that stay as
+    are about; measured for classes of texts (`benchmarks/own_texts.py`), and
+    taken over for pairs and questions. New heads on features that stay as
     they are have nothing to lose: linear ones, which have but one optimum, take
     a rate a hundred times higher, and those that are networks, such as
     decoders, one ten times higher.
