@@ -398,7 +398,8 @@ def _from_table(table):
 
 def _known(name, split):
     if name == "scenes":
-        return _scenes(split)
+        found = scene_captions(*scenes.PARTS[split])
+        return dataclasses.replace(found, split=split)
     if name not in LICENCES:
         raise ValueError(
             '`data` must be "scenes", a .csv file, a folder with one, '
@@ -409,13 +410,22 @@ def _known(name, split):
     return _from_tensorflow_datasets(name, split)
 
 
-def _scenes(split):
-    drawn = scenes.make(*scenes.PARTS[split])
+def scene_captions(count, seed=0):
+    """Scenes as `zoo.data.scenes.make` draws them, with their captions.
+
+    Args:
+        count: Positive integer. How many scenes.
+        seed: Integer of at least 0. Seed of the draw.
+
+    Returns:
+        `CaptionData`, which knows the object that each word is about.
+    """
+    drawn = scenes.make(count, seed)
     return CaptionData(
         drawn.images,
         [[caption] for caption in drawn.captions],
         "scenes",
-        split,
+        f"{count} of seed {seed}",
         scenes.VERSION,
         truth={"boxes": drawn.boxes, "owners": drawn.owners},
     )

@@ -300,7 +300,8 @@ def _inside(folder, image, where):
 
 def _known(name, split):
     if name in MADE:
-        return _scenes(name, split)
+        found = scene_questions(*scenes.PARTS[split], kinds=MADE[name])
+        return dataclasses.replace(found, name=name, split=split)
     if name == "easy_vqa":
         return _easy_vqa(split)
     if name == "nlvr":
@@ -313,10 +314,19 @@ def _known(name, split):
     )
 
 
-def _scenes(name, split):
-    count, seed = scenes.PARTS[split]
+def scene_questions(count, seed=0, kinds=scenes.QUESTIONS):
+    """Scenes as `zoo.data.scenes.make` draws them, with five questions each.
+
+    Args:
+        count: Positive integer. How many scenes.
+        seed: Integer of at least 0. Seed of the scenes and of the questions.
+        kinds: Strings of `zoo.data.scenes.QUESTIONS`, what is asked.
+
+    Returns:
+        `QuestionData`, which knows the object that answers a question.
+    """
     made = scenes.make(count, seed)
-    asked = scenes.questions(made, seed, kinds=MADE[name])
+    asked = scenes.questions(made, seed, kinds=kinds)
     shown, questions, answers, kind, about = zip(*asked)
     shown = np.array(shown, "int64")
     boxes = np.zeros((len(shown), 4), "float32")
@@ -329,8 +339,8 @@ def _scenes(name, split):
         list(questions),
         labels,
         names,
-        name,
-        split,
+        "scenes",
+        f"{count} of seed {seed}",
         scenes.VERSION,
         truth={"box": boxes, "kind": np.array(kind)},
     )

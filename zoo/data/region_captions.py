@@ -112,7 +112,8 @@ def load_region_captions(source="scenes", split="train"):
             f"Received: data={str(source)!r}, no such file or folder"
             f"{sources.near(source, LICENCES)}"
         )
-    return _scenes(split)
+    found = scene_region_captions(*scenes.PARTS[split])
+    return dataclasses.replace(found, split=split)
 
 
 def proposals(drawn, seed=0):
@@ -155,15 +156,24 @@ def _background(generator, objects):
     return tried[free][:count].astype("float32")
 
 
-def _scenes(split):
-    count, seed = scenes.PARTS[split]
+def scene_region_captions(count, seed=0):
+    """Scenes as `zoo.data.scenes.make` draws them, with boxes and captions.
+
+    Args:
+        count: Positive integer. How many scenes.
+        seed: Integer of at least 0. Seed of the scenes and of the boxes, which
+            are those of `proposals`.
+
+    Returns:
+        `RegionCaptionData`, which knows the box that each word is about.
+    """
     drawn = scenes.make(count, seed)
     boxes, owners = proposals(drawn, seed)
     return RegionCaptionData(
         drawn.images,
         [[caption] for caption in drawn.captions],
         "scenes",
-        split,
+        f"{count} of seed {seed}",
         scenes.VERSION,
         truth={"owners": owners},
         boxes=boxes,
