@@ -1,15 +1,17 @@
 """Makes the notebooks of this folder from `sources/`, and runs them.
 
-pip install -e ".[tensorflow,zoo,notebooks]"
-python colab/make.py                 # runs all and writes them, in minutes
-python colab/make.py captioning      # one of them
-python colab/make.py --smoke         # all at a tiny size, from an installed
-                                     # wheel; writes nothing
+pip install -e ".[tensorflow,zoo,export,notebooks]"
+python colab/make.py                # runs all and writes them, in minutes
+python colab/make.py captioning     # one of them
+python colab/make.py --text         # new texts and cells, the same outputs
+python colab/make.py --smoke        # all at a tiny size, of an installed wheel;
+                                    # writes nothing
 """
 
 import argparse
 import ast
 import concurrent.futures
+import json
 import os
 import pathlib
 import re
@@ -17,20 +19,17 @@ import sys
 import tempfile
 import time
 
-import nbformat
-from nbclient import NotebookClient
-
 FOLDER = pathlib.Path(__file__).parent
 REPOSITORY = "keras-attention-zoo/keras-attention-zoo"  # on GitHub
+COLAB = "https://colab.research.google.com"
 BADGE = (
-    "[![Open in Colab](https://colab.research.google.com/assets/"
-    "colab-badge.svg)](https://colab.research.google.com/github/"
-    f"{REPOSITORY}/blob/main/colab/{{name}}.ipynb)"
+    f"[![Open in Colab]({COLAB}/assets/colab-badge.svg)]"
+    f"({COLAB}/github/{REPOSITORY}/blob/main/colab/{{name}}.ipynb)"
 )
 
 # The first cell of code, the same in every notebook.
 SETUP = f"""\
-# A GPU runtime needs no change. On a TPU runtime choose "jax" here.
+# On a GPU runtime change nothing. On a TPU runtime write "jax" here.
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -44,19 +43,21 @@ import platform
 
 import keras
 
-print("Python", platform.python_version(), "- Keras", keras.__version__)
-print("backend", keras.backend.backend())
+print("Python", platform.python_version())
+print("Keras", keras.__version__, "on", keras.backend.backend())
 print("keras-attention-zoo", keras_attention.__version__)"""
 
 # What the parameters are in a run that only shows that every cell runs.
 SMOKE = {"EPOCHS": 1, "SAMPLES": 64, "SEEDS": [0]}
 KEPT = {"PRESET", "BACKBONE", "WEIGHTS"}
 
+# The last cell of such a run.
 INSTALLED = """\
 import pathlib, sysconfig, keras_attention, zoo
+
+site = pathlib.Path(sysconfig.get_path("purelib")).resolve()
 for package in (keras_attention, zoo):
     place = pathlib.Path(package.__file__).resolve()
-    site = pathlib.Path(sysconfig.get_path("purelib")).resolve()
     assert place.is_relative_to(site), f"not installed: {place}\""""
 
 
@@ -79,89 +80,134 @@ def notebook(name, text):
             the cell with the tag `setup` is filled in.
 
     Returns:
-        `nbformat.NotebookNode`.
+        Dict, as `nbformat` 4.5 has it.
     """
     _, *parts = re.split(r"^# %%(.*)\n", text, flags=re.MULTILINE)
     cells = []
     for header, body in zip(parts[::2], parts[1::2], strict=True):
         tags = re.findall(r'"(\w+)"', header)
-        metadata = {"tags": tags} if tags else {}
+        cell = {
+            "cell_type": "code",
+            "id": f"cell-{len(cells)}",
+            "metadata": {"tags": tags} if tags else {},
+            "source": SETUP if "setup" in tags else body.strip("\n"),
+        }
         if "[markdown]" in header:
-            body = re.sub(r"^# ?", "", body.strip("\n"), flags=re.MULTILINE)
-            body = body.replace("{badge}", BADGE.format(name=name))
-            cell = nbformat.v4.new_markdown_cell(body, metadata=metadata)
+            lines = re.sub(r"^# ?", "", cell["source"], flags=re.MULTILINE)
+            cell["cell_type"] = "markdown"
+            cell["source"] = lines.replace("{badge}", BADGE.format(name=name))
         else:
-            body = SETUP if "setup" in tags else body.strip("\n")
-            cell = nbformat.v4.new_code_cell(body, metadata=metadata)
-        cell["id"] = f"cell-{len(cells)}"
+            cell |= {"execution_count": None, "outputs": []}
         cells.append(cell)
-    kernel = {"name": "python3", "display_name": "Python 3"}
-    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
-    return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
+    return {
+        "cells": cells,
+        "metadata": {
+            "kernelspec": {"name": "python3", "display_name": "Python 3"},
+            "language_info": {"name": "python"},
+        },
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
 
 
-def shrink(made):
-    """Gives the parameters of a notebook the values of `SMOKE`.
+def parameters(made):
+    """The cell that a short run rewrites.
 
     Raises:
-        ValueError: If the notebook has not one cell of parameters, or that has
-            one without such a value.
+        ValueError: If a notebook has not one such cell.
     """
     found = [
-        c for c in made.cells if "parameters" in c.metadata.get("tags", ())
+        cell
+        for cell in made["cells"]
+        if "parameters" in cell["metadata"].get("tags", ())
     ]
     if len(found) != 1:
         raise ValueError(
             "A notebook must have one cell with the tag `parameters`, which a "
             f"short run rewrites. Received: {len(found)} of them"
         )
-    lines = []
-    for node in ast.parse(found[0].source).body:
-        name = ast.unparse(getattr(node, "targets", [node])[0])
+    return found[0]
+
+
+def shrink(made):
+    """Gives the parameters of a notebook the values of `SMOKE`.
+
+    Raises:
+        ValueError: If the notebook has not one cell of parameters, or it holds
+            something else.
+    """
+    cell, lines = parameters(made), []
+    for node in ast.parse(cell["source"]).body:
+        line = ast.unparse(node)
+        name = line.partition(" = ")[0]
         if name not in {*SMOKE, *KEPT}:
             raise ValueError(
-                "A parameter must be one of "
-                f"{sorted({*SMOKE, *KEPT})}. Received: {name!r}"
+                f"A parameter must be one of {sorted({*SMOKE, *KEPT})}. "
+                f"Received: {line!r}"
             )
-        kept = ast.unparse(node)
-        lines.append(f"{name} = {SMOKE[name]!r}" if name in SMOKE else kept)
-    found[0].source = "\n".join(lines)
+        lines.append(f"{name} = {SMOKE[name]!r}" if name in SMOKE else line)
+    cell["source"] = "\n".join(lines)
 
 
 def run(made):
-    """Runs a notebook from top to bottom in a folder of its own.
+    """The notebook after a run from top to bottom, in a folder of its own.
 
     Raises:
         nbclient.exceptions.CellExecutionError: If a cell raises.
     """
+    import nbformat
+    from nbclient import NotebookClient
+
     with tempfile.TemporaryDirectory() as folder:
-        NotebookClient(
-            made,
+        client = NotebookClient(
+            nbformat.from_dict(made),
             kernel_name="python3",
             timeout=1800,
             record_timing=False,
             resources={"metadata": {"path": folder}},
-        ).execute()
+        )
+        return client.execute()
 
 
 def tidy(made):
     """Keeps of the outputs what is printed, and pictures."""
-    for cell in made.cells:
+    for cell in made["cells"]:
         kept = []
         for output in cell.get("outputs", ()):
             if output.get("name") == "stderr":  # of the libraries' start
                 continue
-            if "data" in output:
-                output.metadata = {}
-                shown = "image/png" if "image/png" in output.data else None
-                output.data = {
-                    kind: output.data[kind]
-                    for kind in (shown, "text/plain")
-                    if kind in output.data
-                }
+            for kind in set(output.get("data", ())) - {"text/plain"}:
+                if kind != "image/png":
+                    del output["data"][kind]
             kept.append(output)
         if "outputs" in cell:
-            cell.outputs = kept
+            cell["outputs"] = kept
+
+
+def with_outputs(made, before):
+    """A notebook with the outputs of one whose code is the same.
+
+    Raises:
+        ValueError: If the code is another.
+    """
+    ours, theirs = (
+        [cell for cell in each["cells"] if cell["cell_type"] == "code"]
+        for each in (made, before)
+    )
+    if [c["source"] for c in ours] != ["".join(c["source"]) for c in theirs]:
+        raise ValueError("The code has changed: run the notebook.")
+    for cell, other in zip(ours, theirs):
+        for key in ("execution_count", "outputs"):
+            cell[key] = other[key]
+    return made
+
+
+def write(name, made):
+    """Writes a notebook of this folder."""
+    for cell in made["cells"]:
+        cell["source"] = "".join(cell["source"]).splitlines(keepends=True)
+    text = json.dumps(made, indent=1, ensure_ascii=False, sort_keys=True)
+    (FOLDER / f"{name}.ipynb").write_text(text + "\n", "utf-8")
 
 
 def main():
@@ -169,6 +215,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--smoke", action="store_true")
+    parser.add_argument("--text", action="store_true")
     asked = parser.parse_args()
     texts = sources()
     names = asked.names or list(texts)
@@ -179,24 +226,30 @@ def main():
     def one(name):
         start = time.perf_counter()
         made = notebook(name, texts[name])
-        try:
-            if asked.smoke:
-                shrink(made)
-                made.cells.append(nbformat.v4.new_code_cell(INSTALLED))
-            run(made)
-        except Exception as error:  # the others go on
-            print(f"{name}: FAILED\n{error}", flush=True)
-            return False
+        if asked.text:
+            path = FOLDER / f"{name}.ipynb"
+            before = json.loads(path.read_text("utf-8"))
+            write(name, with_outputs(made, before))
+            return
+        if asked.smoke:
+            shrink(made)
+            last = {**made["cells"][-1], "cell_type": "code", "id": "installed"}
+            last |= {"execution_count": None, "outputs": []}
+            made["cells"].append({**last, "source": INSTALLED})
+        made = run(made)
         if not asked.smoke:
             tidy(made)
-            nbformat.validate(made)
-            nbformat.write(made, FOLDER / f"{name}.ipynb")
+            write(name, made)
         print(f"{name}: {time.perf_counter() - start:.0f} s", flush=True)
-        return True
 
-    # In a short run two at a time, one on each core.
+    # In a short run two at a time, one on each core; the others go on.
+    failed = 0
     with concurrent.futures.ThreadPoolExecutor(1 + asked.smoke) as pool:
-        return 0 if all(list(pool.map(one, names))) else 1
+        for name, done in [(name, pool.submit(one, name)) for name in names]:
+            if error := done.exception():
+                print(f"{name}: FAILED\n{error}", file=sys.stderr)
+                failed = 1
+    return failed
 
 
 if __name__ == "__main__":

@@ -10,7 +10,15 @@ import tomllib
 import keras
 import pytest
 
-from website import api, catalogue, links, pages, presets, tables
+from website import (
+    api,
+    catalogue,
+    links,
+    notebooks,
+    pages,
+    presets,
+    tables,
+)
 
 ROOT = pathlib.Path(__file__).parent.parent
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -86,7 +94,7 @@ def test_each_link_leads_somewhere(made):
         path.relative_to(ROOT / "docs").as_posix()
         for path in (ROOT / "docs").rglob("*")
         if path.suffix in (".png", ".jpg")
-    }
+    } | notebooks.pictures().keys()
     count = 0
     for page, text in made.items():
         for part in links.FENCE.split(text)[::2]:

@@ -17,6 +17,7 @@ MOVED = {
     "benchmarks/README.md": "benchmarks.md",
     "saved_models/README.md": "presets/index.md",
     "docs/samples/README.md": "samples.md",
+    "colab/README.md": "tutorials/index.md",
 }
 
 
@@ -63,6 +64,16 @@ def on_site(path):
     if path in MOVED:
         return MOVED[path]
     beside = pathlib.PurePosixPath(path)
+    if beside.parts[0] == "colab" and beside.suffix == ".ipynb":
+        return f"tutorials/{beside.stem}.md"
     if beside.parts[0] == "docs" and beside.suffix in (".md", ".png", ".jpg"):
         return str(beside.relative_to("docs"))
     return None
+
+
+def fenced(language, text):
+    """A code block that its own text cannot end."""
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"

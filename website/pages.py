@@ -4,7 +4,7 @@ import pathlib
 import re
 import shutil
 
-from website import api, catalogue, links, presets
+from website import api, catalogue, links, notebooks, presets
 from website.docstrings import ROOT
 
 # Path in the site -> headings of the README that it has, in their order; the
@@ -35,6 +35,8 @@ def write(folder):
             place = folder / picture.relative_to(ROOT / "docs")
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(picture, place)
+    for path, content in notebooks.pictures().items():
+        (folder / path).write_bytes(content)
 
 
 def pages():
@@ -58,6 +60,7 @@ def pages():
         **moved,
         **api.pages(),
         **presets.pages(),
+        **notebooks.pages(),
         "catalogue.md": catalogue.page(),
     }
 

@@ -7,6 +7,7 @@ Markdown or HTML.
 import json
 
 from website.docstrings import ROOT
+from website.links import fenced
 
 FOLDER = ROOT / "saved_models"
 SIGNS = "&\\`*_{}[]#!|~^=$<>:@"  # those that mean something in Markdown or HTML
@@ -80,9 +81,9 @@ def page(card):
                 ]
             ),
             "Show it, and train it again:",
-            _fenced("sh", f"zoo show {name}\n{recipe['command']}"),
+            fenced("sh", f"zoo show {name}\n{recipe['command']}"),
             *(
-                f"## {title}\n\n" + _fenced("json", json.dumps(what, indent=1))
+                f"## {title}\n\n" + fenced("json", json.dumps(what, indent=1))
                 for title, what in details.items()
                 if what
             ),
@@ -96,11 +97,3 @@ def plain(text):
         f"&#{ord(sign)};" if sign in SIGNS else sign
         for sign in " ".join(str(text).split())
     )
-
-
-def _fenced(language, text):
-    """A code block that its own text cannot end."""
-    fence = "```"
-    while fence in text:
-        fence += "`"
-    return f"{fence}{language}\n{text}\n{fence}"

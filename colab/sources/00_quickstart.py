@@ -35,10 +35,11 @@ for ax, image, label in zip(axes, train.images, train.labels):
 # %% [markdown]
 # ## The idea
 #
-# Woo et al. weigh a feature map $F$ twice: first which channels matter, then
+# Woo et al. weigh a feature map `F` twice: first which channels matter, then
 # which places, each time by a gate between 0 and 1.
 #
-# $$F' = M_c(F) \odot F, \qquad F'' = M_s(F') \odot F'$$
+#     F'  = channel_gate(F)  * F     # (B, 1, 1, C)
+#     F'' = spatial_gate(F') * F'    # (B, H, W, 1)
 #
 # The layer is that, line by line:
 

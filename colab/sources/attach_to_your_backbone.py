@@ -61,7 +61,7 @@ for ax, image, label in zip(axes, images, labels):
 # it can start as the identity: with gates that are exactly 1 the network answers as
 # before, and learns from there what to weigh.
 #
-# $$y = x + g(F(x)) \odot F(x), \qquad g = 1 \text{ before training}$$
+#     y = x + gate(F(x)) * F(x),    gate = 1 before training
 #
 # `attachment_points` lists such places in any functional or Sequential model:
 

@@ -40,11 +40,12 @@ for ax, image, captions in zip(axes, test.images, test.captions):
 # ## The idea
 #
 # The captioner of Anderson et al. (2018) has two LSTMs. The first knows what was said
-# so far; its state $h^1_t$ scores each place $v_i$ of the picture; the second says the
+# so far; its state `h[t]` scores each place `v[i]` of the picture; the second says the
 # next word from what was read there.
 #
-# $$a_{i,t} = w_a^\top \tanh(W_v v_i + W_h h^1_t), \qquad
-# \alpha_t = \mathrm{softmax}(a_t), \qquad \hat v_t = \sum_i \alpha_{i,t} v_i$$
+#     score[i] = w . tanh(W_v v[i] + W_h h[t])
+#     weight   = softmax(score)
+#     read[t]  = sum over i of weight[i] v[i]
 
 # %%
 print(inspect.getsource(TopDownAttention.attend))

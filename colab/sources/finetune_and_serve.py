@@ -54,7 +54,8 @@ for ax, path in zip(axes, files):
 # the head is new; then all of it learns, at a small rate. The gates of CBAM are part of
 # what is kept:
 #
-# $$F' = M_c(F) \odot F, \qquad F'' = M_s(F') \odot F'$$
+#     F'  = channel_gate(F)  * F
+#     F'' = spatial_gate(F') * F'
 
 # %%
 print(inspect.getsource(CBAM.call))

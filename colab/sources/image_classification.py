@@ -40,12 +40,12 @@ for ax, image, label in zip(axes, test.images, test.labels):
 # ## The idea
 #
 # CBAM (Woo et al. 2018) stands at the end of each residual branch. It asks of a
-# feature map $F$ first *what* matters, by a gate for each channel from its mean and
+# feature map `F` first *what* matters, by a gate for each channel from its mean and
 # its maximum, and then *where*, by a gate for each place from the mean and the
 # maximum over channels:
 #
-# $$M_c(F) = \sigma(\mathrm{MLP}(\mathrm{avg}\,F) + \mathrm{MLP}(\max F)), \qquad
-# M_s(F) = \sigma(f^{7 \times 7}[\mathrm{avg}_c\,F; \max\nolimits_c F])$$
+#     channel_gate = sigmoid(MLP(mean of F over places) + MLP(maximum of F over places))
+#     spatial_gate = sigmoid(conv7x7[mean of F over channels, maximum of F over channels])
 #
 # Both halves are layers of their own. Their equations, as they run:
 

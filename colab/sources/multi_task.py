@@ -40,10 +40,10 @@ for row in test.raws[:4]:
 # %% [markdown]
 # ## The idea
 #
-# Experts are small networks that all tasks share. Each task $k$ mixes them by a gate
+# Experts are small networks that all tasks share. Each task `k` mixes them by a gate
 # of its own, which reads the row:
 #
-# $$f^k(x) = \sum_i g^k_i(x)\, f_i(x), \qquad g^k(x) = \mathrm{softmax}(W_k x)$$
+#     f[k](x) = sum over i of gate[k](x)[i] expert[i](x),    gate[k](x) = softmax(W[k] x)
 
 # %%
 print(inspect.getsource(MultiGateMixtureOfExperts.call))

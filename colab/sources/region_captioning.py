@@ -46,11 +46,12 @@ for ax, image, boxes, captions in zip(
 # ## The idea
 #
 # Attention among a few regions, not among the cells of a grid: "bottom-up" the boxes
-# are proposed, "top-down" the state of the captioner, $h_t$, weighs them (Anderson et
+# are proposed, "top-down" the state of the captioner, `h[t]`, weighs them (Anderson et
 # al. 2018).
 #
-# $$a_{i,t} = w_a^\top \tanh(W_v v_i + W_h h_t), \qquad
-# \alpha_t = \mathrm{softmax}(a_t), \qquad \hat v_t = \sum_i \alpha_{i,t} v_i$$
+#     score[i] = w . tanh(W_v v[i] + W_h h[t])
+#     weight   = softmax(score)
+#     read[t]  = sum over i of weight[i] v[i]
 
 # %%
 print(inspect.getsource(TopDownAttention.attend))

@@ -38,12 +38,12 @@ for text, label in zip(test.texts[:4], test.labels):
 # ## The idea
 #
 # Yang et al. (2016) sum up the words of a sentence, and then the sentences of a
-# document, by attention to a learned vector $u_w$: what it looks for gets the
+# document, by attention to a learned vector `u`: what it looks for gets the
 # weight.
 #
-# $$u_t = \tanh(W h_t + b), \qquad
-# \alpha_t = \frac{\exp(u_t^\top u_w)}{\sum_j \exp(u_j^\top u_w)}, \qquad
-# s = \sum_t \alpha_t h_t$$
+#     score[t]  = tanh(W h[t] + b) . u
+#     weight[t] = exp(score[t]) / sum over j of exp(score[j])
+#     s         = sum over t of weight[t] h[t]
 
 # %%
 print(inspect.getsource(AttentionPooling.call))
@@ -53,20 +53,17 @@ print(inspect.getsource(AttentionPooling.call))
 #
 # `zoo.new` takes the vocabulary, the length of texts and the classes from the data.
 
-
 # %%
+RATE = 5e-3
+PLAIN = {"jit_compile": False, "verbose": 0}
+
+
 def trained(seed, pooling):
     network = "hierarchical_attention_network"
     task = zoo.new(
         "text_classification", network, train, seed=seed, pooling=pooling
     )
-    task.fit(
-        train,
-        epochs=EPOCHS,
-        learning_rate=5e-3,
-        jit_compile=False,
-        verbose=0,
-    )
+    task.fit(train, epochs=EPOCHS, learning_rate=RATE, **PLAIN)
     return task
 
 

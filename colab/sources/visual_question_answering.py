@@ -41,11 +41,12 @@ for ax, index in zip(axes, range(0, 20, 5)):
 # %% [markdown]
 # ## The idea
 #
-# Anderson et al. (2018) score each place $v_i$ of the picture with the question $q$,
+# Anderson et al. (2018) score each place `v[i]` of the picture with the question `q`,
 # and read the places by these weights:
 #
-# $$a_i = w^\top f([v_i; q]), \qquad \alpha = \mathrm{softmax}(a), \qquad
-# \hat v = \sum_i \alpha_i v_i$$
+#     score[i]  = w . f([v[i], q])
+#     weight    = softmax(score)
+#     read      = sum over i of weight[i] v[i]
 
 # %%
 print(inspect.getsource(TopDownAttention.call))
