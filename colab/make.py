@@ -49,7 +49,7 @@ print("keras-attention-zoo", keras_attention.__version__)"""
 
 # What the parameters are in a run that only shows that every cell runs.
 SMOKE = {"EPOCHS": 1, "SAMPLES": 64, "SEEDS": [0]}
-KEPT = {"PRESET", "BACKBONE", "WEIGHTS"}
+KEPT = {"PRESET", "WEIGHTS"}
 
 # The last cell of such a run.
 INSTALLED = """\

@@ -9,9 +9,9 @@
 # %% tags=["setup"]
 
 # %% tags=["parameters"]
-EPOCHS = 10
+EPOCHS = 8
 SAMPLES = 7523  # candidates to learn from
-SEEDS = [0, 1]
+SEEDS = [0]
 PRESET = "abcnn3_wikiqa"
 
 # %% [markdown]

@@ -10,7 +10,7 @@
 
 # %% tags=["parameters"]
 EPOCHS = 4
-SAMPLES = 1500  # pictures to learn from
+SAMPLES = 1200  # pictures to learn from
 SEEDS = [0]
 PRESET = "up_down_scenes"
 
@@ -29,7 +29,7 @@ from keras_attention import TopDownAttention
 from zoo.data.captions import scene_captions
 
 train = scene_captions(SAMPLES, seed=1)
-test = scene_captions(100, seed=2)
+test = scene_captions(60, seed=2)
 figure, axes = plt.subplots(1, 4, figsize=(10, 2.6))
 for ax, image, captions in zip(axes, test.images, test.captions):
     ax.imshow(image)

@@ -10,7 +10,7 @@
 
 # %% tags=["parameters"]
 EPOCHS = 4
-SAMPLES = 1500  # pictures to learn from
+SAMPLES = 1200  # pictures to learn from
 SEEDS = [0]
 PRESET = "up_down_regions_scenes"
 
@@ -31,7 +31,7 @@ from keras_attention import TopDownAttention
 from zoo.data.region_captions import scene_region_captions
 
 train = scene_region_captions(SAMPLES, seed=1)
-test = scene_region_captions(100, seed=2)
+test = scene_region_captions(60, seed=2)
 figure, axes = plt.subplots(1, 4, figsize=(10, 2.6))
 for ax, image, boxes, captions in zip(
     axes, test.images, test.boxes, test.captions

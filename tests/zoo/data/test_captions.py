@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.public_data import needs_public
 from zoo.data import scenes
-from zoo.data.captions import CaptionData, load_captions
+from zoo.data.captions import CaptionData, load_captions, scene_captions
 from zoo.data.images import Reader
 
 
@@ -61,6 +61,15 @@ def test_scenes_are_the_embedded_default():
     )
     there = {each.tobytes() for each in train.images}
     assert not there & {each.tobytes() for each in test.images}
+
+
+def test_scenes_are_drawn_as_many_as_asked():
+    data, drawn = scene_captions(3, seed=5), scenes.make(3, seed=5)
+    np.testing.assert_array_equal(data.images, drawn.images)
+    assert data.captions == [[each] for each in drawn.captions]
+    np.testing.assert_array_equal(data.truth["owners"], drawn.owners)
+    np.testing.assert_array_equal(data.truth["boxes"], drawn.boxes)
+    assert (data.name, data.split) == ("scenes", "3 of seed 5")
 
 
 def test_truth_is_taken_along_when_data_are_cut():

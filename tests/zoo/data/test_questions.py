@@ -12,7 +12,12 @@ from tests.public_data import needs_public
 from tests.zoo.contract import check_input
 from zoo.data import questions as question_data
 from zoo.data import scenes
-from zoo.data.questions import QuestionData, Shown, load_questions
+from zoo.data.questions import (
+    QuestionData,
+    Shown,
+    load_questions,
+    scene_questions,
+)
 from zoo.data.table_source import Table
 from zoo.inputs.image import Image
 from zoo.inputs.several import Several
@@ -98,6 +103,17 @@ def test_of_two_hops_there_are_nothing_but_two_hops(few_scenes):
     assert set(data.truth["kind"]) == {"two_hop"}
     assert data.truth["box"].any(axis=1).all()
     assert len(data) > 10 == len(data.pictures)
+
+
+def test_scenes_are_drawn_and_asked_as_one_says():
+    data = scene_questions(4, seed=5, kinds=("shape", "count"))
+    np.testing.assert_array_equal(data.pictures, scenes.make(4, 5).images)
+    asked = scenes.questions(scenes.make(4, 5), 5, kinds=("shape", "count"))
+    assert data.questions == [each[1] for each in asked]
+    assert set(data.truth["kind"]) == {"shape", "count"}
+    assert (data.name, data.split) == ("scenes", "4 of seed 5")
+    every = scene_questions(10, seed=2)
+    assert set(every.truth["kind"]) == set(scenes.QUESTIONS)
 
 
 def test_pictures_are_shared_and_never_copied():

@@ -12,6 +12,7 @@ from zoo.data.region_captions import (
     RegionCaptionData,
     load_region_captions,
     proposals,
+    scene_region_captions,
 )
 
 HEADER = "image,boxes,caption"
@@ -40,6 +41,17 @@ def test_scenes_are_the_embedded_default():
         "scenes, test: 1,000 images with 1,000 captions of 9 to 10 words; "
         "2 to 6 boxes each"
     )
+
+
+def test_scenes_are_drawn_as_many_as_asked():
+    data, drawn = scene_region_captions(3, seed=5), scenes.make(3, seed=5)
+    boxes, owners = proposals(drawn, 5)
+    np.testing.assert_array_equal(data.images, drawn.images)
+    assert data.captions == [[each] for each in drawn.captions]
+    for one, other in zip(data.boxes, boxes, strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(data.truth["owners"], owners)
+    assert (data.name, data.split) == ("scenes", "3 of seed 5")
 
 
 def test_words_own_the_boxes_of_their_objects():
