@@ -240,14 +240,16 @@ def test_only_prints_and_pictures_are_kept():
 
 
 def test_a_page_of_the_site_has_texts_cells_and_pictures():
-    cells = make.notebook("small", SMALL)["cells"]
+    badged = SMALL.replace("Words of", "{badge} Words of")
+    cells = make.notebook("small", badged)["cells"]
     cells[3]["outputs"] = [
         {"name": "stdout", "text": ["\x1b[1m``", "`\x1b[0m\n"]},
         {"data": {"image/png": "iV"}},
         {"data": {"text/plain": ["a ", "b"]}},
     ]
     assert notebooks.page("small", cells[2:]) == (
-        "Words of `a`,\n\n    b = c\n\n"
+        f"[Open in Colab]({make.COLAB}/github/{make.REPOSITORY}/blob/main/"
+        "colab/small.ipynb) Words of `a`,\n\n    b = c\n\n"
         "```python\nprint(EPOCHS)\n```\n\n"
         "````text\n```\n````\n\n"
         "![The picture](small_1_1.png)\n\n"

@@ -9,6 +9,7 @@ from website.links import fenced
 
 FOLDER = ROOT / "colab"
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
+BADGE = re.compile(r"!\[(Open in Colab)\]\(https:[^)]*\)")
 
 
 def names():
@@ -51,7 +52,8 @@ def page(name, cells):
     """
     parts = []
     for number, cell in enumerate(cells):
-        source = "".join(cell["source"])
+        # A link without its picture: the site fetches nothing from elsewhere.
+        source = BADGE.sub(r"\1", "".join(cell["source"]))
         code = cell["cell_type"] == "code"
         parts.append(fenced("python", source) if code else source)
         for place, output in enumerate(cell.get("outputs", ())):
