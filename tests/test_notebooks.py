@@ -13,7 +13,6 @@ import pytest
 
 from colab import make
 from website import notebooks
-from zoo import catalogue
 
 SOURCES = make.sources()
 MADE = {name: make.notebook(name, text) for name, text in SOURCES.items()}
@@ -53,8 +52,7 @@ def program(made):
     return ast.parse("\n".join(code(made)[1:]))
 
 
-def test_every_task_has_its_notebook_and_the_table_has_all():
-    assert set(catalogue.TASKS) <= set(SOURCES)
+def test_every_source_has_its_notebook_and_the_table_has_all():
     assert set(notebooks.names()) == set(SOURCES)
     table = (make.FOLDER / "README.md").read_text("utf-8")
     assert set(re.findall(r"\((\w+)\.ipynb\)", table)) == set(SOURCES)
