@@ -47,6 +47,8 @@ print("Python", platform.python_version())
 print("Keras", keras.__version__, "on", keras.backend.backend())
 print("keras-attention-zoo", keras_attention.__version__)"""
 
+WARNING = r"^WARNING:tensorflow:.*\n"  # which TensorFlow prints
+
 # What the parameters are in a run that only shows that every cell runs.
 SMOKE = {"EPOCHS": 1, "SAMPLES": 64, "SEEDS": [0]}
 KEPT = {"PRESET", "WEIGHTS"}
@@ -176,6 +178,12 @@ def tidy(made):
         for output in cell.get("outputs", ()):
             if output.get("name") == "stderr":  # of the libraries' start
                 continue
+            if "text" in output:
+                text = re.sub(WARNING, "", "".join(output["text"]), flags=re.M)
+                if kept and "text" in kept[-1]:
+                    kept[-1]["text"] += text
+                    continue
+                output["text"] = text
             for kind in set(output.get("data", ())) - {"text/plain"}:
                 if kind != "image/png":
                     del output["data"][kind]

@@ -227,12 +227,17 @@ def test_only_prints_and_pictures_are_kept():
     made = make.notebook("small", SMALL)
     made["cells"][3]["outputs"] = [
         {"output_type": "stream", "name": "stderr", "text": "/home/me"},
-        {"output_type": "stream", "name": "stdout", "text": "3"},
+        {"output_type": "stream", "name": "stdout", "text": ["1\n", "2\n"]},
+        {
+            "output_type": "stream",
+            "name": "stdout",
+            "text": "WARNING:tensorflow:5 of 0x7f\n3\n",
+        },
         {"data": {"text/html": "<b>", "text/plain": "b", "image/png": "iV"}},
     ]
     make.tidy(made)
     assert made["cells"][3]["outputs"] == [
-        {"output_type": "stream", "name": "stdout", "text": "3"},
+        {"output_type": "stream", "name": "stdout", "text": "1\n2\n3\n"},
         {"data": {"text/plain": "b", "image/png": "iV"}},
     ]
 
