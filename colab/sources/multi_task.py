@@ -47,7 +47,8 @@ for row in rows:
 # Experts are small networks that all tasks share. Each task `k` mixes them by a gate
 # of its own, which reads the row:
 #
-#     f[k](x) = sum over i of gate[k](x)[i] expert[i](x),    gate[k](x) = softmax(W[k] x)
+#     gate[k] = softmax(W[k] x)
+#     read[k] = sum over experts i of gate[k, i] expert_i(x)
 
 # %%
 print(inspect.getsource(MultiGateMixtureOfExperts.call))
