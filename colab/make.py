@@ -10,7 +10,9 @@ python colab/make.py --smoke        # all at a tiny size, of an installed wheel;
 
 import argparse
 import ast
+import base64
 import concurrent.futures
+import io
 import json
 import os
 import pathlib
@@ -47,6 +49,7 @@ print("Python", platform.python_version())
 print("Keras", keras.__version__, "on", keras.backend.backend())
 print("keras-attention-zoo", keras_attention.__version__)"""
 
+LARGE = 100_000  # characters of a picture that is made lighter
 WARNING = r"^WARNING:tensorflow:.*\n"  # which TensorFlow prints
 
 # What the parameters are in a run that only shows that every cell runs.
@@ -185,11 +188,28 @@ def tidy(made):
                     continue
                 output["text"] = text
             for kind in set(output.get("data", ())) - {"text/plain"}:
-                if kind != "image/png":
+                if kind == "image/png":
+                    output["data"][kind] = light(output["data"][kind])
+                else:
                     del output["data"][kind]
             kept.append(output)
         if "outputs" in cell:
             cell["outputs"] = kept
+
+
+def light(picture):
+    """A large PNG in base64 with 256 colours, a third as large."""
+    if len(picture) < LARGE:
+        return picture
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB")
+    few = image.quantize(256)
+    file = io.BytesIO()
+    image.quantize(palette=few, dither=Image.Dither.FLOYDSTEINBERG).save(
+        file, "PNG", optimize=True
+    )
+    return base64.b64encode(file.getvalue()).decode()
 
 
 def with_outputs(made, before):

@@ -98,7 +98,7 @@ def test_the_order_of_the_cells(name):
     headings = re.findall(r"^## (.*)$", text(made), re.MULTILINE)
     assert [each for each in headings if each in HEADINGS] == HEADINGS
     assert "**References.**" in made["cells"][-1]["source"]
-    assert "inspect.getsource(" in "\n".join(code(made))
+    assert re.search(r"inspect\.(getsource|signature)\(", "\n".join(code(made)))
     # The formula: a block of its own.
     idea = text(made).partition("## The idea")[2].partition("\n## ")[0]
     assert re.search(r"^    \S", idea, re.MULTILINE)
