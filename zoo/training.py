@@ -300,6 +300,7 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
         super().__init__(
             learning_rate=learning_rate, weight_decay=0.0, **kwargs
         )
+        self.weight_decay = None
         self.multipliers = dict(multipliers or {})
         self.decay = weight_decay
         self.spared = set()
@@ -352,19 +353,18 @@ def _optimizer(model, name, learning_rate, weight_decay, multipliers):
             'Learning rates by layer need `optimizer="adamw"`. '
             f"Received: optimizer={name!r}"
         )
+    # Keras would decay by zero too: a rate and a product for each variable.
+    decay = weight_decay or None
     if multipliers:
         optimizer = LayerwiseAdamW(multipliers, learning_rate, weight_decay)
-    elif name == "adamw":
-        optimizer = keras.optimizers.AdamW(
-            learning_rate, weight_decay=weight_decay
-        )
-    else:
+    elif name == "sgd":
         optimizer = keras.optimizers.SGD(
-            learning_rate,
-            momentum=0.9,
-            nesterov=True,
-            weight_decay=weight_decay,
+            learning_rate, momentum=0.9, nesterov=True, weight_decay=decay
         )
+    elif decay:
+        optimizer = keras.optimizers.AdamW(learning_rate, weight_decay=decay)
+    else:
+        optimizer = keras.optimizers.Adam(learning_rate)
     optimizer.exclude_from_weight_decay(
         [v for v in model.trainable_variables if len(v.shape) < 2]
     )

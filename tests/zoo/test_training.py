@@ -206,6 +206,20 @@ def test_scales_rate_and_decay_by_layer():
     assert again.get_config() == config
 
 
+@pytest.mark.parametrize("name", ["sgd", "adamw", "by layer"])
+def test_without_a_decay_none_is_computed(name):
+    options = {"optimizer": name, "weight_decay": 0.0, "epochs": 1}
+    if name == "by layer":
+        layers = {"small/conv/kernel": 0.5}
+        options |= {"optimizer": "adamw", "multipliers": layers}
+    model = small_model()
+    train(model, **options)
+    assert model.optimizer.weight_decay is None
+    config = model.optimizer.get_config()
+    again = type(model.optimizer).from_config(config)
+    assert again.weight_decay is None
+
+
 def test_refuses_rates_by_layer_without_adamw():
     with pytest.raises(ValueError, match="optimizer='sgd'"):
         train(small_model(), multipliers={"conv/kernel": 0.5})
