@@ -64,7 +64,7 @@ def where_it_looked(raws, read, answers, titles=None, maps=3, model=None):
     smooth under a map.
 
     A network has many attention layers. Shown are the last one of each stage
-    that weighs places, at most `maps` of them and the latest ones, and the
+    (by the names of the layers, or of each size) that weighs places, at most `maps` of them and the latest ones, and the
     last one of all that weighs channels. A row of maps has one range of
     colours, from dark to bright, which its words on the left state.
 
@@ -231,7 +231,8 @@ def _rows(views, answers, model, most):
         elif found.shape[1] * found.shape[2] == 1:
             gates = {_title(name): found[:, 0, 0]}
         else:
-            stage = name.split("_block_")[0]
+            stage, in_block, _ = name.partition("_block_")
+            stage = stage if in_block else found.shape[1:3]
             places[stage] = _title(name), found.mean(axis=-1)
     if crops:
         glimpses.append(_crops(views, crops[-most:]))
