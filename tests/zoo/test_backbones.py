@@ -588,7 +588,9 @@ def test_a_card_cannot_ask_for_more_than_its_file_holds():
     for more in ({}, {"backbone_attention": "se"}):
         model = build(backbone_stride=8, **more)
         cut = as_stored(model)
-        again = weights.build(lambda: build(backbone_stride=8, **more), cut)
+        again = weights.build(
+            lambda more=more: build(backbone_stride=8, **more), cut
+        )
         assert again.count_params() == cut.count < 200_000
     with pytest.raises(zoo.PresetError, match="more than"):
         weights.build(build, cut)
