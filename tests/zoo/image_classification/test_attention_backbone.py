@@ -106,7 +106,7 @@ def test_a_network_of_keras_answers_as_before_with_gates_inside():
     ]
     assert {gate.ratio for gate in gates} == {4}
     own = plain.get_layer("backbone").network
-    for layer in own.layers:
+    for layer in filter(lambda layer: layer.weights, own.layers):
         inside.network.get_layer(layer.name).set_weights(layer.get_weights())
     model.get_layer("logits").set_weights(
         plain.get_layer("logits").get_weights()
@@ -216,7 +216,7 @@ def own_numbers(task):
 def test_gradually_what_is_new_learns_first_and_then_all(
     stored, tmp_path, monkeypatch
 ):
-    task, _ = made()
+    task, _ = made("se")  # whose gates have no statistics of their own
     load_backbone_weights(task.model, stored[0])
     images = tiny_data(4).images.astype("float32")
     inside = backbone_of(task.model)
@@ -355,7 +355,7 @@ def test_its_weights_come_from_a_file_or_from_nowhere(
         recipe = task.card["recipe"]
         assert recipe["backbone_weights"] == (path.name if same else None)
         # At random it takes as many steps as any network from scratch.
-        assert recipe["training"]["epochs"] == (38 if same else 100)
+        assert recipe["training"]["epochs"] == (43 if same else 100)
         assert task.input.size == (16, 24)
 
 
