@@ -95,6 +95,7 @@ def test_killed_in_either_part_it_goes_on_as_if_it_had_not(
     def learn(folder=None, **more):
         model = small_model()
         options = {"first_epochs": 2, "early_stopping": 9, "epochs": 5, **more}
+        options["jit_compile"] = False
         frozen = model.layers[1:5]
         log = train(model, folder, frozen_at_first=frozen, **options)
         return model, log
