@@ -201,11 +201,11 @@ def test_gates_begin_as_the_identity_and_stay_when_weights_come(
         own = made.network.get_layer(layer.name).get_weights()
         for one, other in zip(own, layer.get_weights(), strict=True):
             np.testing.assert_array_equal(one, other)
-    found = numpy(made(PICTURES))
-    again = Backbone.from_config(made.get_config())
-    again.build((None, *SHAPE))
-    again.set_weights(made.get_weights())
-    close(again(PICTURES), found, 1e-6, 1e-6)
+    if stride is not None:
+        again = Backbone.from_config(made.get_config())
+        again.build((None, *SHAPE))
+        again.set_weights(made.get_weights())
+        close(again(PICTURES), numpy(made(PICTURES)), 1e-6, 1e-6)
     # Every weight is a gate's or the network's own, and none is both.
     inside = [w for x in (*gates, *made.own_layers) for w in x.weights]
     assert sorted(map(id, inside)) == sorted(map(id, made.weights))
@@ -231,6 +231,9 @@ def test_the_size_of_a_network_is_that_of_its_weights(monkeypatch):
         raise Asked(default_size)
 
     for name in names():
+        if name.startswith("MobileNetV3"):  # which ask for no size
+            assert backbones.own_size(name) == (224, 224)
+            continue
         build = getattr(keras.applications, name)
         utils = build.__globals__["imagenet_utils"]
         monkeypatch.setattr(utils, "obtain_input_shape", obtain_input_shape)
