@@ -370,8 +370,7 @@ def application(name, input_shape, weights=None):
 def _downloaded(name):
     """The weights of a network that Keras gives out, a list of arrays."""
     try:
-        shape = (USUAL_SIDE, USUAL_SIDE, 3)
-        network = application(name, shape, "imagenet")
+        network = application(name, (*own_size(name), 3), "imagenet")
     except Exception as error:  # Keras raises no narrower one
         if "URL fetch failure" not in str(error):
             raise
