@@ -39,7 +39,6 @@ from zoo.printing import (  # noqa: E402
     print_parts,
     progress_bar,
     reached_line,
-    save_page,
     show_error,
     warnings_shown,
 )
@@ -462,7 +461,7 @@ def look(
 ):
     """Answer as `predict`, and draw where the model looked."""
     from keras_attention import pictures
-    from zoo.atomic import folders_made
+    from zoo.atomic import folders_made, replacing
     from zoo.task import Task
     from zoo.writable import check_writable
 
@@ -476,14 +475,15 @@ def look(
         )
     check_writable(out)
     task = _load(name)
-    if is_page and type(task).page is Task.page:
+    if is_page and type(task).html is Task.html:
         pictures.check_format(out)  # no page is made of its answers
     task.check_attention()
     raws = _raws(task, inputs, options)
     answers = task.look(raws)
     page = task.page(answers)
     if is_page:
-        save_page(page, out)
+        with replacing(out) as part:
+            part.write_text(task.html(answers), "utf-8")
     else:
         figure = task.picture(raws, answers)
         with folders_made(pathlib.Path(os.path.realpath(out)).parent):

@@ -7,7 +7,6 @@ Keras is not imported here, so that `zoo --help` answers at once.
 """
 
 import contextlib
-import io
 import json
 import sys
 import unicodedata
@@ -197,16 +196,6 @@ def exports_table(found):
             str(facts["path"]),
         )
     return table
-
-
-def save_page(page, path):
-    """Writes what rich prints as a page of HTML."""
-    from zoo.atomic import replacing
-
-    paper = SafeConsole(record=True, file=io.StringIO(), width=100)
-    paper.print(page)
-    with replacing(path) as part:
-        part.write_text(paper.export_html(inline_styles=True), "utf-8")
 
 
 def plain(raw):
