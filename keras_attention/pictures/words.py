@@ -115,10 +115,6 @@ def text_figure(placed, height, ends):
             "amber", ["#ffffff", strength_color(1)]
         ),
     )
-    edge = matplotlib.patches.Rectangle(
-        (ramp, legend + 0.08), RAMP, 0.84, fill=False, color=INK, linewidth=0.5
-    )
-    ax.add_patch(edge)
     for x, y, text, strength, weight in placed:
         if strength:
             box = matplotlib.patches.Rectangle(
@@ -137,6 +133,10 @@ def text_figure(placed, height, ends):
             weight=weight,
             va="center",
         )
+    edge = matplotlib.patches.Rectangle(
+        (ramp, legend + 0.08), RAMP, 0.84, fill=False, color=INK, linewidth=0.5
+    )
+    ax.add_patch(edge)
     ax.set(xlim=(0, LINE), ylim=(height, 0))
     return figure
 

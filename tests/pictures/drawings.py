@@ -5,7 +5,6 @@ before it is committed.
 """
 
 import pathlib
-import warnings
 
 import numpy as np
 
@@ -178,14 +177,10 @@ def random(shape):
 
 def pixels(make):
     """What a drawing looks like: `(height, width, 3)` bytes."""
-    import matplotlib
+    from matplotlib import style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    with warnings.catch_warnings():
-        # Options of other versions, which this one has for their sake.
-        warnings.simplefilter("ignore", matplotlib.MatplotlibDeprecationWarning)
-        rc = matplotlib.rc_context({**matplotlib.rcParamsDefault, **STYLE})
-    with rc:
+    with style.context(["default", STYLE]):
         figure = make()
         figure.set_dpi(DPI)
         canvas = FigureCanvasAgg(figure)
