@@ -64,7 +64,7 @@ def main(names=()):
             f"There are pictures of {sorted([*drawn, *turned])}. "
             f"Received: {sorted(unknown)}"
         )
-    for layer in set(drawn) & set(names or drawn):
+    for layer in sorted(set(drawn) & set(names or drawn)):
         save(drawn[layer](), layer)
     if turned & set(names or turned):
         for layer, figure in turned_round().items():
@@ -72,10 +72,11 @@ def main(names=()):
 
 
 def save(figure, layer):
-    """Writes a picture with 256 colours, which takes a third of the room."""
-    path = pictures.save_figure(figure, HERE / f"{layer}.png", dpi=128)
+    """Writes a picture with 128 colours, which takes a third of the room."""
+    dpi = 160 if layer in looked_at() else 110
+    path = pictures.save_figure(figure, HERE / f"{layer}.png", dpi)
     with Image.open(path) as picture:
-        small = picture.convert("RGB").quantize(256, kmeans=3)
+        small = picture.convert("RGB").quantize(128, kmeans=3)
     small.save(path, optimize=True)
 
 

@@ -238,7 +238,7 @@ def test_the_bar_is_as_high_as_the_image(size, own):
     assert image.height / image.width == pytest.approx(size[0] / size[1], 0.02)
     np.testing.assert_allclose([image.y0, image.y1], [colors.y0, colors.y1])
     inches = colors.width / figure.dpi
-    assert 0.04 < inches < 0.13 and colors.x0 > image.x1
+    assert 0.04 < inches < 0.14 and colors.x0 > image.x1
     labels = ax.child_axes[0].get_tightbbox()
     assert labels.x1 <= figure.bbox.x1 and labels.y1 <= figure.bbox.y1 + 1
 
