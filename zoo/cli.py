@@ -39,6 +39,7 @@ from zoo.printing import (  # noqa: E402
     print_parts,
     progress_bar,
     reached_line,
+    save_page,
     show_error,
     warnings_shown,
 )
@@ -461,7 +462,7 @@ def look(
 ):
     """Answer as `predict`, and draw where the model looked."""
     from keras_attention import pictures
-    from zoo.atomic import folders_made, replacing
+    from zoo.atomic import folders_made
     from zoo.task import Task
     from zoo.writable import check_writable
 
@@ -482,8 +483,7 @@ def look(
     answers = task.look(raws)
     page = task.page(answers)
     if is_page:
-        with replacing(out) as part:
-            part.write_text(task.html(answers), "utf-8")
+        save_page(task.html(answers), out)
     else:
         figure = task.picture(raws, answers)
         with folders_made(pathlib.Path(os.path.realpath(out)).parent):

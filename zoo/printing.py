@@ -198,6 +198,14 @@ def exports_table(found):
     return table
 
 
+def save_page(page, path):
+    """Writes a page of HTML, a string."""
+    from zoo.atomic import replacing
+
+    with replacing(path) as part:
+        part.write_text(page, "utf-8")
+
+
 def plain(raw):
     """What was asked, as JSON."""
     if isinstance(raw, dict):
