@@ -486,14 +486,14 @@ def look(
         )
     check_writable(out)
     task = _load(name)
-    if is_page and type(task).page is Task.page:
+    if is_page and type(task).html is Task.html:
         pictures.check_format(out)  # no page is made of its answers
     task.check_attention()
     raws = _raws(task, inputs, options)
     answers = task.look(raws)
     page = task.page(answers)
     if is_page:
-        save_page(page, out)
+        save_page(task.html(answers), out)
     else:
         figure = task.picture(raws, answers)
         with folders_made(pathlib.Path(os.path.realpath(out)).parent):

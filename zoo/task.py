@@ -293,3 +293,7 @@ class Task:
     def page(self, answers):
         """The same for the terminal, as rich prints it, or `None`."""
         return None
+
+    def html(self, answers):
+        """The same as a page of HTML, a string, or `None`."""
+        return None

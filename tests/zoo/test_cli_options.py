@@ -417,6 +417,9 @@ class _Asked(Task):
     def page(self, answers):
         return "page"
 
+    def html(self, answers):
+        return "<html>"
+
 
 def commands():
     return typer.main.get_command(app).commands
