@@ -27,5 +27,6 @@ def colours(name):
 
 def bar(figure):
     """The numbers beside the bar of colours, the last axes of a figure."""
-    ticks = figure.axes[-1].get_yticklabels()
+    axes = figure.axes[-1].child_axes or figure.axes
+    ticks = axes[-1].get_yticklabels()
     return [tick.get_text() for tick in ticks]

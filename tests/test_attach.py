@@ -18,6 +18,7 @@ from keras_attention import (
     attachment_points,
     attention_maps,
 )
+from tests.contract.lifecycle import litert_runner
 
 layers = keras.layers
 IMAGES = np.random.default_rng(0).random((3, 12, 10, 3)).astype("float32")
@@ -60,11 +61,12 @@ def randomised(model):
         shape = tuple(variable.shape)
         if variable.name.endswith("kernel") and len(shape) > 1:
             inputs = np.prod(shape[:2] if shape[-1] == 1 else shape[:-1])
-            value = random.normal(0, (2 / inputs) ** 0.5, shape)
+            value = random.standard_normal(shape, "float32")
+            value *= (2 / inputs) ** 0.5
         elif variable.name in ("gamma", "moving_variance", "variance"):
             value = random.uniform(0.7, 1.3, shape)
         elif np.issubdtype(variable.dtype, np.floating):
-            value = random.normal(0, 0.1, shape)
+            value = 0.1 * random.standard_normal(shape, "float32")
         else:
             continue
         variable.assign(value)
@@ -188,21 +190,21 @@ def test_every_gate_starts_as_the_identity(make_layer):
 
 def test_a_layer_can_be_made_for_its_place():
     """Self-attention over the places of a map, of any width."""
-
-    def make(point):
-        return keras.Sequential(
-            [
-                layers.Reshape((-1, point.shape[-1])),
-                SelfAttention(point.shape[-1] // 2, name="attention"),
-                layers.Reshape(point.shape[1:]),
-            ]
-        )
-
-    attached = attach_attention(residual_model(), make)
+    attached = attach_attention(residual_model(), attending)
     maps = attention_maps(attached, IMAGES)
     assert {path: weights.shape for path, weights in maps.items()} == {
         f"block_{i}_bn_2_sequential/attention": (3, 2, 120, 120) for i in (1, 2)
     }
+
+
+def attending(point):
+    return keras.Sequential(
+        [
+            layers.Reshape((-1, point.shape[-1])),
+            SelfAttention(point.shape[-1] // 2, name="attention"),
+            layers.Reshape(point.shape[1:]),
+        ]
+    )
 
 
 def test_convolutions_and_users_layers_can_be_attached():
@@ -678,6 +680,26 @@ def test_an_attached_model_trains_saves_loads_and_exports(name, tmp_path):
         close(served.serve(data), answers)
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="LiteRT needs TensorFlow"
+)
+def test_attached_models_export_to_litert(tmp_path):
+    """CBAM, SE and self-attention over the places of a map, in one file."""
+    model = residual_model()
+    for make_layer, where in (
+        (lambda: CBAM(ratio=2), "block_1_bn_2"),
+        (lambda: SEBlock(ratio=2), "block_2_bn_2"),
+        (attending, "block_2_bn_1"),
+    ):
+        before = number(model(IMAGES))
+        model = attach_attention(model, make_layer, where)
+        assert np.abs(number(model(IMAGES)) - before).max() > 1e-3
+    run = litert_runner(model, tmp_path / "attached.tflite")
+    for images in (IMAGES, IMAGES[:1]):
+        (answers,) = run(image=images).values()
+        close(answers, model(images))
+
+
 def small_mobilenet():
     return randomised(
         keras.applications.MobileNet(
@@ -722,11 +744,12 @@ def check_same(model, attached, data):
     kept = old_weights(model, attached)
     for old, new in zip(weights_in_order(model), kept, strict=True):
         assert old is not new
-        np.testing.assert_array_equal(number(old), number(new))
-    before = keras.tree.flatten(model(data, training=False))
+        assert np.array_equal(number(old), number(new)), new.path
+    answers = model(data, training=False)
     after = attached(data, training=False)
-    keras.tree.assert_same_structure(after, model(data, training=False))
-    for old, new in zip(before, keras.tree.flatten(after), strict=True):
+    keras.tree.assert_same_structure(after, answers)
+    old_and_new = map(keras.tree.flatten, (answers, after))
+    for old, new in zip(*old_and_new, strict=True):
         assert keras.backend.standardize_dtype(
             old.dtype
         ) == keras.backend.standardize_dtype(new.dtype)

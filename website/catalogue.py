@@ -6,7 +6,13 @@ from website import docstrings, tables
 from website.api import ROOMS
 from website.docstrings import ROOT
 
-# Where trained models looked: of the README, and of `docs/layers/draw.py`.
+TURNED = (
+    "After 400 steps of learning to turn nine letters round: which letter is "
+    "read for each place of the answer"
+)
+# Of the README, and of `docs/layers/draw.py`: trained models of the zoo looked,
+# where nothing else is said. Without a picture are layers without attention and
+# those whose weights say nothing by themselves or were not learned in the zoo.
 PICTURES = {
     "SEBlock": ("layers/SEBlock.png", "Which channels a ResNet let through"),
     "AttentionCrop": (
@@ -34,6 +40,60 @@ PICTURES = {
         "Which words of a question and of an answer match",
     ),
     "CBAM": ("where_it_looked.png", "Where the CBAMs of a ResNet looked"),
+    "ChannelAttention": (
+        "layers/ChannelAttention.png",
+        "Which channels the last CBAM of a ResNet let through for a ship",
+    ),
+    "SpatialAttention": (
+        "layers/SpatialAttention.png",
+        "Which places the last CBAM of each stage of a ResNet let through",
+    ),
+    "GaussianAttention": (
+        "layers/GaussianAttention.png",
+        "How much 6 by 6 Gaussian filters over the middle read of each pixel; "
+        "their place is given, not learned",
+    ),
+    "EntropySaliency": (
+        "layers/EntropySaliency.png",
+        "Three digits among clutter, how much each place decides for a network "
+        "trained on MNIST, and the patches that it looked at again",
+    ),
+    "AttentionLayer": ("layers/AttentionLayer.png", TURNED),
+    "BahdanauAttention": ("layers/BahdanauAttention.png", TURNED),
+    "LuongAttention": ("layers/LuongAttention.png", TURNED),
+    "MultiHeadAttention": ("layers/MultiHeadAttention.png", TURNED),
+    "SelfAttention": ("layers/SelfAttention.png", TURNED),
+    "TransformerDecoder": ("layers/TransformerDecoder.png", TURNED),
+    "TransformerEncoder": (
+        "layers/TransformerEncoder.png",
+        "The heads of the last block of a classifier of reviews",
+    ),
+    "LocalAttention": (
+        "layers/LocalAttention.png",
+        "Not trained: each position sees two others on either side",
+    ),
+    "ScaledDotProductAttention": (
+        "layers/ScaledDotProductAttention.png",
+        "Nothing is learned: positions that read each other by their "
+        "sinusoidal encodings",
+    ),
+    "SinusoidalPositionEncoding": (
+        "layers/SinusoidalPositionEncoding.png",
+        "What is added to 16 positions of 16 features",
+    ),
+    "PairAttentionMatrix": (
+        "layers/PairAttentionMatrix.png",
+        "Nothing is learned: the letters of two words, 1 where they agree",
+    ),
+    "MultiwayAttention": (
+        "which_words_match.png",
+        "As part of MwAN: what each word of one sentence reads of another, in "
+        "four ways",
+    ),
+    "MixedAggregation": (
+        "layers/MixedAggregation.png",
+        "As part of MwAN: how much of each of four readings each word takes",
+    ),
     "SpatialTransformer": (
         "what_it_straightened.png",
         "Six digits, the part of each that was read, and that part, upright",
@@ -216,7 +276,7 @@ def _entry(name, module, what, paper, room):
     ]
     if name in PICTURES:
         file, told = PICTURES[name]
-        parts.append(f"![{told}]({file})")
+        parts += [f"![{told}]({file})", f"*{told}.*"]
     parts += [_measured(name, *place) for place in places(name)]
     return "\n\n".join(parts)
 

@@ -5,6 +5,9 @@ it was trained with: pixels in, a feature map out. It is always built with
 weights drawn at random, so a card never makes the program read a file or ask
 the network for one. `load_backbone_weights` brings trained weights in, once;
 from then on they are saved with the model, as all others.
+
+Inside it there may be attention, which starts as the identity: with trained
+weights the network first answers as it did without.
 """
 
 import contextlib
@@ -15,7 +18,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_attention import BAM, CBAM, SEBlock, attach_attention
 from zoo import weights as numbers
+
+# Layers that can start as the identity, by the names that a card has of them.
+GATES = {"bam": BAM, "cbam": CBAM, "se": SEBlock}
 
 # How the pixels that a network is trained with are made of 0 to 255, by the
 # beginning of its name: "inside", by the network itself; "stored", likewise,
@@ -38,8 +45,30 @@ PIXELS = {
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CAFFE_MEAN = (103.939, 116.779, 123.68)  # blue, green, red, of 255
 
+# The side of the pictures that Keras's own weights were trained with, by
+# its name; of all others it is the usual one.
+USUAL_SIDE = 224
+SIDES = {
+    "EfficientNetB1": 240,
+    "EfficientNetB2": 260,
+    "EfficientNetB3": 300,
+    "EfficientNetB4": 380,
+    "EfficientNetB5": 456,
+    "EfficientNetB6": 528,
+    "EfficientNetB7": 600,
+    "EfficientNetV2B1": 240,
+    "EfficientNetV2B2": 260,
+    "EfficientNetV2B3": 300,
+    "EfficientNetV2S": 384,
+    "EfficientNetV2M": 480,
+    "EfficientNetV2L": 480,
+    "InceptionResNetV2": 299,
+    "InceptionV3": 299,
+    "NASNetLarge": 331,
+    "Xception": 299,
+}
+
 MOMENTUM = 0.9  # batch statistics settle within a short training
-SHOWN = 224  # the side of the pictures of Keras's own weights
 
 
 def names():
@@ -54,6 +83,28 @@ def names():
     ['ConvNeXtBase', 'ConvNeXtLarge']
     """
     return [name for name in dir(keras.applications) if _pixels(name)]
+
+
+def own_size(name):
+    """The size of the pictures that a network was trained with.
+
+    Args:
+        name: String, one of `names`.
+
+    Returns:
+        `(height, width)`.
+
+    Raises:
+        ValueError: If there is no such network.
+
+    Example:
+
+    >>> own_size("EfficientNetV2B0")
+    (224, 224)
+    """
+    pixels_of(name, "name")
+    side = SIDES.get(name, USUAL_SIDE)
+    return side, side
 
 
 @keras.saving.register_keras_serializable(package="keras_attention_zoo")
@@ -74,6 +125,13 @@ class Backbone(keras.layers.Layer):
             such as 16: the map is the last layer of the network before the
             next step down, through which all paths lead. `None` is the end of
             the network, as a rule 32. What comes after it is not built in.
+        attention: String, a name in `GATES`: a gate of that kind is put into
+            the network at each place that `where` chooses, and starts as the
+            identity. `None` puts none in.
+        attention_args: Dict of arguments of the gates, or `None`.
+        where: String, as `keras_attention.attach_attention` takes it:
+            `"before_sum"`, the end of each residual branch; or a pattern of
+            layers' names, such as `"*_project_BN"`.
         **kwargs: Keras's own.
 
     Call arguments:
@@ -84,8 +142,9 @@ class Backbone(keras.layers.Layer):
         `(B, h, w, C)`.
 
     Raises:
-        ValueError: If there is no such network, or none of that stride, or
-            the image is too small or not of three channels.
+        ValueError: If there is no such network, or none of that stride, the
+            image is too small or not of three channels, or there is no such
+            gate or place.
 
     Example:
 
@@ -93,16 +152,34 @@ class Backbone(keras.layers.Layer):
     (4, 6, 288)
     """
 
-    def __init__(self, application, image_shape, stride=None, **kwargs):
+    def __init__(
+        self,
+        application,
+        image_shape,
+        stride=None,
+        attention=None,
+        attention_args=None,
+        where="before_sum",
+        **kwargs,
+    ):
         pixels = _checked(application, image_shape)
+        _check_attention(attention, attention_args, where)
         # Cast by the network: colours are told apart in float32.
         super().__init__(autocast=False, **kwargs)
         self.application = application
         self.image_shape = tuple(image_shape)
         self.stride = stride
+        self.attention = attention
+        self.attention_args = dict(attention_args or {})
+        self.where = where
         self.pixels = pixels
         with numbers.dtype_policy(self.dtype_policy.name):
-            self.network = self._cut(new=True)
+            if attention is None:
+                self.network = self._cut(new=True)
+            else:
+                with numbers.apart():
+                    network = self._cut(new=True)
+                self.network = self._attached(network)
         for layer in self.network._flatten_layers():
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.momentum = MOMENTUM
@@ -111,6 +188,21 @@ class Backbone(keras.layers.Layer):
     def output_map(self):
         """`(h, w, C)`, the feature map of an image."""
         return self.network.output_shape[1:]
+
+    @property
+    def own_layers(self):
+        """The layers of the network itself: none of a gate, none of layers."""
+        gates = {
+            id(layer)
+            for gate in self._gates(self.network)
+            for layer in gate._flatten_layers()
+        }
+        return [
+            layer
+            for layer in self.network._flatten_layers()
+            if id(layer) not in gates
+            and not layer._flatten_layers(include_self=False)
+        ]
 
     def build(self, inputs_shape):
         if self.pixels != "stored":
@@ -154,7 +246,7 @@ class Backbone(keras.layers.Layer):
         return x
 
     def load(self, weights):
-        """Brings trained weights in.
+        """Brings trained weights in; gates keep theirs.
 
         Args:
             weights: As `load_backbone_weights`.
@@ -172,7 +264,24 @@ class Backbone(keras.layers.Layer):
             if self.pixels == "stored":
                 self._read_pixels(trained)
             trained = self._cut(trained)
+            if self.attention is not None:
+                trained = self._attached(trained)
+                for gate, own in zip(
+                    self._gates(trained), self._gates(self.network)
+                ):
+                    gate.set_weights(own.get_weights())
         self.network.set_weights(trained.get_weights())
+
+    def _attached(self, network):
+        """A copy with attention inside; its weights are in the same order."""
+        arguments = {"identity_start": True, **self.attention_args}
+        return attach_attention(
+            network, lambda: GATES[self.attention](**arguments), self.where
+        )
+
+    def _gates(self, network):
+        kinds = tuple(GATES.values())
+        return [x for x in network._flatten_layers() if isinstance(x, kinds)]
 
     def _cut(self, network=None, new=False):
         """The part of a whole network that is kept; new layers if asked."""
@@ -219,6 +328,9 @@ class Backbone(keras.layers.Layer):
             "application": self.application,
             "image_shape": list(self.image_shape),
             "stride": self.stride,
+            "attention": self.attention,
+            "attention_args": self.attention_args,
+            "where": self.where,
         }
 
 
@@ -258,7 +370,7 @@ def application(name, input_shape, weights=None):
 def _downloaded(name):
     """The weights of a network that Keras gives out, a list of arrays."""
     try:
-        network = application(name, (SHOWN, SHOWN, 3), "imagenet")
+        network = application(name, (*own_size(name), 3), "imagenet")
     except Exception as error:  # Keras raises no narrower one
         if "URL fetch failure" not in str(error):
             raise
@@ -322,7 +434,8 @@ def backbone_of(model):
     ]
     if len(found) != 1:
         raise ValueError(
-            "The weights of a backbone are for a network that has one, built "
+            'The weights of a backbone, and `recipe="gradual"`, are for a '
+            "network that has one, such as `attention_backbone` or one built "
             f"with `backbone`. Received: {model.name} with {len(found)}"
         )
     return found[0]
@@ -342,17 +455,55 @@ def _pixels(name):
     return None
 
 
-def _checked(name, shape):
-    """How a network wants its pixels, if it and the image are known."""
+def pixels_of(name, argument="backbone"):
+    """How a network wants its pixels, a value of `PIXELS`.
+
+    Args:
+        name: Anything.
+        argument: String, how the error calls it.
+
+    Returns:
+        String.
+
+    Raises:
+        ValueError: If it is not one of `names`.
+    """
     pixels = _pixels(name)
     if pixels is None:
         known = names()
         near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.6)
         raise ValueError(
-            "`backbone` must be a network of keras.applications, or None. "
-            f"Received: backbone={name!r}; "
+            f"`{argument}` must be a network of keras.applications. "
+            f"Received: {argument}={name!r}; "
             f"{'near' if near else 'known'}: {near or known}"
         )
+    return pixels
+
+
+def _check_attention(attention, arguments, where):
+    """Raises unless a card may say so: names, and never a callable."""
+    if attention is not None and (
+        not isinstance(attention, str) or attention not in GATES
+    ):
+        raise ValueError(
+            "The attention inside a backbone must start as the identity: one "
+            f"of {sorted(GATES)}, or None. Received: attention={attention!r}"
+        )
+    if arguments is not None and not isinstance(arguments, dict):
+        raise ValueError(
+            "`attention_args` must be a dict of arguments of the gates, or "
+            f"None. Received: attention_args={arguments!r}"
+        )
+    if not isinstance(where, str):
+        raise ValueError(
+            '`where` must be "before_sum" or a pattern of names of layers. '
+            f"Received: where={where!r}"
+        )
+
+
+def _checked(name, shape):
+    """How a network wants its pixels, if it and the image are known."""
+    pixels = pixels_of(name)
     if len(shape) != 3 or shape[-1] != 3 or not all(shape):
         raise ValueError(
             "A backbone sees colour pictures of a known size, (H, W, 3). "

@@ -47,6 +47,7 @@ DEEPEST = 20  # lists and dicts inside each other
 
 _ROLE = re.compile(r"[a-z0-9_]{1,60}")
 _WORD = re.compile(r"[A-Za-z0-9_]{1,60}")
+_PATTERN = re.compile(r"[A-Za-z0-9_.*?/-]{1,60}")  # of names of layers
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -155,6 +156,23 @@ def check_strings(asset, role):
     return asset
 
 
+def arguments_of(builder):
+    """The arguments of a network that a card may have.
+
+    Args:
+        builder: The function that builds the network.
+
+    Returns:
+        List of strings: all but `name`, where that has a default, which is what
+        the model is called; without one, a network is built by it.
+    """
+    return [
+        parameter.name
+        for parameter in inspect.signature(builder).parameters.values()
+        if parameter.name != "name" or parameter.default is parameter.empty
+    ]
+
+
 def check_arguments(builder, arguments, path):
     """Checks the arguments of a network before anything is built.
 
@@ -167,16 +185,15 @@ def check_arguments(builder, arguments, path):
         PresetError: If an argument is unknown or missing, no plain value, or
             out of its range.
     """
-    signature = inspect.signature(builder)
-    known = {name for name in signature.parameters if name != "name"}
-    if unknown := sorted(set(arguments) - known):
+    known = arguments_of(builder)
+    if unknown := sorted(set(arguments) - set(known)):
         raise PresetError(
             "The card's `builder_args` must be arguments of "
             f"{builder.__name__}: {sorted(known)}. "
             f"Received: builder_args[{shown(unknown[0])}] in {path}"
         )
     try:
-        signature.bind(**arguments)
+        inspect.signature(builder).bind(**arguments)
     except TypeError as error:
         raise PresetError(
             "The card's `builder_args` must have each argument that "
@@ -241,6 +258,7 @@ def shown(value):
 
 def _check_argument(name, value, place, path):
     lowest, highest = RANGES.get(name, ANY_RANGE)
+    word = _PATTERN if name == "where" else _WORD
     if isinstance(value, list):
         most = MOST_COLUMNS.get(name, MOST_ITEMS)
         if len(value) > most:
@@ -262,7 +280,7 @@ def _check_argument(name, value, place, path):
                 item is None
                 or isinstance(item, bool)
                 or (isinstance(item, float) and abs(item) <= 1e6)
-                or (isinstance(item, str) and _WORD.fullmatch(item))
+                or (isinstance(item, str) and word.fullmatch(item))
             )
             what = "a plain value: a number, a word, true, false or null"
         if not taken:

@@ -45,6 +45,9 @@ TASKS = {
     "image_classification": {
         "class": "zoo.image_classification.task:ImageClassification",
         "networks": {
+            "attention_backbone": (
+                "zoo.image_classification.attention_backbone:attention_backbone"
+            ),
             "attention_resnet": (
                 "zoo.image_classification.attention_resnet:attention_resnet"
             ),

@@ -106,6 +106,16 @@ EarlyStopping = Annotated[
 ClassWeight = Annotated[
     str | None, typer.Option(help="balanced: rare classes count more.")
 ]
+Recipe = Annotated[
+    str | None,
+    typer.Option(
+        help=(
+            "gradual, of a network with a trained backbone of "
+            "keras.applications: at first only what is new learns, then all, "
+            "more slowly."
+        )
+    ),
+]
 Resume = Annotated[
     bool, typer.Option(help="Continue from the checkpoint, if there is one.")
 ]
@@ -476,14 +486,14 @@ def look(
         )
     check_writable(out)
     task = _load(name)
-    if is_page and type(task).page is Task.page:
+    if is_page and type(task).html is Task.html:
         pictures.check_format(out)  # no page is made of its answers
     task.check_attention()
     raws = _raws(task, inputs, options)
     answers = task.look(raws)
     page = task.page(answers)
     if is_page:
-        save_page(page, out)
+        save_page(task.html(answers), out)
     else:
         figure = task.picture(raws, answers)
         with folders_made(pathlib.Path(os.path.realpath(out)).parent):
@@ -571,10 +581,12 @@ def train(
             help=(
                 "For a network with a backbone of keras.applications: a file "
                 "of its weights, .weights.h5, .keras or .h5, without the head; "
-                "or imagenet, which Keras downloads."
+                "imagenet, which Keras downloads, the default of "
+                "attention_backbone; or none."
             )
         ),
     ] = None,
+    recipe: Recipe = None,
     resume: Resume = True,
     data_note: Annotated[
         str | None,
@@ -618,6 +630,7 @@ def train(
         targets=targets,
         builder_args=_settings(set_ or ()),
         backbone_weights=backbone_weights,
+        recipe=recipe,
         found=found,
     )
     _print_made(trained, folder / trained.card["name"], parts)
@@ -771,6 +784,7 @@ def finetune(
             )
         ),
     ] = None,
+    recipe: Recipe = None,
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
     seed: Annotated[int, typer.Option()] = 0,
     dtype: Dtype = None,
@@ -799,6 +813,7 @@ def finetune(
         "augment": _words(augment),
         "label_smoothing": label_smoothing,
         "self_critical": self_critical,
+        "recipe": recipe,
         "class_weight": class_weight,
         "early_stopping": early_stopping,
         "seed": seed,

@@ -7,8 +7,8 @@ import json
 
 import keras
 
-from zoo import catalogue, saving
-from zoo.cards import PresetError
+from zoo import backbones, catalogue, saving
+from zoo.cards import PresetError, arguments_of
 from zoo.plan import checked_image_size, enough_epochs
 
 STEPS = 1000  # about as many, of small data too
@@ -109,9 +109,9 @@ def epochs_of(recipe, count):
     Returns:
         Positive integer, at least the recipe's.
     """
-    training = recipe["training"]
+    training, steps = recipe["training"], recipe.get("steps", STEPS)
     return enough_epochs(
-        count, training["batch_size"], training["epochs"], STEPS
+        count, training["batch_size"], training["epochs"], steps
     )
 
 
@@ -145,12 +145,7 @@ def recipe_of(task, network, sizes):
     }
     kind = saving.task_class(task)
     own, others = (
-        {
-            name
-            for each in functions
-            for name in inspect.signature(each).parameters
-        }
-        - {"name"}
+        {name for each in functions for name in arguments_of(each)}
         for functions in ([networks[network]], networks.values())
     )
     choices = kind.input.choices | kind.output.choices
@@ -169,6 +164,11 @@ def recipe_of(task, network, sizes):
         else:
             recipe["builder_args"][name] = value
             recipe["asked"][name] = value
+    image, arguments = recipe.get("image", {}), recipe["builder_args"]
+    if image.get("image_size") == "own":  # that of a backbone
+        image["image_size"] = backbones.own_size(arguments["name"])
+        if "input_shape" in arguments:
+            del image["image_size"]
     return recipe
 
 

@@ -1,5 +1,7 @@
 """Groups of a network's layers: which are frozen, and how fast each learns."""
 
+import contextlib
+
 import keras
 
 # Learning rates, of AdamW and of SGD: where a part of the backbone learns, or
@@ -55,6 +57,29 @@ def still(layer):
     for each in layer._flatten_layers():
         if isinstance(each, keras.layers.Dropout):
             each.rate = 0.0
+
+
+@contextlib.contextmanager
+def frozen_meanwhile(layers):
+    """Freezes layers as `still` does; afterwards they are as before.
+
+    Args:
+        layers: List of `keras.layers.Layer`, none of which is in another.
+
+    Yields:
+        Nothing.
+    """
+    before = [(layer, layer.trainable) for layer in layers]
+    rates = [(x, x.rate) for x in layers if isinstance(x, keras.layers.Dropout)]
+    for layer in layers:
+        still(layer)
+    try:
+        yield
+    finally:
+        for layer, trainable in before:
+            layer.trainable = trainable
+        for layer, rate in rates:
+            layer.rate = rate
 
 
 def learning_rate(model, heads, anew, new_words=False):

@@ -7,6 +7,7 @@ import keras
 
 from zoo import layer_groups, measuring, saving, training
 from zoo.answering import one_or_all
+from zoo.backbones import backbone_of
 from zoo.data.examples import Batches, at
 from zoo.plan import (
     LEAST_EPOCHS,
@@ -67,7 +68,9 @@ def finetune(
             of the data's words are unknown and word vectors learn. What was
             done is printed, unless `verbose` is 0.
         **plan: The options of `zoo.plan.Plan`, such as `epochs`,
-            `learning_rate`, `freeze="backbone"` and `augment=["flip"]`.
+            `learning_rate`, `freeze="backbone"` and `augment=["flip"]`; and
+            `recipe="gradual"`, for a network with a backbone of
+            `keras.applications`.
 
     Returns:
         A new task; this one stays as it was.
@@ -198,6 +201,9 @@ def follow(task, data, recipe, validation=None, plan=None, **options):
             name: getattr(plan, name) for name in ("epochs", "learning_rate")
         }
         recipe = {**recipe, "training": {**recipe["training"], **found}}
+    frozen = ()
+    if plan.recipe == "gradual":
+        frozen = backbone_of(task.model).own_layers
     learned = {"augment": plan.augment, "seed": plan.seed, "shuffle": True}
     digests = {}
     if options.get("folder") is not None:  # they take time
@@ -227,6 +233,8 @@ def follow(task, data, recipe, validation=None, plan=None, **options):
             task.model, plan.layer_decay, task.output.heads
         ),
         early_stopping=plan.early_stopping,
+        first_epochs=plan.first_epochs,
+        frozen_at_first=frozen,
         jit_compile=plan.jit_compile,
         recipe={**recipe, **digests},
         **options,
@@ -390,6 +398,8 @@ def _prepared(task, data, validation, options, plan):
     training.check_tensorboard(options["tensorboard"], options["folder"])
     if plan.self_critical:
         check_self_critical(task)
+    if plan.recipe == "gradual":
+        backbone_of(task.model)
     if options["folder"] is not None:
         training.check_folder(options["folder"], task.model)
     keras.utils.set_random_seed(plan.seed)

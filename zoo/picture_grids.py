@@ -22,6 +22,7 @@ def grid_encoder(
     name="encoder",
     backbone=None,
     backbone_stride=None,
+    backbone_attention=None,
 ):
     """Builds a convolutional network from a picture to a grid.
 
@@ -48,6 +49,7 @@ def grid_encoder(
         backbone: String, a name in `keras.applications`, or `None`.
         backbone_stride: Integer, pixels for a cell, or `None`, as in
             `zoo.backbones.Backbone`.
+        backbone_attention: String, its `attention` there, or `None`.
 
     Returns:
         A `keras.Model` from images `(B, H, W, C)`, float 0 to 255, to
@@ -57,7 +59,8 @@ def grid_encoder(
     Raises:
         ValueError: If there are no filters, or `H` or `W` is unknown or no
             multiple of `2 ** len(filters)`; as `zoo.backbones.Backbone`; or
-            if there is a `backbone_stride` without a `backbone`.
+            if there is a `backbone_stride` or a `backbone_attention` without a
+            `backbone`.
 
     Example:
 
@@ -67,15 +70,23 @@ def grid_encoder(
     """
     if backbone is None:
         grid_shape(input_shape, filters)
-        if backbone_stride is not None:
-            raise ValueError(
-                "`backbone_stride` is of a `backbone`; the stride of the small "
-                "network is 2 ** len(filters). "
-                f"Received: backbone_stride={backbone_stride!r}, backbone=None"
-            )
+        for argument, value in (
+            ("stride", backbone_stride),
+            ("attention", backbone_attention),
+        ):
+            if value is not None:
+                raise ValueError(
+                    f"`backbone_{argument}` is of a `backbone`; the small "
+                    "network has a stride of 2 ** len(filters), and no gates. "
+                    f"Received: backbone_{argument}={value!r}, backbone=None"
+                )
     else:
         features = Backbone(
-            backbone, input_shape, backbone_stride, name="encoder_backbone"
+            backbone,
+            input_shape,
+            backbone_stride,
+            backbone_attention,
+            name="encoder_backbone",
         )
     # Pinned, whatever Keras's global `floatx` and `image_data_format` are.
     image = keras.Input(input_shape, dtype="float32", name="image")

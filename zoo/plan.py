@@ -12,6 +12,7 @@ from zoo.training import OPTIMIZERS, SCHEDULES
 
 LEAST_EPOCHS = 5
 MOST_EPOCHS = 100  # of data that are read more often for being small
+RECIPES = ("gradual",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +41,12 @@ class Plan:
         self_critical: Boolean. Whether captions that the model says itself are
             rewarded by CIDEr-D, as `zoo.self_critical` does, in place of being
             told the right ones. It is for a captioner that is trained already.
+        recipe: `"gradual"`, for a network with a trained backbone of
+            `keras.applications`: in the first quarter of the epochs the
+            backbone's own layers compute as at inference, and what is new
+            learns, such as heads and the gates inside the backbone; then all
+            learns, at a tenth of `learning_rate`, by the same schedule anew.
+            `None`: all learns from the start.
         jit_compile: Boolean or `"auto"`.
 
     Raises:
@@ -61,6 +68,7 @@ class Plan:
     seed: int = 0
     dtype: str | None = None
     self_critical: bool = False
+    recipe: str | None = None
     jit_compile: bool | str = "auto"
 
     def __post_init__(self):
@@ -105,6 +113,14 @@ class Plan:
                 f"label_smoothing={self.label_smoothing}, "
                 f"class_weight={self.class_weight!r}"
             )
+        if self.recipe is not None:
+            self._one_of("recipe", RECIPES)
+            if self.freeze is not None or self.epochs == 1:
+                raise ValueError(
+                    'With `recipe="gradual"` first what is new learns and then '
+                    "all, so it takes 2 `epochs` at least and no `freeze`. "
+                    f"Received: epochs={self.epochs}, freeze={self.freeze!r}"
+                )
         if self.layer_decay < 1 and self.optimizer != "adamw":
             raise ValueError(
                 '`layer_decay` below 1 needs `optimizer="adamw"`. Received: '
@@ -137,6 +153,11 @@ class Plan:
                 )
             found[name] = float(weight)
         return dataclasses.replace(self, class_weight=found)
+
+    @property
+    def first_epochs(self):
+        """How many epochs the backbone is frozen for; `epochs` are known."""
+        return 0 if self.recipe is None else max(1, self.epochs // 4)
 
     def record(self):
         """The plan as a card keeps it, a dict of JSON values.

@@ -7,7 +7,6 @@ Keras is not imported here, so that `zoo --help` answers at once.
 """
 
 import contextlib
-import io
 import json
 import sys
 import unicodedata
@@ -200,13 +199,11 @@ def exports_table(found):
 
 
 def save_page(page, path):
-    """Writes what rich prints as a page of HTML."""
+    """Writes a page of HTML, a string."""
     from zoo.atomic import replacing
 
-    paper = SafeConsole(record=True, file=io.StringIO(), width=100)
-    paper.print(page)
     with replacing(path) as part:
-        part.write_text(paper.export_html(inline_styles=True), "utf-8")
+        part.write_text(page, "utf-8")
 
 
 def plain(raw):

@@ -3,7 +3,6 @@
 import copy
 import difflib
 import functools
-import inspect
 import json
 import pathlib
 import re
@@ -13,6 +12,7 @@ import keras
 
 from zoo import (
     backbones,
+    cards,
     catalogue,
     from_scratch,
     layer_groups,
@@ -74,7 +74,9 @@ def train(
             such as `{"backbone": "ResNet50", "input_shape": [224, 224, 3]}`;
             with a `task`, all that `zoo.new` takes.
         backbone_weights: As `zoo.backbones.load_backbone_weights` takes them,
-            in place of the recipe's; for networks with a `backbone`.
+            in place of the recipe's, or `"none"`, at random; for
+            `attention_backbone`, whose recipe has `"imagenet"`, and for
+            networks with a `backbone`.
         validation: What the task's `read` takes; or a float, the share of the
             training data that is set aside; or `None`.
         verbose: As in `zoo.training.fit`.
@@ -150,19 +152,35 @@ def train(
     for key, value in (builder_args or {}).items():
         command += ["--set", f"{key}={_shell(value)}"]
     if backbone_weights is not None:
-        if not recipe["builder_args"].get("backbone"):
+        if not (
+            recipe["builder_args"].get("backbone")
+            or "backbone_weights" in recipe
+        ):
             raise ValueError(
                 "`backbone_weights` are for a network with a `backbone`, which "
                 "`builder_args` may name. Received: "
                 f"backbone_weights={str(backbone_weights)!r}, name={name!r}"
             )
-        backbones.check_weights(backbone_weights)
-        if backbone_weights != "imagenet":  # of which name a file may be too
-            backbone_weights = pathlib.Path(backbone_weights).absolute()
-        recipe["backbone_weights"] = str(backbone_weights)
         # The card names no path.
         command += ["--backbone-weights", pathlib.Path(backbone_weights).name]
+        if backbone_weights == "none":
+            recipe["backbone_weights"] = None
+            recipe.pop("steps", None)
+        else:
+            backbones.check_weights(backbone_weights)
+            # Of the name of Keras's own a file may be too.
+            if backbone_weights != "imagenet":
+                backbone_weights = pathlib.Path(backbone_weights).absolute()
+            recipe["backbone_weights"] = str(backbone_weights)
     plan = {key: value for key, value in plan.items() if value is not None}
+    trained = recipe.get("backbone_weights") is not None
+    if plan.get("recipe") == "gradual" and not trained:
+        raise ValueError(
+            '`recipe="gradual"` must begin with a trained backbone: the '
+            "network `attention_backbone`, or one with a `backbone`, and its "
+            f"`backbone_weights`. Received: builder={recipe['builder']!r}, "
+            f"backbone_weights={recipe.get('backbone_weights')!r}"
+        )
     for option, value in plan.items():
         recipe["training"][option] = value
         words = ",".join(value) if isinstance(value, (list, tuple)) else value
@@ -253,12 +271,12 @@ def follow(
         kind, recipe, learned or kind.learn(data, recipe), dtype
     )
     from_scratch.check_asked(task, asked)
-    measuring.check_readable(task, test)
     if recipe.get("backbone_weights") is not None:
         source = recipe["backbone_weights"]
         backbones.load_backbone_weights(task.model, source)
         # For the card, which names no path.
         recipe["backbone_weights"] = pathlib.PurePath(source).name
+    measuring.check_readable(task, test)
     frozen = Plan(**recipe["training"]).freeze
     layer_groups.freeze(task.model, frozen, task.output.heads)
     task.follow(data, recipe, validation, **options)
@@ -291,9 +309,9 @@ def find(name):
 def _known(recipe, builder_args):
     """Arguments that the recipe's network has, or an error."""
     network = catalogue.networks(recipe["task"])[recipe["builder"]]
-    known = [*inspect.signature(network).parameters]
+    known = cards.arguments_of(network)
     for key in builder_args:
-        if key not in known or key == "name":
+        if key not in known:
             near = difflib.get_close_matches(key, known, n=3, cutoff=0.6)
             raise ValueError(
                 "`builder_args` must be arguments of the recipe's network, "

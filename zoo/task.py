@@ -32,7 +32,7 @@ class Task:
         self.input = input
         self.output = output
         self.training = {}  # options of `fit` where it is told no others
-        self._graphs = {}
+        self.graphs = {}  # of this network; built when first asked for
 
     __repr__ = describing.in_short
     summary = describing.summary
@@ -151,14 +151,14 @@ class Task:
         Returns:
             `keras.Model` with one layer, `zoo.answering.Answering`.
         """
-        if attention not in self._graphs:
+        if attention not in self.graphs:
             inputs = {
                 name: keras.Input(shape, dtype=dtype, name=name)
                 for name, (shape, dtype) in self.input.tensors().items()
             }
             layer = Answering(self.model, self.output, attention)
-            self._graphs[attention] = keras.Model(inputs, layer(inputs))
-        return self._graphs[attention]
+            self.graphs[attention] = keras.Model(inputs, layer(inputs))
+        return self.graphs[attention]
 
     def _answers(self, raws, attention, batch_size):
         if len(raws) == 0:
@@ -292,4 +292,8 @@ class Task:
 
     def page(self, answers):
         """The same for the terminal, as rich prints it, or `None`."""
+        return None
+
+    def html(self, answers):
+        """The same as a page of HTML, a string, or `None`."""
         return None

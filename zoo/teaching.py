@@ -24,10 +24,7 @@ def taught(task, data, batch_size=250):
     read = task.input.reader(data)
     places, told = task.output.told(data)
     words, _ = task.output.teach(data)
-    looks = task.has_attention()
-    network = task.model
-    if looks:
-        network = attention_model(network, return_outputs=True)
+    network, looks = _network(task)
     losses, maps = [], []
     for start in range(0, len(places), batch_size):
         rows = np.arange(start, min(start + batch_size, len(places)))
@@ -40,3 +37,14 @@ def taught(task, data, batch_size=250):
             ops.convert_to_numpy(sentence_crossentropy(words[rows], said))
         )
     return np.concatenate(losses), np.concatenate(maps) if looks else None
+
+
+def _network(task):
+    """What tells texts, and whether it gives the decoder's weights too."""
+    if "taught" not in task.graphs:
+        try:
+            network = attention_model(task.model, return_outputs=True), True
+        except ValueError:  # it has no attention
+            network = task.model, False
+        task.graphs["taught"] = network
+    return task.graphs["taught"]

@@ -18,12 +18,14 @@ import zipfile
 import keras
 import numpy as np
 
+from zoo import layer_groups
 from zoo.atomic import replacing
 from zoo.writable import SMALL, check_writable
 
 CHECKPOINT, LOG = "checkpoint.npz", "log.json"
 OPTIMIZERS = ("adamw", "sgd")
 SCHEDULES = ("constant", "cosine", "one_cycle")
+LATER = 0.1  # of the learning rate, once all learns
 
 
 def fit(
@@ -40,6 +42,8 @@ def fit(
     weight_decay=5e-3,
     multipliers=None,
     early_stopping=None,
+    first_epochs=0,
+    frozen_at_first=(),
     folder=None,
     resume=True,
     tensorboard=False,
@@ -69,6 +73,10 @@ def fit(
         early_stopping: Epochs without a better validation loss (training
             loss, without `validation`) before training stops and the best
             weights come back; `None` never stops.
+        first_epochs: Integer of at least 0, below `epochs`. For so many of
+            them `frozen_at_first` are frozen and nothing stops early; then all
+            learns, with a new optimizer, at a tenth of the learning rate.
+        frozen_at_first: List of layers, none of which is in another.
         folder: Where the checkpoint, the log and TensorBoard's events go;
             `None` writes nothing.
         resume: Boolean. Whether to go on from the folder's checkpoint.
@@ -93,54 +101,56 @@ def fit(
         ImportError: If `tensorboard` is asked for and not installed.
     """
     check_tensorboard(tensorboard, folder)
-    multipliers = multipliers or {}
-    model.compile(
-        optimizer=_optimizer(
-            model,
-            optimizer,
-            learning_rate_schedule(
-                schedule, learning_rate, epochs * len(batches)
-            ),
-            weight_decay,
-            multipliers,
-        ),
-        loss=loss,
-        metrics=metrics if isinstance(metrics, dict) else list(metrics),
-        jit_compile=_compiled(jit_compile),
-    )
-    model.optimizer.build(model.trainable_variables)
-
+    if verbose is None:
+        verbose = 1 if sys.stdout.isatty() else 2
     run = _Run(batches, recipe or {})
-    callbacks = [run]
-    if early_stopping is not None:
-        run.stopper = _EarlyStopping(
-            monitor="loss" if validation is None else "val_loss",
-            patience=early_stopping,
-            mode="min",
-            restore_best_weights=True,
-        )
-        callbacks.insert(0, run.stopper)
+    kept = 0  # epochs that are in the checkpoint
     if folder is not None:
         check_folder(folder, model)
         run.folder = pathlib.Path(os.path.realpath(folder))
         run.folder.mkdir(parents=True, exist_ok=True)
-        if resume and run.checkpoint.exists():
-            run.restore(model)
+        kept = run.epochs_kept() if resume else 0
+
+    def learn(start, end, rate):
+        model.compile(
+            optimizer=_optimizer(
+                model,
+                optimizer,
+                learning_rate_schedule(
+                    schedule, rate, (end - start) * len(batches)
+                ),
+                weight_decay,
+                multipliers or {},
+            ),
+            loss=loss,
+            metrics=metrics if isinstance(metrics, dict) else list(metrics),
+            jit_compile=_compiled(jit_compile),
+        )
+        model.optimizer.build(model.trainable_variables)
+        callbacks = [run]
+        if early_stopping is not None and end == epochs:
+            run.stopper = _EarlyStopping(
+                monitor="loss" if validation is None else "val_loss",
+                patience=early_stopping,
+                mode="min",
+                restore_best_weights=True,
+            )
+            callbacks.insert(0, run.stopper)
         if tensorboard:
             callbacks.append(keras.callbacks.TensorBoard(run.folder / "events"))
-
-    if verbose is None:
-        verbose = 1 if sys.stdout.isatty() else 2
-    to_do = not run.stopped and len(run.log) < epochs
-    if run.log and verbose:
-        state = "resuming after" if to_do else "finished already with"
-        print(f"{run.checkpoint}: {state} epoch {len(run.log)} of {epochs}")
-    if to_do:
-        try:
+        restored = kept > len(run.log)
+        if restored:
+            run.restore(model)
+        to_do = not run.stopped and len(run.log) < end
+        if restored and verbose:
+            done = run.stopped or len(run.log) == epochs
+            state = "finished already with" if done else "resuming after"
+            print(f"{run.checkpoint}: {state} epoch {len(run.log)} of {epochs}")
+        if to_do:
             model.fit(
                 batches,
                 validation_data=validation,
-                epochs=epochs,
+                epochs=end,
                 initial_epoch=len(run.log),
                 callbacks=callbacks,
                 # Keras would shuffle the batches by Python's own generator,
@@ -148,15 +158,23 @@ def fit(
                 shuffle=False,
                 verbose=verbose,
             )
-        except KeyboardInterrupt:
-            if run.folder is not None and run.log and verbose:
-                print(
-                    f"\n{run.checkpoint}: interrupted; the same training goes "
-                    f"on after epoch {len(run.log)} of {epochs}"
-                )
-            raise
-    elif run.stopper is not None:
-        run.stopper.bring_back(model)
+        elif run.stopper is not None:
+            run.stopper.bring_back(model)
+
+    try:
+        # A checkpoint has the optimizer of its own part.
+        if first_epochs and kept <= first_epochs:
+            with layer_groups.frozen_meanwhile(frozen_at_first):
+                learn(0, first_epochs, learning_rate)
+        later = LATER if first_epochs else 1
+        learn(first_epochs, epochs, later * learning_rate)
+    except KeyboardInterrupt:
+        if run.folder is not None and run.log and verbose:
+            print(
+                f"\n{run.checkpoint}: interrupted; the same training goes "
+                f"on after epoch {len(run.log)} of {epochs}"
+            )
+        raise
     return run.log
 
 
@@ -300,6 +318,7 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
         super().__init__(
             learning_rate=learning_rate, weight_decay=0.0, **kwargs
         )
+        self.weight_decay = None
         self.multipliers = dict(multipliers or {})
         self.decay = weight_decay
         self.spared = set()
@@ -352,19 +371,18 @@ def _optimizer(model, name, learning_rate, weight_decay, multipliers):
             'Learning rates by layer need `optimizer="adamw"`. '
             f"Received: optimizer={name!r}"
         )
+    # Keras would decay by zero too: a rate and a product for each variable.
+    decay = weight_decay or None
     if multipliers:
         optimizer = LayerwiseAdamW(multipliers, learning_rate, weight_decay)
-    elif name == "adamw":
-        optimizer = keras.optimizers.AdamW(
-            learning_rate, weight_decay=weight_decay
-        )
-    else:
+    elif name == "sgd":
         optimizer = keras.optimizers.SGD(
-            learning_rate,
-            momentum=0.9,
-            nesterov=True,
-            weight_decay=weight_decay,
+            learning_rate, momentum=0.9, nesterov=True, weight_decay=decay
         )
+    elif decay:
+        optimizer = keras.optimizers.AdamW(learning_rate, weight_decay=decay)
+    else:
+        optimizer = keras.optimizers.Adam(learning_rate)
     optimizer.exclude_from_weight_decay(
         [v for v in model.trainable_variables if len(v.shape) < 2]
     )
@@ -451,6 +469,13 @@ class _Run(keras.callbacks.Callback):
             np.savez(file, **arrays)
         with replacing(self.folder / LOG) as path:
             path.write_text(json.dumps(self.log, indent=1) + "\n", "utf-8")
+
+    def epochs_kept(self):
+        """How many epochs the checkpoint has seen, 0 if there is none."""
+        if not self.checkpoint.exists():
+            return 0
+        with _opened(self.checkpoint) as (_, facts):
+            return len(facts["log"])
 
     def restore(self, model):
         with _opened(self.checkpoint) as (arrays, facts):

@@ -29,6 +29,7 @@ def alignment_matrix(
     ax=None,
     colormap=COLORMAP,
     weights_range=None,
+    roles=None,
 ):
     """Draws how far each word of one text goes with each of another.
 
@@ -47,14 +48,16 @@ def alignment_matrix(
         weights_range: Pair of floats, the weights at the ends of the colours.
             `None` takes the least and greatest weight; give it to compare
             several pictures.
+        roles: Pair of strings, what the rows and the columns are, beside them:
+            `("reads", "is read")` of a layer's weights `(Tq, Tk)`. Or `None`.
 
     Returns:
         The `matplotlib.figure.Figure`.
 
     Raises:
         ValueError: If a word has no weights or the reverse, there is no word,
-            a value is not finite, the range is empty, or the colormap is
-            unknown.
+            a value is not finite, the range is empty, the colormap is unknown,
+            or `roles` is no pair.
         ImportError: If matplotlib is not installed.
 
     Example:
@@ -71,12 +74,12 @@ def alignment_matrix(
     own = ax is None
     place = {"ax": ax, "fraction": 0.046, "pad": 0.03}
     if own:
-        left, wide, height = _room(rows, columns)
+        left, wide, height = _room(rows, columns, roles)
         title, above = _lines(title, wide)
         figure = new_figure(left + wide + 0.7, above + height)
         ax, bar = figure.subplots(1, 2, width_ratios=(wide, 0.09))
         place = {"cax": bar}
-    _cells(ax, values, rows, columns, colors)
+    _cells(ax, values, rows, columns, colors, _checked(roles))
     if title is not None:
         write(ax.set_title, title, fontsize=10)
     color_bar(ax.figure, colors, **place)
@@ -91,13 +94,16 @@ def alignment_grid(
     columns_per_row=4,
     colormap=COLORMAP,
     weights_range=None,
+    roles=None,
 ):
-    """Draws several alignments of the same words side by side.
+    """Draws several alignments of the same words side by side, such as heads.
 
     All have one range of colours, so that they can be compared, and one bar.
 
     Args:
-        maps: Dict from a panel's title to its weights, each
+        maps: `(N, len(rows), len(columns))`, the heads of a layer for one
+            sample, as `keras_attention.attention_maps` has them; or a dict
+            from a panel's title to its weights, each
             `(len(rows), len(columns))`.
         rows: List of strings, the words from top to bottom. They stand at the
             first panel of each row of panels.
@@ -107,6 +113,7 @@ def alignment_grid(
         colormap: String. The name of a matplotlib colormap.
         weights_range: Pair of floats, the weights at the ends of the colours.
             `None` takes the least and greatest weight of all maps.
+        roles: Pair of strings, or `None`, as in `alignment_matrix`.
 
     Returns:
         The `matplotlib.figure.Figure`.
@@ -125,6 +132,8 @@ def alignment_grid(
     >>> [ax.get_title() for ax in figure.axes]
     ['early', 'late', '']
     """
+    if not isinstance(maps, dict):
+        maps = {f"head {n}": weights for n, weights in enumerate(maps, start=1)}
     maps = {
         name: _alignment(weights, rows, columns)
         for name, weights in maps.items()
@@ -140,7 +149,8 @@ def alignment_grid(
     colors = color_scale(colormap, everything, weights_range)
     wide = min(columns_per_row, len(maps))
     high = math.ceil(len(maps) / wide)
-    left, across, height = _room(rows, columns)
+    roles = _checked(roles)
+    left, across, height = _room(rows, columns, roles)
     across = max(across, 0.1 + 1.2 * LETTER * max(map(width, maps)))
     title, above = _lines(title, wide * across)
     figure = new_figure(
@@ -152,7 +162,8 @@ def alignment_grid(
     for index, (name, values) in enumerate(maps.items()):
         row, column = divmod(index, wide)
         ax = figure.add_subplot(places[row, column])
-        _cells(ax, values, [] if column else rows, columns, colors)
+        shown = (None, roles[1]) if column and roles else roles
+        _cells(ax, values, [] if column else rows, columns, colors, shown)
         write(ax.set_title, name, fontsize=9)
     if title is not None:
         write(figure.suptitle, title, fontsize=10)
@@ -172,7 +183,16 @@ def _alignment(weights, rows, columns):
     return values
 
 
-def _cells(ax, values, rows, columns, colors):
+def _checked(roles):
+    if roles is not None and (isinstance(roles, str) or len(roles) != 2):
+        raise ValueError(
+            "`roles` must be a pair of strings, of the rows and the columns. "
+            f"Received: roles={roles!r}"
+        )
+    return roles
+
+
+def _cells(ax, values, rows, columns, colors, roles):
     ax.imshow(
         values,
         interpolation="nearest",
@@ -188,6 +208,10 @@ def _cells(ax, values, rows, columns, colors):
         put = functools.partial(put, range(len(words)))
         write(put, _labels(words), size=8, rotation=rotation)
     ax.spines[:].set_visible(False)
+    ax.xaxis.set_label_position("top")
+    for put, role in zip((ax.set_ylabel, ax.set_xlabel), roles or ()):
+        if role is not None:
+            write(put, role, fontsize=9, fontstyle="italic")
 
 
 def _labels(words):
@@ -195,10 +219,10 @@ def _labels(words):
     return [shortened(printable(word), LONGEST) for word in words]
 
 
-def _room(rows, columns):
+def _room(rows, columns, roles):
     """Inches: the words of the rows, the cells' width, the height of all."""
     left, top = (
-        0.1 + LETTER * max(map(width, _labels(words)))
+        (0.3 if roles else 0.1) + LETTER * max(map(width, _labels(words)))
         for words in (rows, columns)
     )
     across = max(1.8, CELL * len(columns))

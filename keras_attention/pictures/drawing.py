@@ -114,8 +114,8 @@ def color_scale(colormap, values, weights_range=None):
     else:
         low, high = float(values.min()), float(values.max())
     if low == high:
-        # An even map still needs a range of colours to lie in.
-        low, high = low - 0.5, high + 0.5
+        # An even map still needs a range of colours to lie in: from 0 on.
+        low, high = sorted((0.0, 2 * low or 1.0))
     matplotlib = import_matplotlib()
     return matplotlib.cm.ScalarMappable(
         matplotlib.colors.Normalize(low, high), find_colormap(colormap)
@@ -128,14 +128,18 @@ def color_bar(figure, colors, **place):
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8, length=2, color=INK, labelcolor=INK)
     low, high = colors.norm.vmin, colors.norm.vmax
-    decimals = max(0, 1 - math.floor(math.log10(high - low)))
-    ticks = np.linspace(low, high, 3)
-    bar.set_ticks(ticks, labels=[f"{tick:.{decimals}f}" for tick in ticks])
+    bar.set_ticks(np.linspace(low, high, 3), labels=range_labels(low, high))
     if bar.orientation == "horizontal":
         # Labels at the ends stay within the bar.
         first, _, last = bar.ax.get_xticklabels()
         first.set_ha("left")
         last.set_ha("right")
+
+
+def range_labels(low, high):
+    """The ends and the middle of a range, as precise as tells them apart."""
+    decimals = max(0, 1 - math.floor(math.log10(high - low)))
+    return [f"{tick:.{decimals}f}" for tick in np.linspace(low, high, 3)]
 
 
 def import_matplotlib():

@@ -1,24 +1,33 @@
-"""Channel gates as bars or steps."""
+"""Channel gates as bars, steps or rows of colours."""
 
+import functools
 import math
 
 import numpy as np
 
-from keras_attention.lettering import INK, write
+from keras_attention.lettering import INK, shortened, write
 from keras_attention.pictures.drawing import (
     BAR,
+    COLORMAP,
     as_finite,
+    color_bar,
+    color_scale,
     find_colormap,
     import_matplotlib,
     new_figure,
     noted,
 )
 
+STEPS = 6  # images whose steps are told apart
+MANY = 128  # channels, whose steps are thinner
+LETTERS = 24  # of a label in front of a row
+
 
 def channel_gates(gates, labels=None, sort=False, title=None, ax=None):
     """Draws how far a layer opens each of its channels, for one image or more.
 
-    One image is drawn as bars, several as steps over the same channels.
+    One image is drawn as bars, up to 6 as steps over the same channels, and
+    more as rows of colours.
 
     Args:
         gates: `(B, C)`, `(B, 1, 1, C)` or `(B, C, 1, 1)`, not negative.
@@ -53,17 +62,21 @@ def channel_gates(gates, labels=None, sort=False, title=None, ax=None):
         values = values[:, np.argsort(-values.mean(0), kind="stable")]
     own = ax is None
     if own:
-        ax = new_figure(6.4, 2.8).add_subplot()
+        high = 2.8 if len(values) <= STEPS else 0.8 + 0.2 * len(values)
+        ax = new_figure(6.4, high).add_subplot()
 
     if len(values) == 1:
         draw_gates(ax, values[0], gate_limit(values))
+    elif len(values) > STEPS:
+        _gate_rows(ax, values, labels or map(str, range(1, 1 + len(values))))
     else:
+        line = 1.6 if values.shape[1] <= MANY else 0.8
         _gate_axes(ax, values.shape[1], gate_limit(values))
         edges = np.arange(values.shape[1] + 1) - 0.5
         shades = find_colormap("viridis")(np.linspace(0, 0.85, len(values)))
         for row, shade in zip(values, shades):
-            ax.stairs(row, edges, baseline=None, color=shade, linewidth=1.6)
-    if labels is not None:
+            ax.stairs(row, edges, baseline=None, color=shade, linewidth=line)
+    if labels is not None and len(values) <= STEPS:
         legend = ax.legend(
             ax.patches[:1] if len(values) == 1 else ax.patches,
             [""] * len(labels),
@@ -75,10 +88,29 @@ def channel_gates(gates, labels=None, sort=False, title=None, ax=None):
             write(_setter(text), label, fontsize=8)
     order = "channel, the most open first" if sort else "channel"
     ax.set_xlabel(order, fontsize=9, color=INK)
-    ax.set_ylabel("gate", fontsize=9, color=INK)
+    told = "gate" if len(values) <= STEPS else "image"
+    ax.set_ylabel(told, fontsize=9, color=INK)
     if title is not None:
         write(ax.set_title, title, fontsize=10)
     return noted(ax.figure, own)
+
+
+def _gate_rows(ax, values, labels):
+    """Draws the gates of each image as a row of colours."""
+    colors = color_scale(COLORMAP, values, (0, gate_limit(values)))
+    ax.imshow(
+        values,
+        interpolation="nearest",
+        aspect="auto",
+        cmap=colors.cmap,
+        norm=colors.norm,
+    )
+    put = functools.partial(ax.set_yticks, range(len(values)))
+    write(put, [shortened(label, LETTERS) for label in labels], size=8)
+    ax.tick_params(labelsize=8, length=2, color=INK, labelcolor=INK)
+    ax.spines[:].set_visible(False)
+    color_bar(ax.figure, colors, ax=ax, fraction=0.046, pad=0.02)
+    ax.figure.axes[-1].set_title("gate", fontsize=8, color=INK)
 
 
 def as_gates(gates):

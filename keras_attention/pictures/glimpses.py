@@ -1,6 +1,7 @@
 """Outlines of the regions that a model read from an image, and what it read."""
 
 import functools
+import math
 
 import numpy as np
 from keras import ops
@@ -31,6 +32,7 @@ REGION_COLORS = (
     "#009e73",
     "#d55e00",
 )
+COLUMNS = 4  # regions side by side, as they were read
 LINE = 1.2  # points
 EDGE = 0.7  # points on either side of a line
 STEPS = 33  # points of a bent line
@@ -58,8 +60,8 @@ def region_outlines(
     The outline is where the square from -1 to 1 of a region comes from: a
     quadrilateral, or for a thin-plate spline the bent lines through its
     control points. What lies outside of the image is cut off at its frame.
-    With `size`, each region follows on the right as it was read, framed in the
-    colour of its outline.
+    With `size`, the regions follow on the right as they were read, row by row,
+    each framed in the colour of its outline.
 
     Args:
         image: `(H, W, 3)`, `(H, W, 1)` or `(H, W)`, values in `value_range`.
@@ -121,15 +123,19 @@ def region_outlines(
     panels = [] if size is None else regions
     if own:
         wide = max(0.8, 2.6 * min(1, width / height))
-        beside = (
-            []
-            if size is None
-            else len(regions) * [max(0.8, 2.6 * min(1, size[1] / size[0]))]
+        rows = max(1, math.ceil(len(panels) / COLUMNS))
+        columns = math.ceil(len(panels) / rows)
+        high = 2.6 if rows == 1 else 1.5
+        beside = max(0.6, high * min(1, size[1] / size[0])) if size else 0
+        figure = new_figure(wide + columns * beside + 0.3, 0.4 + high * rows)
+        places = figure.add_gridspec(
+            rows, 1 + columns, width_ratios=[wide] + columns * [beside]
         )
-        figure = new_figure(sum([wide, *beside]) + 0.3, 3.0)
-        ax, *others = figure.subplots(
-            1, 1 + len(beside), squeeze=False, width_ratios=[wide, *beside]
-        )[0]
+        ax = figure.add_subplot(places[:, 0])
+        others = [
+            figure.add_subplot(places[index // columns, 1 + index % columns])
+            for index in range(len(panels))
+        ]
     draw_image(ax, picture)
     draw_regions(
         ax,

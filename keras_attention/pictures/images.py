@@ -16,6 +16,9 @@ from keras_attention.pictures.drawing import (
 )
 from keras_attention.pictures.gates import as_gates, draw_gates, gate_limit
 
+ROWS = 8  # of images, one below the other
+WIDEST = 16  # inches that blocks of them may take side by side
+
 
 def heat_map(
     image,
@@ -38,7 +41,7 @@ def heat_map(
         weights: `(h, w)` or `(h, w, 1)`, one value for each place; any size.
         title: String or `None`. A line above the picture.
         ax: A matplotlib `Axes` to draw into, with the bar beside it. `None`
-            makes a figure.
+            makes a figure of the image's aspect ratio.
         alpha: Float in [0, 1]. How much of the map covers the image.
         colormap: String. The name of a matplotlib colormap.
         value_range: Pair of floats, the image's black and white: `(0, 255)`
@@ -61,21 +64,28 @@ def heat_map(
     >>> import numpy as np
     >>> image = np.zeros((8, 8, 3), "uint8")
     >>> figure = heat_map(image, np.eye(4), title="where it looked")
-    >>> [ax.get_title() for ax in figure.axes]
-    ['where it looked', '']
+    >>> figure.axes[0].get_title()
+    'where it looked'
     """
     picture = as_image(image, value_range)
     values = as_map(weights)
     _check_alpha(alpha)
     colors = color_scale(colormap, values, weights_range)
     own = ax is None
+    height, width = picture.shape[:2]
     if own:
-        figure = new_figure(4.2, 3.6)
+        # Inches; an image that is very long or high has a margin.
+        scale = 3.6 / max(height, width)
+        size = max(1.2, scale * width) + 0.58, max(0.6, scale * height)
+        above = 0 if title is None else 0.3 * (1 + title.count("\n"))
+        figure = new_figure(size[0], size[1] + above)
         ax = figure.add_subplot()
     _overlay(ax, picture, values, colors, alpha)
     if title is not None:
         write(ax.set_title, title, fontsize=10)
-    color_bar(ax.figure, colors, ax=ax, fraction=0.046, pad=0.03)
+    # As high as the image, wherever that stands in its axes.
+    unit = 0.03 * max(height, width) / width
+    color_bar(ax.figure, colors, cax=ax.inset_axes((1 + unit, 0, unit, 1)))
     return noted(ax.figure, own)
 
 
@@ -90,7 +100,8 @@ def attention_grid(
 ):
     """Draws a row for each image: itself, the maps over it, channel gates.
 
-    Each column of maps has one range of colours, from its least to its
+    More than 8 rows stand in blocks side by side where there is room. Each
+    column of maps has one range of colours, from its least to its
     greatest weight, so that rows can be compared; its bar is below.
 
     Args:
@@ -151,34 +162,52 @@ def attention_grid(
     sizes = sizes * 1.7 / np.maximum(sizes[:, :1], sizes[:, 1:] / 3)
     wide = max(0.4, sizes[:, 1].max())
     widths = [wide] * (1 + len(maps)) + [2.6] * len(gates)
-    heights = [max(0.2, high) for high in sizes[:, 0]] + [0.09]
-    figure = new_figure(sum(widths) + 0.6, sum(heights) + 0.8)
-    axes = figure.subplots(
+    # Many rows stand in several blocks side by side, if there is room.
+    blocks = min(-(-len(images) // ROWS), int(WIDEST / sum(widths)) or 1)
+    rows = -(-len(images) // blocks)
+    heights = [max(0.2, sizes[row::rows, 0].max()) for row in range(rows)] + [
+        0.09
+    ]
+    figure = new_figure(blocks * (sum(widths) + 0.6), sum(heights) + 0.8)
+    every = figure.subplots(
         len(heights),
-        len(widths),
+        blocks * len(widths),
         squeeze=False,
-        width_ratios=widths,
+        width_ratios=widths * blocks,
         height_ratios=heights,
     )
-    # The last row is for the bars of colours.
-    axes, bars = axes[:-1], axes[-1]
-    for name, ax in zip(("image", *maps, *gates), axes[0]):
-        write(ax.set_title, name, fontsize=9)
+    for ax in every[:, len(widths) :].flat:
+        ax.set_axis_off()
+    # By the number of the image; the last row is for the bars of colours.
+    bars = every[-1]
+    axes = [
+        every[row, block * len(widths) : (block + 1) * len(widths)]
+        for block in range(blocks)
+        for row in range(rows)
+    ][: len(images)]
+    for row in axes[::rows]:
+        for name, ax in zip(("image", *maps, *gates), row):
+            write(ax.set_title, name, fontsize=9)
     for row, picture in enumerate(images):
-        draw_image(axes[row, 0], picture)
+        for ax in axes[row]:
+            ax.set_axis_on()
+        draw_image(axes[row][0], picture)
         if titles is not None:
-            beside(axes[row, 0], titles[row])
+            beside(axes[row][0], titles[row])
     for column, group in enumerate(maps.values(), start=1):
         everything = np.concatenate([values.ravel() for values in group])
         colors = color_scale(colormap, everything)
         for row, values in enumerate(group):
-            _overlay(axes[row, column], images[row], values, colors, alpha)
+            _overlay(axes[row][column], images[row], values, colors, alpha)
         color_bar(figure, colors, cax=bars[column], orientation="horizontal")
     for column, group in enumerate(gates.values(), 1 + len(maps)):
         for row, values in enumerate(group):
-            draw_gates(axes[row, column], values, gate_limit(group))
-            axes[row, column].tick_params(labelbottom=row == len(images) - 1)
-        axes[-1, column].set_xlabel("channel", fontsize=8, color=INK)
+            ax = axes[row][column]
+            draw_gates(ax, values, gate_limit(group))
+            last = row == len(images) - 1 or (row + 1) % rows == 0
+            ax.tick_params(labelbottom=last)
+            if last:
+                ax.set_xlabel("channel", fontsize=8, color=INK)
     for ax in (bars[0], *bars[1 + len(maps) :]):
         ax.set_axis_off()
     return noted(figure)

@@ -98,16 +98,13 @@ print(json.dumps(wrong))
 
 def check_litert(layer, data, batches, folder):
     """The LiteRT file has builtin operators only, and the same answers."""
-    import tensorflow as tf
-    from ai_edge_litert.interpreter import Interpreter
-
     inputs = symbols_of(data, batches[0] if len(batches) == 1 else None)
     outputs = keras.tree.flatten(ask(layer, inputs))
     inputs = flat(inputs)
     model = keras.Model(
         inputs, {f"output_{i}": tensor for i, tensor in enumerate(outputs)}
     )
-    file = str(folder / f"{type(layer).__name__}.tflite")
+    file = folder / f"{type(layer).__name__}.tflite"
     fixed = {}
     if len(batches) == 1:
         # Keras frees the batch again unless it is told.
@@ -118,14 +115,7 @@ def check_litert(layer, data, batches, folder):
             inputs,
         )
         fixed = {"input_signature": [signature]}
-    model.export(
-        file,
-        **fixed,
-        format="litert",
-        verbose=False,
-        target_spec={"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]},
-    )
-    run = Interpreter(file).get_signature_runner()
+    run = litert_runner(model, file, **fixed)
     for batch in batches:
         few = {
             name: np.resize(a, (batch, *a.shape[1:]))
@@ -135,3 +125,18 @@ def check_litert(layer, data, batches, folder):
         assert set(actual) == set(expected)
         for name in expected:
             check_close(actual[name], expected[name], f"LiteRT, batch {batch}")
+
+
+def litert_runner(model, file, **options):
+    """What runs a model's LiteRT export, of builtin operators only."""
+    import tensorflow as tf
+    from ai_edge_litert.interpreter import Interpreter
+
+    model.export(
+        str(file),
+        **options,
+        format="litert",
+        verbose=False,
+        target_spec={"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]},
+    )
+    return Interpreter(str(file)).get_signature_runner()

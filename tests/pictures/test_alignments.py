@@ -162,3 +162,42 @@ def check_apart(figure, texts):
         assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
         assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1
         assert not any(box.overlaps(other) for other in boxes[:index])
+
+
+def test_roles_say_who_reads_whom():
+    roles = ("$reads", "is read")
+    figure = pictures.alignment_matrix(
+        np.eye(2, 3), list("ab"), list("xyz"), roles=roles
+    )
+    ax = figure.axes[0]
+    assert (ax.get_ylabel(), ax.get_xlabel()) == roles
+    assert ax.xaxis.get_label_position() == "top"
+    assert not ax.yaxis.label.get_parse_math()
+    grid = pictures.alignment_grid(
+        {"one": np.eye(2), "two": np.eye(2), "three": np.eye(2)},
+        list("ab"),
+        list("xy"),
+        columns_per_row=2,
+        roles=roles,
+    )
+    found = [(ax.get_ylabel(), ax.get_xlabel()) for ax in grid.axes[:3]]
+    assert found == [roles, ("", roles[1]), roles]
+
+
+@pytest.mark.parametrize("roles", ["ab", ("a",), ("a", "b", "c")])
+def test_roles_are_a_pair(roles):
+    for draw in (pictures.alignment_matrix, pictures.alignment_grid):
+        weights = (
+            np.eye(2) if draw is pictures.alignment_matrix else {"a": np.eye(2)}
+        )
+        with pytest.raises(ValueError, match="Received: roles="):
+            draw(weights, list("ab"), list("xy"), roles=roles)
+
+
+def test_heads_are_taken_as_a_layer_gives_them():
+    heads = 2 * np.arange(12.0).reshape(2, 2, 3)
+    figure = pictures.alignment_grid(heads, list("ab"), list("xyz"))
+    assert [ax.get_title() for ax in figure.axes[:2]] == ["head 1", "head 2"]
+    for ax, head in zip(figure.axes, heads):
+        np.testing.assert_array_equal(ax.images[0].get_array(), head)
+    assert bar(figure) == ["0", "11", "22"]

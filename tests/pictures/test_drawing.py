@@ -61,8 +61,9 @@ def test_colours_span_the_map_or_the_range_that_is_given():
     given = color_scale("plasma", values, (3, 5))
     ends = given.to_rgba([3.0, 5.0])[:, :3]
     np.testing.assert_allclose(255 * ends, [cold, hot], atol=1e-3)
-    even = color_scale("plasma", np.full((2, 2), 4.0))
-    assert even.get_clim() == (3.5, 4.5)
+    for even, ends in ((4.0, (0, 8)), (-2.0, (-4, 0)), (0.0, (0, 1))):
+        even = color_scale("plasma", np.full((2, 2), even))
+        assert even.get_clim() == ends
 
 
 def test_a_colormap_is_found_by_its_name():

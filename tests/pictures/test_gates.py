@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from keras_attention import pictures
+from tests.drawn import bar
 
 pytest.importorskip("matplotlib")
 
@@ -43,3 +44,17 @@ def test_refuses_gates_that_are_no_gates():
             pictures.channel_gates(wrong)
     with pytest.raises(ValueError, match="each of the 2"):
         pictures.channel_gates(np.ones((2, 4)), labels=["one"])
+
+
+def test_gates_of_many_images_are_rows_of_colours():
+    gates = np.linspace(0, 1.5, 28).reshape(7, 4)
+    labels = [f"image {i}" for i in range(6)] + ["$x_1$" * 9]
+    figure = pictures.channel_gates(gates, labels, sort=True)
+    ax = figure.axes[0]
+    np.testing.assert_array_equal(ax.images[0].get_array(), gates[:, ::-1])
+    shown = [label.get_text() for label in ax.get_yticklabels()]
+    assert shown[:6] == labels[:6] and shown[6] == ("$x_1$" * 9)[:23] + "…"
+    assert not ax.get_yticklabels()[6].get_parse_math()
+    assert ax.get_legend() is None and bar(figure) == ["0.0", "1.0", "2.0"]
+    plain = pictures.channel_gates(gates).axes[0].get_yticklabels()
+    assert [label.get_text() for label in plain] == list("1234567")

@@ -324,3 +324,20 @@ def test_refuses_regions_that_it_cannot_draw(transforms, options, message):
 def test_refuses_what_is_no_image():
     with pytest.raises(ValueError, match=r"\(4, 4, 2\)"):
         pictures.region_outlines(np.zeros((4, 4, 2)), WHOLE)
+
+
+def test_many_regions_are_wrapped_in_their_order():
+    image = np.arange(90).reshape(9, 10)
+    places = np.linspace(-0.8, 0.8, 6)
+    regions = [[[0.1, 0, x], [0, 0.1, -x]] for x in places]
+    figure = pictures.region_outlines(image, regions, size=(2, 3))
+    (whole, *read), grid = figure.axes, figure.axes[0].get_gridspec()
+    assert (grid.nrows, grid.ncols) == (2, 4) and len(read) == 6
+    assert whole.get_subplotspec().rowspan == range(2)
+    for index, (ax, region) in enumerate(zip(read, regions)):
+        place = ax.get_subplotspec()
+        assert place.rowspan.start == index // 3
+        assert place.colspan.start == 1 + index % 3
+        expected = pictures.read_region(image / 255, region, (2, 3))
+        drawn = np.asarray(ax.images[0].get_array())[..., 0]
+        np.testing.assert_allclose(drawn, expected, atol=1e-5)

@@ -218,3 +218,54 @@ def test_refuses_a_grid_that_does_not_fit():
         pictures.attention_grid(images[:0], {})
     with pytest.raises(ValueError, match="alpha=-1"):
         pictures.attention_grid(images, maps, alpha=-1)
+
+
+@pytest.mark.parametrize("size", [(8, 40), (40, 8), (8, 8)])
+@pytest.mark.parametrize("own", [True, False])
+def test_the_bar_is_as_high_as_the_image(size, own):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    ax = None
+    if not own:
+        ax = Figure((5, 3), layout="constrained").add_subplot()
+    figure = pictures.heat_map(np.zeros(size), np.eye(2), "title", ax)
+    FigureCanvasAgg(figure).draw()
+    ax = figure.axes[0]
+    image, colors = (
+        each.get_window_extent() for each in (ax, ax.child_axes[0])
+    )
+    assert image.height / image.width == pytest.approx(size[0] / size[1], 0.02)
+    np.testing.assert_allclose([image.y0, image.y1], [colors.y0, colors.y1])
+    inches = colors.width / figure.dpi
+    assert 0.04 < inches < 0.14 and colors.x0 > image.x1
+    labels = ax.child_axes[0].get_tightbbox()
+    assert labels.x1 <= figure.bbox.x1 and labels.y1 <= figure.bbox.y1 + 1
+
+
+def test_many_images_stand_in_blocks_side_by_side():
+    images = np.arange(11)[:, None, None] * np.full((4, 4), 20)
+    maps = {"late": np.arange(44.0).reshape(11, 2, 2)}
+    gates = {"gates": np.full((11, 3), 0.5)}
+    titles = [f"image {i}" for i in range(11)]
+    figure = pictures.attention_grid(images, maps, gates, titles)
+    grid = figure.axes[0].get_gridspec()
+    assert (grid.nrows, grid.ncols) == (6 + 1, 2 * 3)
+    shown = {
+        (place.rowspan.start, place.colspan.start): ax
+        for ax in figure.axes
+        if ax.axison
+        for place in [ax.get_subplotspec()]
+    }
+    for index in range(11):
+        block, row = divmod(index, 6)
+        image, late, bars = (shown[row, 3 * block + i] for i in range(3))
+        assert image.get_ylabel() == titles[index]
+        assert image.images[0].get_array()[0, 0, 0] == pytest.approx(
+            index * 20 / 255
+        )
+        assert late.images[1].get_array()[0, 0] == 4 * index
+        assert late.images[1].get_clim() == (0, 43)
+        assert bars.get_xlabel() == ("channel" if index in (5, 10) else "")
+        assert image.get_title() == ("image" if row == 0 else "")
+    assert len(shown) == 11 * 3 + 1  # and a bar for the maps

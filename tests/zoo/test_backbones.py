@@ -12,8 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 import zoo
+from keras_attention import SEBlock
 from tests.contract.lifecycle import check_litert
-from tests.numbers import close, numpy
+from tests.numbers import close, numpy, randomize
 from tests.zoo.settings import global_setting
 from zoo import backbones, layer_groups, recipes, weights
 from zoo.backbones import (
@@ -166,6 +167,84 @@ def test_answers_as_keras_own_network_with_the_weights_of_a_file(
     close(again(PICTURES), found, 1e-6, 1e-6)
 
 
+@pytest.mark.parametrize("stride", [None, 16])
+def test_gates_begin_as_the_identity_and_stay_when_weights_come(
+    stride, small, stored
+):
+    made = Backbone(
+        *(SMALL, SHAPE, stride, "cbam", {"ratio": 8}),
+        where="expanded_conv_?_project_bn",
+    )
+    gates = made._gates(made.network)
+    assert [gate.name for gate in gates] == [
+        f"expanded_conv_{place}_project_bn_cbam" for place in range(1, 8)
+    ] + [
+        f"expanded_conv_{place}_project_bn_cbam"
+        for place in (8, 9)
+        if stride is None
+    ]
+    assert {gate.ratio for gate in gates} == {8}
+    made.load(stored)
+    end = backbones._end(small, stride, SMALL) if stride else small.output
+    network = keras.Model(small.input, end)
+    close(made(PICTURES), numpy(network(PICTURES)), 1e-5, 1e-5)
+    for place, gate in enumerate(gates):
+        randomize(gate, place)
+    kept = [gate.get_weights() for gate in gates]
+    for layer in made.own_layers:
+        layer.set_weights([0 * array for array in layer.get_weights()])
+    made.load(stored)
+    assert [[*map(np.ndarray.tolist, x)] for x in kept] == [
+        [*map(np.ndarray.tolist, gate.get_weights())] for gate in gates
+    ]
+    for layer in filter(lambda layer: layer.weights, network.layers):
+        own = made.network.get_layer(layer.name).get_weights()
+        for one, other in zip(own, layer.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
+    if stride is not None:
+        again = Backbone.from_config(made.get_config())
+        again.build((None, *SHAPE))
+        again.set_weights(made.get_weights())
+        close(again(PICTURES), numpy(made(PICTURES)), 1e-6, 1e-6)
+    # Every weight is a gate's or the network's own, and none is both.
+    inside = [w for x in (*gates, *made.own_layers) for w in x.weights]
+    assert sorted(map(id, inside)) == sorted(map(id, made.weights))
+
+
+def test_gates_are_of_the_policy_behind_pixels_that_a_file_says():
+    made = Backbone(*("EfficientNetB0", SHAPE, 4, "se"), dtype="mixed_bfloat16")
+    (gate,) = made._gates(made.network)
+    assert gate.name == "block2b_project_bn_se_block"
+    assert gate.dtype_policy.name == "mixed_bfloat16"
+    assert isinstance(gate, SEBlock) and gate.identity_start
+    found = made(PICTURES)
+    assert keras.backend.standardize_dtype(found.dtype) == "bfloat16"
+    inside = [w for x in (gate, *made.own_layers) for w in x.weights]
+    assert len(made.weights) == len(inside) + len(["scale", "offset"])
+
+
+def test_the_size_of_a_network_is_that_of_its_weights(monkeypatch):
+    class Asked(Exception):
+        pass
+
+    def obtain_input_shape(input_shape, default_size, *args, **kwargs):
+        raise Asked(default_size)
+
+    for name in names():
+        if name.startswith("MobileNetV3"):  # which ask for no size
+            assert backbones.own_size(name) == (224, 224)
+            continue
+        build = getattr(keras.applications, name)
+        utils = build.__globals__["imagenet_utils"]
+        monkeypatch.setattr(utils, "obtain_input_shape", obtain_input_shape)
+        with pytest.raises(Asked) as asked:
+            build(weights=None)
+        assert backbones.own_size(name) == (asked.value.args[0],) * 2, name
+    assert set(backbones.SIDES) < set(names())
+    with pytest.raises(ValueError, match="name='VGG15'; near"):
+        backbones.own_size("VGG15")
+
+
 @pytest.mark.parametrize("shape", [(50, 75, 3), (33, 64, 3)])
 def test_a_grid_is_as_large_as_the_network_makes_it(shape):
     encoder = grid_encoder(shape, backbone=SMALL, backbone_stride=8)
@@ -266,7 +345,7 @@ def test_batch_statistics_settle_within_a_short_training():
 
 def test_efficientnet_reads_pixels_by_the_numbers_of_its_file(monkeypatch):
     """Keras's files call deviations variances, and its network corrects it."""
-    made = Backbone("EfficientNetB0", SHAPE, 2)
+    made = Backbone("EfficientNetB0", SHAPE, 4, "se")
     made.build((None, *SHAPE))
     close(made.preprocess(PICTURES), PICTURES / 255, 1e-6)
     source = keras.Sequential(
@@ -454,6 +533,8 @@ def test_what_is_no_backbone_is_refused(name, shape, message):
 def test_the_small_network_takes_no_stride_and_no_weights():
     with pytest.raises(ValueError, match="backbone_stride=8, backbone=None"):
         grid_encoder(SHAPE, (4, 4), backbone_stride=8)
+    with pytest.raises(ValueError, match="backbone_attention='se', backbone="):
+        grid_encoder(SHAPE, (4, 4), backbone_attention="se")
     with pytest.raises(ValueError, match="encoder with 0"):
         load_backbone_weights(grid_encoder(SHAPE, (4, 4)), "imagenet")
 
@@ -471,10 +552,16 @@ def test_every_network_that_looks_at_a_grid_takes_one(network, small, stored):
         sizes |= {"vocabulary_size": 9, "num_classes": 4, "length": 5}
         asked = {"token_ids": np.ones((2, 5), "int32")}
     model = getattr(zoo, network)(
-        SHAPE, backbone=SMALL, backbone_stride=8, **sizes
+        SHAPE,
+        backbone=SMALL,
+        backbone_stride=8,
+        backbone_attention="se",
+        **sizes,
     )
     load_backbone_weights(model, stored)
     inside = backbone_of(model)
+    (gate,) = inside._gates(inside.network)
+    assert gate.name == "expanded_conv_2_project_bn_se_block"
     assert inside.name == "encoder_backbone" and inside.stride == 8
     first = small.get_layer("conv").get_weights()[0]
     np.testing.assert_array_equal(inside.get_weights()[0], first)
@@ -500,15 +587,18 @@ def test_a_card_cannot_ask_for_more_than_its_file_holds():
             file["a"] = array
         return weights._stored(data.getvalue(), "here")
 
-    model = build(backbone_stride=8)
-    cut = as_stored(model)
-    again = weights.build(lambda: build(backbone_stride=8), cut)
-    assert again.count_params() == cut.count < 200_000
+    for more in ({}, {"backbone_attention": "se"}):
+        model = build(backbone_stride=8, **more)
+        cut = as_stored(model)
+        again = weights.build(
+            lambda more=more: build(backbone_stride=8, **more), cut
+        )
+        assert again.count_params() == cut.count < 200_000
     with pytest.raises(zoo.PresetError, match="more than"):
         weights.build(build, cut)
     short = as_stored(model, 1)
     with pytest.raises(zoo.PresetError, match="more than"):
-        weights.build(lambda: build(backbone_stride=8), short)
+        weights.build(lambda: build(backbone_stride=8, **more), short)
 
 
 @pytest.fixture

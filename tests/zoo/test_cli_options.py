@@ -138,6 +138,10 @@ ROWS = [
         *("train", "backbone_weights", TRAIN + "--backbone-weights imagenet"),
         *("train", "backbone_weights", "imagenet"),
     ),
+    (
+        *("train", "recipe", TRAIN + "--recipe gradual"),
+        *("train", "recipe", "gradual"),
+    ),
     ("train", "resume", TRAIN + "--resume", "train", "resume", True),
     ("train", "resume", TRAIN + "--no-resume", "train", "resume", False),
     ("train", "data_note", TRAIN + "--data-note n", "train", "data_note", "n"),
@@ -224,6 +228,10 @@ ROWS = [
     (
         *("finetune", "self_critical", TUNE + "--self-critical"),
         *("finetune", "self_critical", True),
+    ),
+    (
+        *("finetune", "recipe", TUNE + "--recipe gradual"),
+        *("finetune", "recipe", "gradual"),
     ),
     (
         *("finetune", "batch_size", TUNE + "--batch-size 3"),
@@ -408,6 +416,9 @@ class _Asked(Task):
 
     def page(self, answers):
         return "page"
+
+    def html(self, answers):
+        return "<html>"
 
 
 def commands():

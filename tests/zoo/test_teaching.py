@@ -51,6 +51,17 @@ def test_batches_change_nothing(data):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
+def test_follows_what_the_network_learns_meanwhile(data):
+    task = untrained(data)
+    before, _ = taught(task, data)
+    head = task.model.get_layer("decoder").trainable_variables[-1]
+    head.assign(head + np.arange(head.shape[0]))
+    after, _ = taught(task, data)
+    task.graphs.clear()
+    assert np.abs(after - before).min() > 0.1
+    np.testing.assert_allclose(after, taught(task, data)[0], rtol=1e-5)
+
+
 def test_without_attention_there_are_no_maps(data):
     losses, maps = taught(untrained(data, attention="none"), data)
     assert maps is None and np.isfinite(losses).all()

@@ -87,6 +87,43 @@ def test_goes_on_after_a_kill_as_if_there_had_been_none(
     )
 
 
+def test_killed_in_either_part_it_goes_on_as_if_it_had_not(
+    tmp_path, monkeypatch, capsys
+):
+    """Two epochs with the convolution frozen, and three without."""
+
+    def learn(folder=None, **more):
+        model = small_model()
+        options = {"first_epochs": 2, "early_stopping": 9, "epochs": 5, **more}
+        options["jit_compile"] = False
+        frozen = model.layers[1:5]
+        log = train(model, folder, frozen_at_first=frozen, **options)
+        return model, log
+
+    whole, log = learn()
+    rates = [epoch["learning_rate"] for epoch in log]
+    assert max(rates[:2]) > 5 * max(rates[2:]) > 0
+    for epochs in (1, 2, 3):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            kill_after(patch, epochs)
+            learn(tmp_path / str(epochs))
+        capsys.readouterr()
+        resumed, found = learn(tmp_path / str(epochs), verbose=2)
+        said = capsys.readouterr().out
+        assert said.count(f"resuming after epoch {epochs} of 5") == 1
+        assert "finished" not in said and "Epoch 5/5" in said
+        for one, other in zip(
+            whole.get_weights(), resumed.get_weights(), strict=True
+        ):
+            np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)
+        assert [e["epoch"] for e in found] == [1, 2, 3, 4, 5]
+        np.testing.assert_allclose(
+            [e["loss"] for e in found], [e["loss"] for e in log], atol=1e-6
+        )
+    assert learn(tmp_path / "3", verbose=2)[1] == found
+    assert "finished already with epoch 5 of 5" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("verbose, said", [(2, True), (0, False)])
 def test_interrupted_it_says_where_it_goes_on(
     tmp_path, monkeypatch, capsys, verbose, said
@@ -204,6 +241,20 @@ def test_scales_rate_and_decay_by_layer():
     config = model.optimizer.get_config()
     again = training.LayerwiseAdamW.from_config(config)
     assert again.get_config() == config
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw", "by layer"])
+def test_without_a_decay_none_is_computed(name):
+    options = {"optimizer": name, "weight_decay": 0.0, "epochs": 1}
+    if name == "by layer":
+        layers = {"small/conv/kernel": 0.5}
+        options |= {"optimizer": "adamw", "multipliers": layers}
+    model = small_model()
+    train(model, **options)
+    assert model.optimizer.weight_decay is None
+    config = model.optimizer.get_config()
+    again = type(model.optimizer).from_config(config)
+    assert again.weight_decay is None
 
 
 def test_refuses_rates_by_layer_without_adamw():

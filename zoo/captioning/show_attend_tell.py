@@ -74,6 +74,7 @@ def show_attend_tell(
     entropy_weight=0.002,
     backbone=None,
     backbone_stride=None,
+    backbone_attention=None,
     name="show_attend_tell",
 ):
     """Builds the captioner; the words before in, logits of the words out.
@@ -103,6 +104,8 @@ def show_attend_tell(
             `zoo.backbones.load_backbone_weights` brings trained ones in.
         backbone_stride: Integer, pixels for a place, such as 16; `None` is the
             backbone's end, as a rule 32.
+        backbone_attention: `"se"`, `"cbam"` or `"bam"`, put into the backbone
+            before each of its residual sums; or `None`.
         name: String. The model's name.
 
     Returns:
@@ -136,6 +139,7 @@ def show_attend_tell(
         filters,
         backbone=backbone,
         backbone_stride=backbone_stride,
+        backbone_attention=backbone_attention,
     )
     # Pinned, whatever Keras's global `floatx` is.
     image = keras.Input(input_shape, dtype="float32", name="image")

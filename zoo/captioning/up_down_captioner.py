@@ -60,6 +60,7 @@ def up_down_captioner(
     regions=None,
     backbone=None,
     backbone_stride=None,
+    backbone_attention=None,
     name="up_down_captioner",
 ):
     """Builds the captioner; the words before in, logits of the words out.
@@ -84,6 +85,8 @@ def up_down_captioner(
             `zoo.backbones.load_backbone_weights` brings trained ones in.
         backbone_stride: Integer, pixels for a place, such as 16; `None` is the
             backbone's end, as a rule 32.
+        backbone_attention: `"se"`, `"cbam"` or `"bam"`, put into the backbone
+            before each of its residual sums; or `None`.
         name: String. The model's name.
 
     Returns:
@@ -107,6 +110,7 @@ def up_down_captioner(
         coordinates=regions is None,
         backbone=backbone,
         backbone_stride=backbone_stride,
+        backbone_attention=backbone_attention,
     )
     grid = grid_of(encoder)
     # Pinned, whatever Keras's global `floatx` is.

@@ -63,10 +63,11 @@ def where_it_looked(raws, read, answers, titles=None, maps=3, model=None):
     another, a row shows what it read. Images of fewer pixels than it read are
     smooth under a map.
 
-    A network has many attention layers. Shown are the last one of each stage
-    that weighs places, at most `maps` of them and the latest ones, and the
-    last one of all that weighs channels. A row of maps has one range of
-    colours, from dark to bright, which its words on the left state.
+    A network has many attention layers. Shown are the last one of each stage,
+    or of each size where names tell no stages, that weighs places, at most
+    `maps` of them and the latest ones, and the last one of all that weighs
+    channels. A row of maps has one range of colours, from dark to bright,
+    which its words on the left state.
 
     Of glimpses it shows where they were taken and, in a frame of the same
     colour, what was read there, grey outside of the image: the straightened
@@ -220,7 +221,7 @@ def _rows(views, answers, model, most):
             or (layer is None and part != "saliency")
         ):
             # Of branches: the widest one's share.
-            gates = {_title(name): found[:, -1]}
+            gates = {_title(path): found[:, -1]}
         elif isinstance(layer, EntropySaliency) and any(
             other.endswith("/saliency") and np.array_equal(found, same)
             for other, same in weights.items()
@@ -229,10 +230,11 @@ def _rows(views, answers, model, most):
         elif found.ndim == 3:
             glimpses.append([_heat(views, title, found)])
         elif found.shape[1] * found.shape[2] == 1:
-            gates = {_title(name): found[:, 0, 0]}
+            gates = {_title(path): found[:, 0, 0]}
         else:
-            stage = name.split("_block_")[0]
-            places[stage] = _title(name), found.mean(axis=-1)
+            stage, in_block, _ = name.partition("_block_")
+            stage = stage if in_block else found.shape[1:3]
+            places[stage] = _title(path), found.mean(axis=-1)
     if crops:
         glimpses.append(_crops(views, crops[-most:]))
     size = views.read.shape[1:3]
@@ -521,9 +523,9 @@ def _size_words(words, size):
     return f"{words}\n{height} x {width} pixels"
 
 
-def _title(name):
-    """`stage_1_block_3_attention/spatial` is of `stage 1, block 3`."""
-    layer = name.split("/")[-2 if "/" in name else -1]
+def _title(path):
+    """`backbone/stage_1_block_3_attention` is of `stage 1, block 3`."""
+    layer = path.split("/")[-1]
     words = layer.removesuffix("_attention").split("_")[:4]
     pairs = [" ".join(words[i : i + 2]) for i in range(0, len(words), 2)]
     return ", ".join(pairs)

@@ -192,8 +192,18 @@ def _from_scratch(builder_args, epochs, **training):
     }
 
 
-# The size of the images follows from the data.
+# The size of the images follows from the data, or is the backbone's own.
 FROM_SCRATCH = {
+    "attention_backbone": {
+        **_from_scratch(
+            {"name": "EfficientNetV2B0", "attention": "cbam"},
+            5,
+            learning_rate=1e-3,
+        ),
+        "backbone_weights": "imagenet",
+        "image": {"image_size": "own", "channels": 3},
+        "steps": 300,
+    },
     "attention_resnet": _from_scratch(
         _resnet_20("cbam")["builder_args"],
         20,

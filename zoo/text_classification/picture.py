@@ -10,28 +10,22 @@ such words alike. What was not read, the text being too long, is counted where
 it is missing.
 """
 
-import functools
 import math
-import textwrap
 
-from keras_attention.lettering import (
-    INK,
-    printable,
-    shortened,
-    unshown,
-    width,
-    write,
-)
+import numpy as np
 
-AMBER = (255, 176, 0)
-COLUMNS = 84  # characters in a line of the figure
-MARGIN = 6  # of which a sentence's weight takes some
-FONT_SIZE = 9
+from keras_attention.lettering import INK, printable, shortened, width
+from keras_attention.pictures import text_page
+from keras_attention.pictures.words import LINE, strength_color, text_figure
+
+MARGIN = 6  # characters of a line, of which a sentence's weight takes some
 MOST = 5  # words named below a text
+HEADS = 48  # of all layers, on a page of HTML; the last ones
+SPANS = 100_000  # coloured words of all heads, or a page would be too large
 
 
 def words_page(answers, keep="first"):
-    """The texts for the terminal, or for `rich`'s HTML.
+    """The texts for the terminal.
 
     Args:
         answers: List of answers of `TextClassification.look`.
@@ -54,7 +48,7 @@ def words_page(answers, keep="first"):
                 line.append(f"{weight:.2f}", _style(weight))
                 line.append("  ")
             for word, _, strength in words:
-                line.append(shortened(word, COLUMNS), _style(strength))
+                line.append(shortened(word, LINE), _style(strength))
                 line.append(" ")
             lines.append(line)
         notes = [*after, _most(answer), *_unknown(answer)]
@@ -79,40 +73,68 @@ def words_figure(answers, keep="first"):
     Raises:
         ValueError: If there is no text.
     """
-    from matplotlib.figure import Figure
-    from matplotlib.patches import Rectangle
-
     if not answers:
         raise ValueError("There must be a text to look at. Received: none")
     placed, height = _layout(answers, keep)
-    note = unshown("".join(text for _, _, text, *_ in placed), "monospace")
-    if note:
-        for line in textwrap.wrap(note, COLUMNS - 2):
-            placed.append((1, height - 0.5, line, 0, "normal"))
-            height += 1
-    wide, high = COLUMNS * FONT_SIZE * 0.62 / 72, height * FONT_SIZE * 1.7 / 72
-    figure = Figure((wide, high), dpi=110)
-    ax = figure.add_axes((0, 0, 1, 1), xlim=(0, COLUMNS), ylim=(height, 0))
-    ax.set_axis_off()
-    for x, y, text, strength, weight in placed:
-        if strength:
-            box = Rectangle(
-                (x - 0.3, y + 0.08),
-                width(text) + 0.6,
-                0.84,
-                color=_color(strength),
-                linewidth=0,
-            )
-            ax.add_patch(box)
-        write(
-            functools.partial(ax.text, x, y + 0.5),
-            text,
-            family="monospace",
-            size=FONT_SIZE,
-            weight=weight,
-            va="center",
+    return text_figure(placed, height, ("weight 0", "the greatest of its text"))
+
+
+def words_html(answers, keep="first"):
+    """The texts as a page of HTML, `keras_attention.pictures.text_page`.
+
+    A word's colour is its share of the whole text. More maps can be chosen: the
+    weights of sentences, and of the last heads of the network how much each
+    word is read by them, the mean over all words that read.
+
+    Args:
+        answers: List of answers of `TextClassification.look`.
+        keep: As in `words_page`.
+
+    Returns:
+        A string.
+
+    Raises:
+        ValueError: If there is no text.
+    """
+    if not answers:
+        raise ValueError("There must be a text to look at. Received: none")
+    count = sum(
+        len(words) for answer in answers for _, words in _sentences(answer)
+    )
+    heads = min(HEADS, SPANS // max(1, count))
+    return text_page([_shown(answer, keep, heads) for answer in answers])
+
+
+def _shown(answer, keep, heads):
+    """An answer as `text_page` takes a text."""
+    sentences = _sentences(answer)
+    lines = [[word for word, _, _ in words] for _, words in sentences]
+    before, after = _unread(answer, keep)
+    text = {
+        "title": _title(answer),
+        "probabilities": answer.get("probabilities"),
+        "notes": [*before, *after, _most(answer), *_unknown(answer)],
+    }
+    flat = [word for _, words in sentences for word in words]
+    if not flat:  # a page shows no empty text
+        return {**text, "words": ["·"], "weights": np.zeros(1)}
+    weights = {"words": np.array([share for _, share, _ in flat])}
+    if sentences[0][0] is not None:
+        weights["sentences"] = np.repeat(
+            [weight for weight, _ in sentences], [len(line) for line in lines]
         )
-    return figure
+    weights |= dict(_heads(answer, len(flat))[-heads:] if heads else ())
+    return {**text, "words": lines, "weights": weights}
+
+
+def _heads(answer, count):
+    """Pairs of a head's name and how much each word is read by it."""
+    return [
+        (f"{name} head {number}", head[:count, :count].mean(axis=0))
+        for name, weights in answer.get("attention", {}).items()
+        if np.ndim(weights) == 3 and weights.shape[2] >= count
+        for number, head in enumerate(weights, start=1)
+    ]
 
 
 def _sentences(answer):
@@ -149,7 +171,7 @@ def _sentences(answer):
 
 def _marked(word, unknown):
     """A word in brackets, which no word has itself, if it is unknown."""
-    shown = shortened(printable(word), COLUMNS - MARGIN - 4)
+    shown = shortened(printable(word), LINE - MARGIN - 4)
     return f"[{shown}]" if word in unknown else shown
 
 
@@ -178,7 +200,7 @@ def _layout(answers, keep):
     """Pieces `(x, y, text, strength, font weight)`, and the lines they take."""
     placed, y = [], 0.5
     for answer in answers:
-        title = shortened(_title(answer), COLUMNS - 2)
+        title = shortened(_title(answer), LINE - 2)
         placed.append((1, y, title, 0, "bold"))
         y += 1.2
         before, after = _unread(answer, keep)
@@ -190,14 +212,14 @@ def _layout(answers, keep):
             if weight is not None:
                 placed.append((1, y, f"{weight:.2f}", weight, "normal"))
             for word, _, strength in words:
-                word = shortened(word, COLUMNS - left - 1)
-                if x > left and x + width(word) > COLUMNS - 1:
+                word = shortened(word, LINE - left - 1)
+                if x > left and x + width(word) > LINE - 1:
                     x, y = left, y + 1
                 placed.append((x, y, word, strength, "normal"))
                 x += width(word) + 1
             y += 1
         for line in (*after, _most(answer), *_unknown(answer)):
-            line = shortened(line, COLUMNS - 2)
+            line = shortened(line, LINE - 2)
             placed.append((1, y + 0.2, line, 0, "normal"))
             y += 1
         y += 1
@@ -223,16 +245,9 @@ def _most(answer):
 def _brief(word):
     """A word as `_marked` gives it, short enough for a line of several."""
     if word.startswith("["):
-        return f"[{shortened(word[1:-1], COLUMNS // MOST - 2)}]"
-    return shortened(word, COLUMNS // MOST)
+        return f"[{shortened(word[1:-1], LINE // MOST - 2)}]"
+    return shortened(word, LINE // MOST)
 
 
 def _style(strength):
-    return f"{INK} on {_color(strength)}"
-
-
-def _color(strength):
-    """White to amber, as `#rrggbb`."""
-    strength = min(1.0, max(0.0, strength))
-    mixed = (round(255 + (part - 255) * strength) for part in AMBER)
-    return "#" + "".join(f"{part:02x}" for part in mixed)
+    return f"{INK} on {strength_color(strength)}"

@@ -4,7 +4,11 @@ from zoo.data.texts import load_texts
 from zoo.inputs.text import Text
 from zoo.outputs.label import Label
 from zoo.task import Task
-from zoo.text_classification.picture import words_figure, words_page
+from zoo.text_classification.picture import (
+    words_figure,
+    words_html,
+    words_page,
+)
 
 
 class TextClassification(Task):
@@ -25,3 +29,6 @@ class TextClassification(Task):
 
     def page(self, answers):
         return words_page(answers, self.input.tokens.keep)
+
+    def html(self, answers):
+        return words_html(answers, self.input.tokens.keep)

@@ -52,6 +52,7 @@ def bottom_up_top_down_vqa(
     dropout=0.0,
     backbone=None,
     backbone_stride=None,
+    backbone_attention=None,
     name="bottom_up_top_down_vqa",
 ):
     """Builds the network; logits out.
@@ -78,6 +79,8 @@ def bottom_up_top_down_vqa(
             `zoo.backbones.load_backbone_weights` brings trained ones in.
         backbone_stride: Integer, pixels for a place, such as 16; `None` is the
             backbone's end, as a rule 32.
+        backbone_attention: `"se"`, `"cbam"` or `"bam"`, put into the backbone
+            before each of its residual sums; or `None`.
         name: String. The model's name.
 
     Returns:
@@ -100,6 +103,7 @@ def bottom_up_top_down_vqa(
         filters,
         backbone=backbone,
         backbone_stride=backbone_stride,
+        backbone_attention=backbone_attention,
     )
     token_ids, question = read_question(
         length, vocabulary_size, embedding_dim, units

@@ -54,6 +54,7 @@ def stacked_latent_vqa(
     dropout=0.0,
     backbone=None,
     backbone_stride=None,
+    backbone_attention=None,
     name="stacked_latent_vqa",
 ):
     """Builds the network; logits out.
@@ -81,6 +82,8 @@ def stacked_latent_vqa(
             `zoo.backbones.load_backbone_weights` brings trained ones in.
         backbone_stride: Integer, pixels for a place, such as 16; `None` is the
             backbone's end, as a rule 32.
+        backbone_attention: `"se"`, `"cbam"` or `"bam"`, put into the backbone
+            before each of its residual sums; or `None`.
         name: String. The model's name.
 
     Returns:
@@ -109,6 +112,7 @@ def stacked_latent_vqa(
         filters,
         backbone=backbone,
         backbone_stride=backbone_stride,
+        backbone_attention=backbone_attention,
     )
     token_ids, question = read_question(
         length, vocabulary_size, embedding_dim, units

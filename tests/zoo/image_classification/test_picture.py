@@ -8,6 +8,7 @@ import PIL.Image
 import pytest
 from matplotlib.colors import to_hex
 
+from keras_attention import CBAM, SEBlock, attention_maps
 from keras_attention.feature_map.selective_kernel import SelectiveKernel
 from keras_attention.glimpse.attention_crop import AttentionCrop
 from keras_attention.glimpse.entropy_saliency import EntropySaliency
@@ -65,6 +66,29 @@ def words(grid):
 def test_shows_the_last_layer_of_each_stage(attention, rows):
     _, grid = picture(attention)
     assert words(grid) == ["the image", *rows]
+
+
+def test_names_that_tell_no_stage_leave_the_last_map_of_each_size():
+    """As those of networks of keras.applications, inside a backbone."""
+    image = keras.Input((8, 12, 3))
+    x = keras.layers.Conv2D(4, 1, name="conv")(image)
+    x = SEBlock(name="unit_7_se")(CBAM(name="unit_1_cbam")(x))
+    x = CBAM(name="unit_2_cbam")(x)
+    x = CBAM(name="unit_3_cbam")(keras.layers.AveragePooling2D(2)(x))
+    inner = keras.Model(image, SEBlock(name="unit_4_se")(x), name="inner")
+    model = keras.Model(image, inner(image))
+    images = np.random.default_rng(0).uniform(0, 255, (1, 8, 12, 3))
+    maps = {}
+    for name, found in attention_maps(model, images).items():
+        parts = found if isinstance(found, dict) else {"": found}
+        for part, weights in parts.items():
+            maps["/".join(filter(None, (name, part)))] = weights[0]
+    answers = [{"label": "a", "probability": 1, "attention": maps}]
+    figure = where_it_looked(images, images, answers, model=model)
+    shown = words(np.reshape(figure.axes, (-1, 1)))
+    assert shown == [
+        *("the image", "unit 2, cbam", "unit 3, cbam", "unit 4, se"),
+    ]
 
 
 def test_a_row_of_maps_has_one_range_and_every_map_its_image():

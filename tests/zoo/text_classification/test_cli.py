@@ -179,7 +179,8 @@ def test_look_writes_a_page(tmp_path):
     text = run("look", "transformer_tiny", TEXT, "--out", "seen.html")
     assert "picture: seen.html" in text
     page = (tmp_path / "seen.html").read_text("utf-8")
-    assert "<html>" in page and "background-color: #ffb000" in page
+    assert page.startswith("<!DOCTYPE html>") and "background:#ffb000" in page
+    assert " head 1</label>" in page
     for word in ("lamp", "house", "lovely", "tree", "road"):
         assert f">[{word}]</span>" in page  # another vocabulary
 

@@ -1,13 +1,19 @@
 """Words on the colour of their weight: on the terminal, as a page, drawn."""
 
 import io
+import re
 
 import numpy as np
 import pytest
 from rich.console import Console
 
 from keras_attention import lettering, pictures
-from zoo.text_classification.picture import words_figure, words_page
+from zoo.text_classification.picture import (
+    SPANS,
+    words_figure,
+    words_html,
+    words_page,
+)
 
 FLAT = {
     "label": "good",
@@ -114,6 +120,7 @@ def test_the_figure_shows_every_word_in_its_colour():
     assert {"0.80", "awful", "0.20"} <= set(shown)
     amber = np.array((255, 176, 0)) / 255
     np.testing.assert_allclose(boxes_of(figure)[1], amber)
+    assert shown[-2:] == ["weight 0", "the greatest of its text"]
 
 
 def test_words_of_the_figure_stand_apart_within_its_width():
@@ -138,8 +145,73 @@ def test_the_figure_is_written_and_takes_dollars_as_they_are(tmp_path):
 
 
 def test_refuses_to_draw_nothing():
-    with pytest.raises(ValueError, match="text"):
-        words_figure([])
+    for draw in (words_figure, words_html):
+        with pytest.raises(ValueError, match="text"):
+            draw([])
+
+
+def spans(page):
+    """Triples `(color, weight, word)` of all views of a page."""
+    found = r'<span style="background:(#\w+)" title="([^"]*)">([^<]*)</span>'
+    return re.findall(found, page)
+
+
+def test_the_page_has_the_answer_and_the_shares_of_the_whole_text():
+    answer = {**SENTENCES, "probabilities": {"bad": 0.51, "good": 0.49}}
+    page = words_html([answer, FLAT])
+    assert "<h2>bad (51 %)</h2>" in page and "49.0 %" in page
+    assert spans(page) == [
+        ("#ffb000", "0.6", "awful"),
+        ("#ffe5aa", "0.2", "film"),
+        ("#ffe5aa", "0.2", "lovely"),
+        ("#ffb000", "0.8", "awful"),
+        ("#ffb000", "0.8", "film"),
+        ("#ffebbf", "0.2", "lovely"),
+        ("#fff2d4", "0.1", "a"),
+        ("#ffb000", "0.6", "lovely"),
+        ("#ffd880", "0.3", "film"),
+    ]
+    assert ">words</label>" in page and ">sentences</label>" in page
+    assert "most weight: awful 60 %, film 20 %, lovely 20 %" in page
+
+
+def test_the_page_has_how_much_each_head_reads_each_word():
+    heads = np.zeros((2, 5, 5))  # of which two places are padding
+    heads[0, :3, 2], heads[1, :2, 0], heads[1, 2, 1] = 0.3, 0.6, 0.3
+    heads[:, 3:] = heads[..., 3:] = 9
+    maps = {"pool": np.ones(5), "encoder": heads, "long": heads[:, :, :2]}
+    page = words_html([{**FLAT, "attention": maps}])
+    assert re.findall(r">([^<]*)</label>", page) == [
+        "words",
+        "encoder head 1",
+        "encoder head 2",
+    ]
+    read = [(word, float(weight)) for _, weight, word in spans(page)[3:]]
+    assert read == [
+        ("a", 0),
+        ("lovely", 0),
+        ("film", 0.3),
+        ("a", 0.4),
+        ("lovely", 0.1),
+        ("film", 0),
+    ]
+
+
+def test_of_many_texts_the_page_has_fewer_heads():
+    heads = {"encoder": np.ones((2, 400, 400))}
+    words = [("a", 0.0025)] * 400
+    texts = [{**FLAT, "words": words, "attention": heads}] * (SPANS // 400)
+    page = words_html(texts)
+    assert "encoder head 1" not in page
+    assert "encoder head 2" in page
+
+
+def test_the_page_tells_what_was_not_read_and_of_no_word():
+    for keep in ("last", "first"):
+        page = words_html([CUT, EMPTY], keep)
+        assert f"(the {'first' if keep == 'last' else 'last'} 4,800" in page
+        assert "[zorbly]" in page and "not in the vocabulary (2)" in page
+        assert "no words" in page
 
 
 CUT = {
@@ -199,6 +271,6 @@ def test_figures_of_many_texts_of_one_word_or_none_are_drawn(tmp_path):
     answers = [EMPTY, {**FLAT, "words": [("a" * 500, 1.0)]}] * 30
     figure = words_figure(answers)
     (ax,) = figure.axes
-    assert len(ax.texts) == 30 * 2 + 30 * 3
+    assert len(ax.texts) == 30 * 2 + 30 * 3 + 2  # of the legend
     assert ax.get_ylim()[0] > max(each.get_position()[1] for each in ax.texts)
     assert pictures.save_figure(figure, tmp_path / "many.png", dpi=20)
