@@ -1,5 +1,7 @@
 """What all pictures share: figures, colours, bars of colours, notes."""
 
+import functools
+import io
 import math
 import textwrap
 import warnings
@@ -45,7 +47,7 @@ def noted(figure, own=True):
         figure.set_figheight(figure.get_figheight() + inches)
     elif note:
         warnings.warn(note, stacklevel=3)
-    return figure
+    return in_notebooks(figure)
 
 
 def new_figure(width, height):
@@ -53,6 +55,28 @@ def new_figure(width, height):
     return import_matplotlib().figure.Figure(
         (width, height), dpi=110, layout="constrained"
     )
+
+
+def in_notebooks(figure):
+    """Lets a notebook show a figure; of itself it does so beside pyplot only.
+
+    Args:
+        figure: A `matplotlib.figure.Figure`.
+
+    Returns:
+        The figure.
+    """
+    figure._repr_png_ = functools.partial(_as_png, figure)
+    return figure
+
+
+def _as_png(figure):
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        # A sign that its font lacks is a box, which the picture says.
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        figure.savefig(file, format="png")
+    return file.getvalue()
 
 
 def as_map(weights):

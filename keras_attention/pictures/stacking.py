@@ -4,6 +4,8 @@ import warnings
 
 import numpy as np
 
+from keras_attention.pictures.drawing import in_notebooks
+
 DPI = 160  # as `save_figure` writes them
 
 
@@ -41,4 +43,4 @@ def stacked(figures):
     ax = whole.add_axes((0, 0, 1, 1))
     ax.set_axis_off()
     ax.imshow(page, interpolation="nearest", aspect="auto")
-    return whole
+    return in_notebooks(whole)

@@ -24,6 +24,7 @@ from keras_attention.pictures.drawing import (
     color_bar,
     find_colormap,
     import_matplotlib,
+    in_notebooks,
 )
 from keras_attention.pictures.glimpses import as_transforms, draw_regions
 from keras_attention.pictures.images import as_image, draw_image
@@ -164,7 +165,7 @@ def page_of_strips(strips, titles, columns=6):
         top += layout.height + GAP
     for number, line in enumerate(note):
         _text(figure, MARGIN, down + NOTE * (number + 0.5), line, 8)
-    return figure
+    return in_notebooks(figure)
 
 
 class Strips:

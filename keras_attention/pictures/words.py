@@ -18,6 +18,7 @@ from keras_attention.pictures.drawing import (
     as_finite,
     check_range,
     import_matplotlib,
+    in_notebooks,
     range_labels,
 )
 
@@ -138,7 +139,7 @@ def text_figure(placed, height, ends):
     )
     ax.add_patch(edge)
     ax.set(xlim=(0, LINE), ylim=(height, 0))
-    return figure
+    return in_notebooks(figure)
 
 
 def inches(letters):

@@ -1,8 +1,11 @@
 """What all pictures share: what is drawn of which numbers, and what is not."""
 
+import io
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from keras_attention.pictures.drawing import (
     as_finite,
@@ -11,6 +14,7 @@ from keras_attention.pictures.drawing import (
     color_bar,
     color_scale,
     find_colormap,
+    in_notebooks,
     new_figure,
 )
 from tests.drawn import bar, colours
@@ -18,6 +22,14 @@ from tests.drawn import bar, colours
 
 def test_a_figure_has_its_size_in_inches():
     assert new_figure(3, 2).get_size_inches().tolist() == [3, 2]
+
+
+def test_a_notebook_shows_a_figure_as_it_is():
+    figure = in_notebooks(new_figure(1.5, 0.5))
+    with Image.open(io.BytesIO(figure._repr_png_())) as image:
+        assert image.format == "PNG" and image.size == (165, 55)
+    figure.text(0.1, 0.1, "\U00013000")  # of which the font has no sign
+    assert figure._repr_png_()
 
 
 def test_a_map_is_two_axes_of_finite_numbers():

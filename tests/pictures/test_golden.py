@@ -43,6 +43,11 @@ def test_it_looks_as_its_golden_copy(name):
     )
 
 
+@pytest.mark.parametrize("name", drawings())
+def test_a_notebook_shows_it(name):
+    assert callable(drawings()[name]()._repr_png_)
+
+
 def test_every_picture_function_has_a_golden_copy():
     made = {
         name

@@ -236,7 +236,8 @@ def _check_answers(task, raws):
         found = list(_maps(seen))
         assert found and all(np.isfinite(x).all() for x in found)
         _alike(_without_looks(seen), _without_looks(answer))
-    assert task.picture(raws, looked).axes
+    figure = task.picture(raws, looked)
+    assert figure.axes and callable(figure._repr_png_)
     for shown in ("page", "html"):
         own = getattr(type(task), shown) is not getattr(zoo.task.Task, shown)
         assert (getattr(task, shown)(looked) is not None) == own

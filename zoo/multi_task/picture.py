@@ -2,7 +2,7 @@
 
 from keras_attention import pictures
 from keras_attention.lettering import shortened
-from keras_attention.pictures.drawing import new_figure
+from keras_attention.pictures.drawing import in_notebooks, new_figure
 
 MOST = 24  # letters of an answer
 WIDE, HIGH = 4.5, 0.45  # inches: of a grid, and of a task's row and its title
@@ -45,7 +45,7 @@ def _grid(weights, targets, experts, answer, top):
         ax=figure.subplots(),
         weights_range=(0, top),
     )
-    return figure
+    return in_notebooks(figure)
 
 
 def _said(answer, name):
