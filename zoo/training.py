@@ -328,7 +328,12 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
         self.spared |= {variable.path for variable in var_list or ()}
 
     def build(self, variables):
-        unknown = set(self.multipliers) - {v.path for v in variables}
+        paths = {variable.path for variable in variables}
+        # In a model that was read from a file they lack the model's name.
+        for path in set(self.multipliers) - paths:
+            if (shorter := path.partition("/")[2]) in paths:
+                self.multipliers[shorter] = self.multipliers.pop(path)
+        unknown = set(self.multipliers) - paths
         if unknown:
             raise ValueError(
                 "`multipliers` must name variables that are trained. "

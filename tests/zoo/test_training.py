@@ -219,7 +219,7 @@ def test_decays_kernels_and_spares_norms(optimizer):
 @pytest.mark.skipif(
     keras.backend.backend() == "torch", reason="no step of one variable there"
 )
-def test_scales_rate_and_decay_by_layer():
+def test_scales_rate_and_decay_by_layer(tmp_path):
     path = "small/conv/kernel"
     moved = decayed(optimizer="adamw", multipliers={path: 0.1})
     np.testing.assert_allclose(moved["conv/kernel"], 0.995, rtol=1e-5)
@@ -241,6 +241,9 @@ def test_scales_rate_and_decay_by_layer():
     config = model.optimizer.get_config()
     again = training.LayerwiseAdamW.from_config(config)
     assert again.get_config() == config
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras").optimizer
+    assert again.multipliers == {"conv/kernel": 0.1}
 
 
 @pytest.mark.parametrize("name", ["sgd", "adamw", "by layer"])
