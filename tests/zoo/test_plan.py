@@ -36,6 +36,7 @@ WRONG = {
     "augment": ["flip", ["flop"], ["flip", 1], None],
     "freeze": [1, [1], ["stem", None]],
     "self_critical": ["yes", None, 1],
+    "recipe": ["gradualy", "", 1, True],
     "jit_compile": ["yes", None, 2],
     "class_weight": [
         [1, 2, 3],
@@ -284,9 +285,10 @@ REACHES = {
 
 def test_every_option_is_in_the_table():
     given = set(inspect.signature(Task.finetune).parameters)
-    # The last two are for captions and for texts: `test_self_critical.py`,
-    # `test_vocabulary.py`.
-    others = {"task", "data", "self_critical", "vocabulary"}
+    # The last three are for captions, texts and trained backbones:
+    # `test_self_critical.py`, `test_vocabulary.py` and
+    # `test_attention_backbone.py`.
+    others = {"task", "data", "self_critical", "vocabulary", "recipe"}
     assert set(REACHES) == given - others
 
 
