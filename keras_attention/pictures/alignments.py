@@ -12,6 +12,7 @@ from keras_attention.pictures.drawing import (
     as_map,
     color_bar,
     color_scale,
+    draw_cells,
     new_figure,
     noted,
 )
@@ -193,13 +194,7 @@ def _checked(roles):
 
 
 def _cells(ax, values, rows, columns, colors, roles):
-    ax.imshow(
-        values,
-        interpolation="nearest",
-        aspect="auto",
-        cmap=colors.cmap,
-        norm=colors.norm,
-    )
+    draw_cells(ax, values, colors)
     ax.tick_params(length=0, labeltop=True, labelbottom=False)
     for put, words, rotation in (
         (ax.set_yticks, rows, 0),

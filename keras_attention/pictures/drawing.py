@@ -146,6 +146,17 @@ def color_scale(colormap, values, weights_range=None):
     )
 
 
+def draw_cells(ax, values, colors):
+    """Draws a matrix, each number a cell of its colour."""
+    ax.imshow(
+        values,
+        interpolation="nearest",
+        aspect="auto",
+        cmap=colors.cmap,
+        norm=colors.norm,
+    )
+
+
 def color_bar(figure, colors, **place):
     """Draws a bar of colours with the range's ends and middle beside it."""
     bar = figure.colorbar(colors, **place)

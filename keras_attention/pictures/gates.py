@@ -12,6 +12,7 @@ from keras_attention.pictures.drawing import (
     as_finite,
     color_bar,
     color_scale,
+    draw_cells,
     find_colormap,
     import_matplotlib,
     new_figure,
@@ -98,13 +99,7 @@ def channel_gates(gates, labels=None, sort=False, title=None, ax=None):
 def _gate_rows(ax, values, labels):
     """Draws the gates of each image as a row of colours."""
     colors = color_scale(COLORMAP, values, (0, gate_limit(values)))
-    ax.imshow(
-        values,
-        interpolation="nearest",
-        aspect="auto",
-        cmap=colors.cmap,
-        norm=colors.norm,
-    )
+    draw_cells(ax, values, colors)
     put = functools.partial(ax.set_yticks, range(len(values)))
     write(put, [shortened(label, LETTERS) for label in labels], size=8)
     ax.tick_params(labelsize=8, length=2, color=INK, labelcolor=INK)
