@@ -111,22 +111,23 @@ def fit(
         run.folder.mkdir(parents=True, exist_ok=True)
         kept = run.epochs_kept() if resume else 0
 
-    def learn(start, end, rate):
+    def compiled(chosen):
         model.compile(
-            optimizer=_optimizer(
-                model,
-                optimizer,
-                learning_rate_schedule(
-                    schedule, rate, (end - start) * len(batches)
-                ),
-                weight_decay,
-                multipliers or {},
-            ),
+            chosen,
             loss=loss,
             metrics=metrics if isinstance(metrics, dict) else list(metrics),
             jit_compile=_compiled(jit_compile),
         )
         model.optimizer.build(model.trainable_variables)
+
+    def learn(start, end, rate):
+        rates = learning_rate_schedule(
+            schedule, rate, (end - start) * len(batches)
+        )
+        ours, own = _optimizer(
+            model, optimizer, rates, weight_decay, multipliers or {}
+        )
+        compiled(ours)
         callbacks = [run]
         if early_stopping is not None and end == epochs:
             run.stopper = _EarlyStopping(
@@ -160,6 +161,11 @@ def fit(
             )
         elif run.stopper is not None:
             run.stopper.bring_back(model)
+        if own is not None:
+            state = [_array(each) for each in model.optimizer.variables]
+            compiled(own)
+            for variable, array in zip(model.optimizer.variables, state):
+                variable.assign(array)
 
     try:
         # A checkpoint has the optimizer of its own part.
@@ -283,18 +289,18 @@ def check_tensorboard(tensorboard, folder):
             )
 
 
-@keras.saving.register_keras_serializable(package="keras_attention_zoo")
-class LayerwiseAdamW(keras.optimizers.AdamW):
-    """AdamW with a factor on the learning rate of each variable.
+class _DecayInStep:
+    """Mixed into an optimizer: a variable decays in its own step.
 
-    The factor scales the step itself, and the decay alike. Scaling a gradient
-    would do nothing: Adam divides its size away.
+    Keras decays all variables before, and asks the schedule for the rate again
+    for each: half of the operations of a training step that TensorFlow builds.
 
     Args:
-        multipliers: Dict from path of a variable to its factor; 1 elsewhere.
+        multipliers: Dict from path of a variable to a factor on its learning
+            rate and decay; 1 elsewhere.
         learning_rate: As in `keras.optimizers.AdamW`.
-        weight_decay: As there.
-        **kwargs: As there.
+        weight_decay: Float. Share of a weight lost in a step, times the rate.
+        **kwargs: Those of the optimizer.
 
     Raises:
         NotImplementedError: On PyTorch, where Keras updates all variables at
@@ -314,7 +320,6 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
                 "Keras does not take on PyTorch. Use TensorFlow or JAX. "
                 f"Received: backend={keras.backend.backend()}"
             )
-        # Keras decays all variables at one rate: the decay is done in the step.
         super().__init__(
             learning_rate=learning_rate, weight_decay=0.0, **kwargs
         )
@@ -344,7 +349,9 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
     def update_step(self, gradient, variable, learning_rate):
         # TensorFlow hands over its own variable, named after the path.
         path = getattr(variable, "path", variable.name.split(":")[0])
-        rate = learning_rate * self.multipliers.get(path, 1.0)
+        rate = learning_rate
+        if path in self.multipliers:
+            rate = rate * self.multipliers[path]
         if self.decay and path not in self.spared:
             share = keras.ops.cast(rate * self.decay, variable.dtype)
             self.assign_sub(variable, variable * share)
@@ -358,6 +365,41 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
         }
 
 
+@keras.saving.register_keras_serializable(package="keras_attention_zoo")
+class LayerwiseAdamW(_DecayInStep, keras.optimizers.AdamW):
+    """AdamW with a factor on the learning rate of each variable.
+
+    The factor scales the step itself, and the decay alike. Scaling a gradient
+    would do nothing: Adam divides its size away.
+
+    Args:
+        multipliers: Dict from path of a variable to its factor; 1 elsewhere.
+        learning_rate: As in `keras.optimizers.AdamW`.
+        weight_decay: As there.
+        **kwargs: As there.
+
+    Raises:
+        NotImplementedError: On PyTorch, where Keras updates all variables at
+            once and asks for no step of one.
+    """
+
+
+@keras.saving.register_keras_serializable(package="keras_attention_zoo")
+class LayerwiseSGD(_DecayInStep, keras.optimizers.SGD):
+    """SGD with a factor on the learning rate of each variable.
+
+    Args:
+        multipliers: Dict from path of a variable to its factor; 1 elsewhere.
+        learning_rate: As in `keras.optimizers.SGD`.
+        weight_decay: As there.
+        **kwargs: As there.
+
+    Raises:
+        NotImplementedError: On PyTorch, where Keras updates all variables at
+            once and asks for no step of one.
+    """
+
+
 def _compiled(jit_compile):
     """Without XLA, JAX would run each operation by itself."""
     if jit_compile is False and keras.backend.backend() == "jax":
@@ -366,6 +408,10 @@ def _compiled(jit_compile):
 
 
 def _optimizer(model, name, learning_rate, weight_decay, multipliers):
+    """The optimizer that trains, and Keras's own that takes its place after.
+
+    Of one optimizer for both, `None` is the second.
+    """
     if name not in OPTIMIZERS:
         raise ValueError(
             f"`optimizer` must be one of {OPTIMIZERS}. "
@@ -376,22 +422,22 @@ def _optimizer(model, name, learning_rate, weight_decay, multipliers):
             'Learning rates by layer need `optimizer="adamw"`. '
             f"Received: optimizer={name!r}"
         )
+    options = {"momentum": 0.9, "nesterov": True} if name == "sgd" else {}
     # Keras would decay by zero too: a rate and a product for each variable.
-    decay = weight_decay or None
-    if multipliers:
-        optimizer = LayerwiseAdamW(multipliers, learning_rate, weight_decay)
-    elif name == "sgd":
-        optimizer = keras.optimizers.SGD(
-            learning_rate, momentum=0.9, nesterov=True, weight_decay=decay
-        )
-    elif decay:
-        optimizer = keras.optimizers.AdamW(learning_rate, weight_decay=decay)
-    else:
-        optimizer = keras.optimizers.Adam(learning_rate)
-    optimizer.exclude_from_weight_decay(
-        [v for v in model.trainable_variables if len(v.shape) < 2]
-    )
-    return optimizer
+    options["weight_decay"] = weight_decay or None
+    ours = own = None
+    if multipliers or (weight_decay and keras.backend.backend() != "torch"):
+        kind = LayerwiseSGD if name == "sgd" else LayerwiseAdamW
+        ours = kind(multipliers, learning_rate, **options)
+    if not multipliers:
+        adam = keras.optimizers.AdamW if weight_decay else keras.optimizers.Adam
+        kind = keras.optimizers.SGD if name == "sgd" else adam
+        own = kind(learning_rate, **options)
+    spared = [v for v in model.trainable_variables if len(v.shape) < 2]
+    for optimizer in (ours, own):
+        if optimizer is not None:
+            optimizer.exclude_from_weight_decay(spared)
+    return (own, None) if ours is None else (ours, own)
 
 
 class _EarlyStopping(keras.callbacks.EarlyStopping):

@@ -216,6 +216,41 @@ def test_decays_kernels_and_spares_norms(optimizer):
     np.testing.assert_allclose(moved["norm/gamma"], 1.0, rtol=0)
 
 
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_trains_as_keras_own_optimizer_would_and_leaves_that_one(name):
+    model, twin = small_model(), small_model()
+    batches = batches_of(tiny_data(), 8)
+    decay = {"learning_rate": 0.05, "weight_decay": 0.5}
+    options = {"optimizer": name, "epochs": 4, "verbose": 0, **decay}
+    training.fit(model, batches, loss=LOSS, jit_compile=False, **options)
+    decay["learning_rate"] = training.learning_rate_schedule(
+        "one_cycle", 0.05, 4 * len(batches)
+    )
+    if name == "sgd":
+        own = keras.optimizers.SGD(momentum=0.9, nesterov=True, **decay)
+    else:
+        own = keras.optimizers.AdamW(**decay)
+    own.exclude_from_weight_decay(
+        [v for v in twin.trainable_variables if len(v.shape) < 2]
+    )
+    twin.compile(own, LOSS)
+    twin.fit(batches, epochs=4, shuffle=False, verbose=0)
+    assert type(model.optimizer) is type(own)
+    found, expected = model.optimizer.get_config(), own.get_config()
+    assert {**found, "name": ""} == {**expected, "name": ""}
+    for ours, theirs in (
+        (model.variables, twin.variables),
+        (model.optimizer.variables, own.variables),
+    ):
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(
+                keras.ops.convert_to_numpy(one),
+                keras.ops.convert_to_numpy(other),
+                rtol=1e-4,
+                atol=1e-6,
+            )
+
+
 @pytest.mark.skipif(
     keras.backend.backend() == "torch", reason="no step of one variable there"
 )
