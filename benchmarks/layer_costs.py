@@ -217,8 +217,8 @@ def in_turn(calls, rounds):
 
 def table(layers):
     rows = [
-        "| layer | inputs | parameters | forward, plain = 1 "
-        "| training step, plain = 1 |",
+        "| layer | inputs | parameters | forward, convolution = 1 "
+        "| training step, convolution = 1 |",
         "| --- | --- | --- | --- | --- |",
     ]
     for name in LAYERS:

@@ -176,6 +176,7 @@ def run(made):
 
 def tidy(made):
     """Keeps of the outputs what is printed, and pictures."""
+    made["metadata"]["language_info"] = {"name": "python"}  # not the machine's
     for cell in made["cells"]:
         kept = []
         for output in cell.get("outputs", ()):
@@ -192,7 +193,8 @@ def tidy(made):
                     output["data"][kind] = light(output["data"][kind])
                 else:
                     del output["data"][kind]
-            kept.append(output)
+            if "".join(output.get("data", {"": "-"}).values()).strip():
+                kept.append(output)
         if "outputs" in cell:
             cell["outputs"] = kept
 
@@ -204,11 +206,10 @@ def light(picture):
     from PIL import Image
 
     image = Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB")
-    few = image.quantize(256)
     file = io.BytesIO()
-    image.quantize(palette=few, dither=Image.Dither.FLOYDSTEINBERG).save(
-        file, "PNG", optimize=True
-    )
+    kind = Image.Quantize.MAXCOVERAGE  # others make bands of a colour scale
+    few = image.quantize(256, method=kind, kmeans=5)
+    few.save(file, "PNG", optimize=True)
     return base64.b64encode(file.getvalue()).decode()
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from colab import make
 from website import notebooks
+from zoo import catalogue
 
 SOURCES = make.sources()
 MADE = {name: make.notebook(name, text) for name, text in SOURCES.items()}
@@ -52,7 +53,8 @@ def program(made):
     return ast.parse("\n".join(code(made)[1:]))
 
 
-def test_every_source_has_its_notebook_and_the_table_has_all():
+def test_every_task_has_its_notebook_and_the_table_has_all():
+    assert set(catalogue.TASKS) <= set(SOURCES)
     assert set(notebooks.names()) == set(SOURCES)
     table = (make.FOLDER / "README.md").read_text("utf-8")
     assert set(re.findall(r"\((\w+)\.ipynb\)", table)) == set(SOURCES)
@@ -234,6 +236,7 @@ def test_only_prints_and_pictures_are_kept():
             "text": "WARNING:tensorflow:5 of 0x7f\n3\n",
         },
         {"data": {"text/html": "<b>", "text/plain": "b", "image/png": "iV"}},
+        {"data": {"text/html": "<b>", "text/plain": ""}},
     ]
     make.tidy(made)
     assert made["cells"][3]["outputs"] == [

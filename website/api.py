@@ -22,6 +22,11 @@ ZOO = {
     "Table": "zoo.data.table_source",
     "Task": "zoo.task",
 }
+# What its pages mention beside, by its full name.
+BESIDE = {
+    "Plan": "zoo.plan",
+    "load_backbone_weights": "zoo.backbones",
+}
 # Methods of a task, and where those are that are functions elsewhere.
 TASK = {
     "predict": ("zoo.task", "Task.predict"),
@@ -61,6 +66,8 @@ def pages():
         found[path] = _page(title, intro, _functions(package))
     found["api/zoo.md"] = _page("Trained models", "`import zoo`", ZOO) + (
         "\n".join(_entry(f"task.{n}", *of, level=3) for n, of in TASK.items())
+        + "\n"
+        + "\n".join(_entry(f"{m}.{n}", m, n) for n, m in BESIDE.items())
     )
     found["api/networks.md"] = _page(
         "Networks",
@@ -72,13 +79,22 @@ def pages():
 
 
 def _functions(package):
-    """Those exported names that are functions, not numbers."""
+    """Those exported names that are functions, not numbers.
+
+    First those that a user looks for: with an equation, or that draw.
+    """
     found = {}
     for name, module in docstrings.exported(package).items():
         defined = {getattr(n, "name", "") for n in docstrings.tree(module).body}
         if name in defined:
             found[name] = module
-    return found
+
+    def later(name):
+        node = docstrings.definition(found[name], name)
+        draws = "Figure" in docstrings.sections(node).get("Returns", "")
+        return not (draws or docstrings.equations(node))
+
+    return {name: found[name] for name in sorted(found, key=later)}
 
 
 def _page(title, intro, names):

@@ -259,7 +259,8 @@ def readme_rows():
     """Layer -> what it attends to, and its paper, as the README has them."""
     text = (ROOT / "README.md").read_text("utf-8")
     layers = text.split("### Layers\n")[1].split("\n### ")[0]
-    rows = re.findall(r"^\| `(\w+)` \| (.*) \| (.*) \|$", layers, re.MULTILINE)
+    row = r"^\| \[`(\w+)`\]\(.*?\) \| (.*) \| (.*) \|$"
+    rows = re.findall(row, layers, re.MULTILINE)
     return {
         name: (what, paper) for name, what, paper in rows if name[0].isupper()
     }

@@ -61,8 +61,8 @@ def page(name, cells):
             if "image/png" in data:
                 parts.append(f"![The picture]({picture(name, number, place)})")
             else:
-                text = output.get("text") or data["text/plain"]
-                parts.append(fenced("text", ANSI.sub("", "".join(text))))
+                text = "".join(output.get("text") or data["text/plain"])
+                parts.append(fenced("text", ANSI.sub("", text).strip("\n")))
     return "\n\n".join(parts) + "\n"
 
 

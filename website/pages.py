@@ -48,6 +48,7 @@ def pages():
     of_readme = {
         page: links.led(_of_readme(page), "README.md", page) for page in README
     }
+    of_readme["models.md"] = _with_links(of_readme["models.md"], "presets/")
     moved = {
         page: _read(source, page)
         for source, page in links.MOVED.items()
@@ -82,9 +83,10 @@ def _of_readme(page):
         heading, _, below = heading.partition("/")
         text = sections(found[heading], 3)[below] if below else found[heading]
         title = below or heading
-        parts.append(
-            text if title == TITLES.get(page) else f"## {title}\n{text}"
-        )
+        if title == TITLES.get(page):
+            parts.append(re.sub(r"^###", "##", text, flags=re.MULTILINE))
+        else:
+            parts.append(f"## {title}\n{text}")
     return "\n".join(parts)
 
 
@@ -92,7 +94,9 @@ def _read(source, page):
     return links.led((ROOT / source).read_text("utf-8"), source, page)
 
 
-def _with_links(text):
-    """The table of presets, each name a link to its page."""
+def _with_links(text, folder=""):
+    """The table of presets, each name a link to its page in a folder."""
     names = "|".join(path.parent.name for path in presets.cards())
-    return re.sub(rf"^\| `({names})` ", r"| [`\1`](\1.md) ", text, flags=re.M)
+    return re.sub(
+        rf"^\| `({names})` ", rf"| [`\1`]({folder}\1.md) ", text, flags=re.M
+    )

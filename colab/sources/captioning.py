@@ -4,7 +4,7 @@
 # A trained network describes pictures word by word, and you see where it looks for
 # each word; then you train a small one.
 #
-# {badge} · about TIME on two CPU cores
+# {badge} · about two minutes on two CPU cores
 
 # %% tags=["setup"]
 
@@ -30,7 +30,7 @@ from zoo.data.captions import scene_captions
 
 train = scene_captions(SAMPLES, seed=1)
 test = scene_captions(60, seed=2)
-figure, axes = plt.subplots(1, 4, figsize=(10, 2.6))
+figure, axes = plt.subplots(1, 3, figsize=(6.5, 2.4))
 for ax, image, captions in zip(axes, test.images, test.captions):
     ax.imshow(image)
     title = captions[0].replace(" a ", "\na ").replace("of\na", "of a")
@@ -48,7 +48,8 @@ for ax, image, captions in zip(axes, test.images, test.captions):
 #     read[t]  = sum over i of weight[i] v[i]
 
 # %%
-print(inspect.getsource(TopDownAttention.attend))
+# What `call` does once the keys are projected and the masks are one.
+print(inspect.getsource(TopDownAttention._read))
 
 # %% [markdown]
 # ## The model
@@ -100,7 +101,9 @@ for name, each in models.items():
     print(f"{name}\n  {scores}")
 
 # %% [markdown]
-# READING
+# In this budget hardly a caption is right word for word, with attention or without; with
+# it, captions are somewhat nearer to ours (one seed). The network trained longer says
+# nine captions in ten exactly so, and looks at what it says.
 #
 # ## Your turn
 #

@@ -160,7 +160,7 @@ from ai_edge_litert.interpreter import Interpreter
 runner = Interpreter("served/model.tflite").get_signature_runner()
 pixels = np.stack([np.asarray(Image.open(path)) for path in files])
 answers = runner(image=pixels[..., None].astype("float32"))
-labels = pathlib.Path("served/labels.txt").read_text().split()
+labels = pathlib.Path("served/labels.txt").read_text("utf-8").splitlines()
 print([labels[index] for index in answers["probabilities"].argmax(axis=-1)])
 
 # %% [markdown]

@@ -4,7 +4,7 @@
 # You train a small ResNet on handwritten digits, with attention and without, and
 # see which places and channels it lets through.
 #
-# {badge} · about TIME on two CPU cores
+# {badge} · about a minute on two CPU cores
 
 # %% tags=["setup"]
 
@@ -113,7 +113,8 @@ for name, tasks in models.items():
     )
 
 # %% [markdown]
-# READING
+# Both read about 98 % of the digits: with pictures so small and so few seeds, nothing
+# says that CBAM helps here, and nothing that it harms.
 #
 # ## Your turn
 #

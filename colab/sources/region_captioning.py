@@ -4,7 +4,7 @@
 # You give pictures with boxes to a trained captioner, and see which box it looks at
 # for each word; then you train a small one.
 #
-# {badge} · about TIME on two CPU cores
+# {badge} · about two minutes on two CPU cores
 
 # %% tags=["setup"]
 
@@ -32,7 +32,7 @@ from zoo.data.region_captions import scene_region_captions
 
 train = scene_region_captions(SAMPLES, seed=1)
 test = scene_region_captions(60, seed=2)
-figure, axes = plt.subplots(1, 4, figsize=(10, 2.6))
+figure, axes = plt.subplots(1, 3, figsize=(6.5, 2.4))
 for ax, image, boxes, captions in zip(
     axes, test.images, test.boxes, test.captions
 ):
@@ -54,7 +54,8 @@ for ax, image, boxes, captions in zip(
 #     read[t]  = sum over i of weight[i] v[i]
 
 # %%
-print(inspect.getsource(TopDownAttention.attend))
+# What `call` does once the keys are projected and the masks are one.
+print(inspect.getsource(TopDownAttention._read))
 
 # %% [markdown]
 # ## The model
@@ -87,7 +88,7 @@ plt.show()
 
 # %%
 preset = zoo.load(PRESET)
-raws = [test.raws[index] for index in range(1)]
+raws = [{name: column[0] for name, column in test.raws.items()}]
 preset.picture(raws, preset.look(raws))
 
 # %% [markdown]
@@ -108,7 +109,10 @@ for name, each in models.items():
     print(f"{name}\n  {scores}")
 
 # %% [markdown]
-# READING
+# In this budget hardly a caption is right word for word, and without attention the words
+# come out no worse (one seed); but attention has begun to find the right box, 0.66 where
+# chance has 0.30. The network trained longer says nineteen captions in twenty exactly
+# so, and looks at the right box in as many.
 #
 # ## Your turn
 #

@@ -12,7 +12,7 @@ from PIL import Image
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from zoo import cli, presets, recipes
+from zoo import catalogue, cli, presets, recipes
 
 ROOT = pathlib.Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -78,6 +78,12 @@ def test_each_program_is_whole_and_has_its_files():
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 if node.value.startswith("docs/"):
                     assert (ROOT / node.value).exists(), node.value
+
+
+def test_the_table_has_every_network():
+    models = README.split("\n### Models\n")[1]
+    for name in catalogue.network_places():
+        assert f"`{name}`" in models, name
 
 
 def test_each_picture_and_page_is_there():
