@@ -44,8 +44,8 @@ class Plan:
         recipe: `"gradual"`, for a network with a trained backbone of
             `keras.applications`: in the first quarter of the epochs the
             backbone's own layers compute as at inference, and what is new
-            learns, such as heads and the gates inside the backbone; then all
-            learns, at a tenth of `learning_rate`, by the same schedule anew.
+            learns at ten times `learning_rate`, such as heads and the gates
+            inside the backbone; then all learns, by the same schedule anew.
             `None`: all learns from the start.
         jit_compile: Boolean or `"auto"`.
 

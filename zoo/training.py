@@ -25,7 +25,7 @@ from zoo.writable import SMALL, check_writable
 CHECKPOINT, LOG = "checkpoint.npz", "log.json"
 OPTIMIZERS = ("adamw", "sgd")
 SCHEDULES = ("constant", "cosine", "one_cycle")
-LATER = 0.1  # of the learning rate, once all learns
+FIRST = 10  # times the learning rate, while what is new learns alone
 
 
 def fit(
@@ -74,8 +74,8 @@ def fit(
             loss, without `validation`) before training stops and the best
             weights come back; `None` never stops.
         first_epochs: Integer of at least 0, below `epochs`. For so many of
-            them `frozen_at_first` are frozen and nothing stops early; then all
-            learns, with a new optimizer, at a tenth of the learning rate.
+            them `frozen_at_first` are frozen, at ten times the learning rate,
+            and nothing stops early; then all learns, with a new optimizer.
         frozen_at_first: List of layers, none of which is in another.
         folder: Where the checkpoint, the log and TensorBoard's events go;
             `None` writes nothing.
@@ -171,9 +171,8 @@ def fit(
         # A checkpoint has the optimizer of its own part.
         if first_epochs and kept <= first_epochs:
             with layer_groups.frozen_meanwhile(frozen_at_first):
-                learn(0, first_epochs, learning_rate)
-        later = LATER if first_epochs else 1
-        learn(first_epochs, epochs, later * learning_rate)
+                learn(0, first_epochs, FIRST * learning_rate)
+        learn(first_epochs, epochs, learning_rate)
     except KeyboardInterrupt:
         if run.folder is not None and run.log and verbose:
             print(

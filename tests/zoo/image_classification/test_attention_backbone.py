@@ -233,6 +233,7 @@ def test_gradually_what_is_new_learns_first_and_then_all(
 
     monkeypatch.setattr(training._Run, "on_epoch_end", on_epoch_end)
     options = {"epochs": 8, "schedule": "constant", "recipe": "gradual"}
+    options["learning_rate"] = 0.002
     log = task.fit(tiny_data(), **{**PLAN, **options}, verbose=0)
     # For two of eight epochs, statistics of batches stand still, too.
     for _, own in seen[1:3]:
@@ -267,7 +268,7 @@ def test_a_copy_is_tuned_gradually_too(monkeypatch):
     log = copy.card["recipe"]["log"]
     assert len(log) == 2 and copy.output.labels == ["a", "b"]
     assert copy.card["recipe"]["training"]["recipe"] == "gradual"
-    # At the end of a cycle, of a tenth in the second part.
+    # At the end of a cycle, and the first part's is ten times as high.
     assert log[1]["learning_rate"] < 0.2 * log[0]["learning_rate"]
 
 
