@@ -4,7 +4,7 @@ import pathlib
 import re
 import shutil
 
-from website import api, catalogue, links, notebooks, presets
+from website import api, catalogue, links, notebooks, presets, tables
 from website.docstrings import ROOT
 
 # Path in the site -> headings of the README that it has, in their order; the
@@ -49,6 +49,7 @@ def pages():
         page: links.led(_of_readme(page), "README.md", page) for page in README
     }
     of_readme["models.md"] = _with_links(of_readme["models.md"], "presets/")
+    _lead_to_its_page(of_readme)
     moved = {
         page: _read(source, page)
         for source, page in links.MOVED.items()
@@ -88,6 +89,21 @@ def _of_readme(page):
         else:
             parts.append(f"## {title}\n{text}")
     return "\n".join(parts)
+
+
+def _lead_to_its_page(texts):
+    """Leads links within the README to the page that has the heading."""
+    homes = {
+        tables.anchor(title): page
+        for page, text in texts.items()
+        for title in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    }
+    for page, text in texts.items():
+        texts[page] = re.sub(
+            r"\]\(#([\w-]+)\)",
+            lambda match: f"]({homes[match[1]]}#{match[1]})",
+            text,
+        )
 
 
 def _read(source, page):
