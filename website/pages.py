@@ -96,7 +96,8 @@ def _lead_to_its_page(texts):
     homes = {
         tables.anchor(title): page
         for page, text in texts.items()
-        for title in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+        for part in links.FENCE.split(text)[::2]  # outside of programs
+        for title in re.findall(r"^#+ (.*)$", part, re.MULTILINE)
     }
     for page, text in texts.items():
         texts[page] = re.sub(

@@ -161,10 +161,11 @@ def fit(
             )
         elif run.stopper is not None:
             run.stopper.bring_back(model)
-        if own is not None:
+        if own is not None and end == epochs:
             state = [_array(each) for each in model.optimizer.variables]
             compiled(own)
-            for variable, array in zip(model.optimizer.variables, state):
+            ready = model.optimizer.variables
+            for variable, array in zip(ready, state, strict=True):
                 variable.assign(array)
 
     try:
@@ -292,7 +293,7 @@ class _DecayInStep:
     """Mixed into an optimizer: a variable decays in its own step.
 
     Keras decays all variables before, and asks the schedule for the rate again
-    for each: half of the operations of a training step that TensorFlow builds.
+    for each: half of the optimizer's operations that TensorFlow has to build.
 
     Args:
         multipliers: Dict from path of a variable to a factor on its learning
