@@ -95,16 +95,32 @@ class GatedAggregation(keras.layers.Layer):
         inputs_mask=None,
         return_attention_scores=False,
     ):
-        _check_shapes(context.shape, inputs.shape)
         inputs_mask = check_mask("inputs_mask", inputs_mask, inputs.shape[:2])
-        x = ops.concatenate([context, inputs], axis=-1)
-        gate = ops.sigmoid(ops.matmul(x, self.gate_kernel))
+        gated, gate = self.gated(context, inputs)
         output = both_directions(
-            self.forward_gru, self.backward_gru, gate * x, inputs_mask
+            self.forward_gru, self.backward_gru, gated, inputs_mask
         )
         if inputs_mask is not None:
             output = hide(output, ops.expand_dims(inputs_mask, axis=-1))
         return (output, gate) if return_attention_scores else output
+
+    def gated(self, context, inputs):
+        """What the GRU reads.
+
+        Args:
+            context: `(B, T, Dc)`.
+            inputs: `(B, T, D)`.
+
+        Returns:
+            Both side by side, gated, and the gate: `(B, T, Dc + D)` each.
+
+        Raises:
+            ValueError: If they are not sequences of one length.
+        """
+        _check_shapes(context.shape, inputs.shape)
+        x = ops.concatenate([context, inputs], axis=-1)
+        gate = ops.sigmoid(ops.matmul(x, self.gate_kernel))
+        return gate * x, gate
 
     def compute_mask(self, inputs, previous_mask=None):
         return None

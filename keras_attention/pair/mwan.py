@@ -13,7 +13,10 @@ from keras_attention.functional import (
     check_same_depth,
     hide,
 )
-from keras_attention.pair.directions import both_directions
+from keras_attention.pair.directions import (
+    both_directions,
+    both_directions_of_several,
+)
 from keras_attention.pair.gated_aggregation import GatedAggregation
 from keras_attention.pair.mixed_aggregation import MixedAggregation
 from keras_attention.pair.multiway_attention import WAYS, MultiwayAttention
@@ -187,11 +190,8 @@ class MwAN(keras.layers.Layer):
             return_attention_scores=True,
         )
         readings = [
-            self.states_dropout(
-                aggregation(read[way], left, inputs_mask=left_mask),
-                training=training,
-            )
-            for way, aggregation in zip(self.ways, self.inside)
+            self.states_dropout(states, training=training)
+            for states in self._inside(read, left, left_mask)
         ]
         states, weights["ways"] = self.mixed(
             ops.stack(readings, axis=2),
@@ -213,6 +213,21 @@ class MwAN(keras.layers.Layer):
         if return_attention_scores:
             return states, vector, weights
         return states, vector
+
+    def _inside(self, read, left, mask):
+        """The inside aggregation of each way, all in common loops."""
+        several = both_directions_of_several(
+            [(each.forward_gru, each.backward_gru) for each in self.inside],
+            [
+                aggregation.gated(read[way], left)[0]
+                for way, aggregation in zip(self.ways, self.inside)
+            ],
+            mask,
+        )
+        if mask is not None:
+            mask = ops.expand_dims(mask, axis=-1)
+            several = [hide(states, mask) for states in several]
+        return several
 
     def _states(self, words, mask, training):
         states = both_directions(
