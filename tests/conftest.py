@@ -7,9 +7,28 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras  # noqa: E402
 import pytest  # noqa: E402
 
+from tests.slow import slow_part, without_other_parts  # noqa: E402
+
 pytest.register_assert_rewrite(
     "tests.contract", "tests.reloading", "tests.zoo.contract"
 )
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--slow-part",
+        type=slow_part,
+        default=(1, 1),
+        metavar="K/N",
+        help="of the tests marked slow, run the K-th of N parts only",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    kept, left_out = without_other_parts(items, *config.getoption("slow_part"))
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = kept
 
 
 def pytest_configure(config):

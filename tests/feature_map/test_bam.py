@@ -27,6 +27,7 @@ STILL = (
 )
 
 
+@pytest.mark.slow
 def test_contract(tmp_path):
     check_layer(
         BAM,

@@ -19,6 +19,7 @@ from tests.numbers import (
 NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
+@pytest.mark.slow
 def test_contract(tmp_path):
     check_layer(
         SelectiveKernel,

@@ -57,6 +57,7 @@ def columns_seen(place, size, width):
     return look((place, 0), (1, size), images.astype("float32"))[0].ravel()
 
 
+@pytest.mark.slow
 def test_contract(tmp_path):
     check_glimpse_layer(
         GlimpseSensor,

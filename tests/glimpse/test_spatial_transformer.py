@@ -28,6 +28,7 @@ def localization(features=4):
     )
 
 
+@pytest.mark.slow
 def test_contract(tmp_path):
     check_glimpse_layer(
         SpatialTransformer,
@@ -236,6 +237,7 @@ def test_the_transform_is_found_in_full_precision(policy):
 @pytest.mark.skipif(
     keras.backend.backend() == "torch", reason="XLA is not PyTorch's"
 )
+@pytest.mark.slow
 def test_learns_compiled_by_xla_to_bring_a_spot_to_the_middle():
     rng = np.random.default_rng(0)
     count, side = 256, 16

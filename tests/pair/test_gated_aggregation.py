@@ -9,6 +9,7 @@ from tests.contract import POLICIES, check_layer
 from tests.numbers import arrays, both_ways, close, numpy, randomize, sigmoid
 
 
+@pytest.mark.slow
 def test_contract(tmp_path):
     # JAX and PyTorch have no decomposition of half matrices on CPU, with which
     # Keras starts recurrent kernels.

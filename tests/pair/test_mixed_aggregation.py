@@ -9,6 +9,7 @@ from tests.contract import POLICIES, check_layer
 from tests.numbers import arrays, both_ways, close, numpy, randomize, softmax
 
 
+@pytest.mark.slow
 def test_contract(tmp_path):
     halves = keras.backend.backend() == "tensorflow"
     check_layer(

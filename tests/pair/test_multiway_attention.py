@@ -16,6 +16,7 @@ from tests.contract import check_pair_layer
 from tests.numbers import arrays, close, numpy, randomize, softmax
 
 
+@pytest.mark.slow
 def test_contract(tmp_path):
     ways = [WAYS, ("minus", "dot")]
     check_pair_layer(

@@ -27,6 +27,7 @@ def weights_of(ways, batch=3, left=3, right=4):
     }
 
 
+@pytest.mark.slow
 def test_contract(tmp_path):
     halves = keras.backend.backend() == "tensorflow"
     # Two ways where it is compiled and exported: a graph of all takes a minute.

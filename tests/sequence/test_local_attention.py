@@ -9,6 +9,7 @@ from tests.contract import check_query_layer
 from tests.numbers import arrays, close, numpy, randomize, sigmoid
 
 
+@pytest.mark.slow
 def test_contract(tmp_path):
     # Windows that hold every key: the contract asks what each query sees.
     check_query_layer(

@@ -21,6 +21,7 @@ INITS = [
 ]
 
 
+@pytest.mark.slow
 def test_contract_with_a_memory(tmp_path):
     check_layer(
         TransformerDecoder,
@@ -39,6 +40,7 @@ def test_contract_with_a_memory(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_contract_without(tmp_path):
     check_layer(
         TransformerDecoder,

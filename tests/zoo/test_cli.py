@@ -281,6 +281,7 @@ def test_evaluate_says_when_the_data_are_others(tmp_path):
     assert "agrees" not in text and "differs" not in text
 
 
+@pytest.mark.slow
 def test_finetune_learns_a_folder_of_images_by_class(tmp_path, images):
     out = tmp_path / "tuned"
     text = run(
@@ -308,6 +309,7 @@ def test_finetune_learns_a_folder_of_images_by_class(tmp_path, images):
     assert "agrees" in run("evaluate", out, "--data", images)
 
 
+@pytest.mark.slow
 def test_a_tuned_model_is_measured_again_where_its_data_were(tmp_path, images):
     words = ("--data", "images", "--out", "tuned", "--epochs", 1)
     text = run("finetune", "cbam_tiny", *words, "--freeze", "backbone")

@@ -23,6 +23,7 @@ END, START, A, B = range(4)
 
 
 @pytest.mark.parametrize("decoder", [SpeakingTransformer, SpeakingGRU])
+@pytest.mark.slow
 def test_a_decoder_keeps_its_contract(decoder, tmp_path):
     decoder = decoder()
     check_decoder(decoder, *read_by(decoder), tmp_path, STEPS)

@@ -296,6 +296,7 @@ def table(tmp_path, monkeypatch):
     return path
 
 
+@pytest.mark.slow
 def test_the_shell_trains_from_scratch_and_goes_on(table, tmp_path):
     words = ["train", "--task", "text_classification", "--data", str(table)]
     words += ["--network", "transformer_classifier", "--folder", "models"]

@@ -148,6 +148,7 @@ def stepped(task, model, rate, step):
 
 
 @pytest.mark.parametrize("baseline", [0.0, 2.5])
+@pytest.mark.slow
 def test_its_gradient_is_that_of_the_expected_reward(
     baseline, enumerated, monkeypatch
 ):
@@ -336,6 +337,7 @@ def test_half_precision_has_its_loss_scaled():
 
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.slow
 def test_learns_in_half_precision(dtype):
     options = {**QUICK, "epochs": 1, "dtype": dtype}
     task = lively()
@@ -344,6 +346,7 @@ def test_learns_in_half_precision(dtype):
     assert {*weights(half)} == {*weights(task)}
 
 
+@pytest.mark.slow
 def test_refuses_what_it_cannot_do():
     data = tiny_data()
     for options, message in (

@@ -50,6 +50,7 @@ def test_networks_for_images_are_built_alike(setting, attention, stem):
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.slow
 def test_images_are_learned_and_answered(setting):
     task = tiny_task("cbam")
     data = images.load_images("digits").sample(64)
@@ -73,6 +74,7 @@ READERS = {
 
 @pytest.mark.parametrize("floatx", ["float16", "float64"])
 @pytest.mark.parametrize("name", READERS)
+@pytest.mark.slow
 def test_texts_are_answered_alike(name, floatx):
     make, options, raws = READERS[name]
     task = make(name, **options)
@@ -103,6 +105,7 @@ def test_pairs_are_learned():
         assert np.isfinite(tuned.evaluate(data)["loss"])
 
 
+@pytest.mark.slow
 def test_an_export_is_written_and_proved(tmp_path):
     task = tiny_task("se")
     with global_setting("float16"):

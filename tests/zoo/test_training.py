@@ -340,6 +340,7 @@ def test_stops_early_with_the_best_weights_also_after_a_kill(
 
 
 @pytest.mark.parametrize("first", ["green", 0])
+@pytest.mark.slow
 def test_weights_of_classes_reach_the_training_in_any_order(first):
     # The data name their classes in another order than the model.
     data = tiny_data()

@@ -92,6 +92,7 @@ def test_a_new_vocabulary_is_the_datas_and_known_words_keep_their_vectors():
 
 
 @pytest.mark.parametrize("builder", [ABCNN, MWAN])
+@pytest.mark.slow
 def test_pairs_of_known_and_of_unknown_words_are_answered_as_before(builder):
     arguments = {"overlap_features": True} if builder == ABCNN else {}
     task = tiny_matcher(builder, **arguments)
@@ -153,6 +154,7 @@ def test_many_unknown_words_extend_it_and_few_do_not(capsys):
 
 
 @pytest.mark.parametrize("frozen", ["backbone", ["emb"], "embedding"])
+@pytest.mark.slow
 def test_vectors_that_cannot_learn_are_not_drawn_anew(frozen, capsys):
     task = tiny_reader()
     copy = task.finetune(other_texts(), epochs=1, freeze=frozen)

@@ -350,6 +350,7 @@ def test_strange_words_are_said_printed_and_drawn(speaker, images, tmp_path):
         assert min(drawn.size) > 100
 
 
+@pytest.mark.slow
 def test_strange_words_pass_the_shell(speaker, images, tmp_path):
     kept, file = str(speaker.save(tmp_path / "kept")), tmp_path / "a.png"
     Picture.fromarray(images[0]).save(file)
@@ -400,6 +401,7 @@ def test_what_is_no_caption_is_refused(captions, message, task, images):
         task.finetune((images[:2], captions), epochs=1, verbose=0)
 
 
+@pytest.mark.slow
 def test_strange_captions_are_learned(images):
     """From the captions alone: no word of them is lost or run together."""
     texts = ["$x_1$ \x00", "👍 \u202eabc", "\x1b[31mred", "w" * 3000]

@@ -248,6 +248,7 @@ def test_without_attention_there_is_nothing_to_look_at():
         plain.look(raws_of(data))
 
 
+@pytest.mark.slow
 def test_the_shell_names_boxes_and_trains_by_a_table(task, tmp_path):
     data = tiny_data(4)
     lines = ["image,boxes,caption"]

@@ -105,6 +105,7 @@ def test_equals_the_papers_equations(attention):
 
 
 @pytest.mark.parametrize("attention", ["soft", "hard", "none"])
+@pytest.mark.slow
 def test_keeps_the_contract_of_decoders(attention, tmp_path):
     made = Unpacked(decoder(attention, size=2.0))
     memory = {"places": MEMORY[:2]}

@@ -101,6 +101,7 @@ def soft():
     return trained(tiny_data(), attention="soft")
 
 
+@pytest.mark.slow
 def test_says_where_it_looked_for_each_word(soft):
     answer = soft.look(tiny_data().images[0])
     assert answer["caption"] == " ".join(answer["words"])
@@ -174,6 +175,7 @@ def test_the_loss_is_of_all_references(soft):
     assert soft.evaluate(both)["loss"] == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_without_attention_there_is_nothing_to_look_at(tmp_path):
     data = tiny_data()
     task = trained(data, attention="none")

@@ -117,6 +117,7 @@ def test_equals_the_papers_equations(attention):
 
 
 @pytest.mark.parametrize("attention", [True, False])
+@pytest.mark.slow
 def test_keeps_the_contract_of_decoders(attention, tmp_path):
     made = Unpacked(decoder(attention, size=2.5))
     memory = {"places": MEMORY[:2]}
@@ -157,6 +158,7 @@ def test_without_any_region_nothing_is_seen():
     close(logits[1:2], expected, 1e-4, 1e-5)
 
 
+@pytest.mark.slow
 def test_of_regions_keeps_the_contract_of_decoders(tmp_path):
     made = of_regions(size=2.5)
     check_decoder(made, regions(), regions(filled=9.0), tmp_path, 3)

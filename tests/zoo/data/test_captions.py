@@ -42,6 +42,7 @@ def folder(tmp_path):
     return root
 
 
+@pytest.mark.slow
 def test_scenes_are_the_embedded_default():
     train, test = load_captions(), load_captions("scenes", "test")
     assert train.images.shape == (8000, 64, 64, 3) and len(test) == 1000

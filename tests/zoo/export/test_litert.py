@@ -61,6 +61,7 @@ def test_lies_beside_its_labels(report):
 
 
 @pytest.mark.parametrize("attention", [None, *ATTENTION])
+@pytest.mark.slow
 def test_every_attention_of_the_table_converts(attention, tmp_path):
     task = stirred_task(attention)
     litert.write(task, tmp_path / "model.tflite")

@@ -119,6 +119,7 @@ def test_text_must_be_equal():
         compare({"label": ["cat", "cow"]}, {"label": labels})
 
 
+@pytest.mark.slow
 def test_both_formats_are_exported_and_proved(kept, reports):
     assert set(reports) == {"saved_model", "litert"}
     for report in reports.values():
@@ -132,6 +133,7 @@ def test_both_formats_are_exported_and_proved(kept, reports):
 
 
 @pytest.mark.parametrize("name", ["saved_model", "litert"])
+@pytest.mark.slow
 def test_finds_a_model_that_is_not_the_one_exported(
     task, reports, name, in_this_process
 ):
@@ -259,6 +261,7 @@ def test_prints_the_largest_difference(kept, reports, capsys, in_this_process):
         )
 
 
+@pytest.mark.slow
 def test_is_a_command_that_fails(task, reports, tmp_path):
     other = task.rebuilt()
     head = other.model.get_layer("logits")

@@ -52,6 +52,7 @@ def loaded(report):
     return tf.saved_model.load(report["path"])
 
 
+@pytest.mark.slow
 def test_reports_where_it_is_and_how_near(report):
     assert set(report) == {
         "path",

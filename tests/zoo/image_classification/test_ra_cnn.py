@@ -403,6 +403,7 @@ def test_learns_to_propose_the_strongest_activation():
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.slow
 def test_trains_compiled(jit_compile):
     model = compiled(network(pretraining_steps=2), jit_compile=jit_compile)
     before = [numpy(w).copy() for w in model.trainable_weights]
@@ -457,6 +458,7 @@ PLAN = {
 }
 
 
+@pytest.mark.slow
 def test_keeps_the_contract_of_a_task(tmp_path):
     recipe = {
         "builder": "ra_cnn",

@@ -306,6 +306,7 @@ def spots(count, seed):
     return images, labels
 
 
+@pytest.mark.slow
 def test_learns_to_look_where_the_answer_is():
     keras.utils.set_random_seed(0)
     model = recurrent_attention_model(
@@ -403,6 +404,7 @@ def test_policies_that_do_not_learn(training):
         assert list(layer(PIXELS)) == ["state"]
 
 
+@pytest.mark.slow
 def test_one_step_under_xla_moves_every_weight():
     model = network()
     randomize(model.get_layer("glimpses"))
@@ -415,6 +417,7 @@ def test_one_step_under_xla_moves_every_weight():
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.slow
 def test_half_precision_keeps_what_it_chooses_in_full(policy):
     with_policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
@@ -469,6 +472,7 @@ class Killed(Exception):
     pass
 
 
+@pytest.mark.slow
 def test_goes_on_after_a_kill_with_the_same_draws(tmp_path, monkeypatch):
     data, plan = (IMAGES, Y), {"epochs": 3, "optimizer": "adamw"}
     plan |= {"loss": CROSS_ENTROPY, "learning_rate": 0.01}

@@ -166,6 +166,7 @@ def test_localization_sizes_reach_its_network():
     assert kernels == [(3, 3, 1, 5), (3, 3, 5, 6), (2 * 1 * 6, 7)]
 
 
+@pytest.mark.slow
 def test_the_localization_learns_from_the_classification_alone():
     keras.utils.set_random_seed(0)
     model = spatial_transformer_network(SHAPE, 3, **TINY)

@@ -46,6 +46,7 @@ def trained():
     return task
 
 
+@pytest.mark.slow
 def test_learns_a_toy_set(trained):
     results = trained.evaluate(tiny_data(30, seed=9))
     assert list(results) == ["accuracy", "loss"]
@@ -507,6 +508,7 @@ def test_labels_are_told_by_name(trained):
         trained.evaluate(alien)
 
 
+@pytest.mark.slow
 def test_one_class_is_enough_to_measure_on(trained):
     data = tiny_data(12)
     blue = data.images[data.labels == 2]
@@ -563,6 +565,7 @@ def test_the_users_own_compile_stays(trained):
     assert trained.model.loss == "mse"
 
 
+@pytest.mark.slow
 def test_keeps_the_contract(trained, tmp_path):
     data, files = tiny_data(24), [tmp_path / "a.png", tmp_path / "b.png"]
     for file, pixels in zip(files, data.images):

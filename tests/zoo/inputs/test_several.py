@@ -358,6 +358,7 @@ def test_the_command_line_asks_about_pictures(task, tmp_path):
     assert printed.exit_code and "--question TEXT" in printed.output
 
 
+@pytest.mark.slow
 def test_a_task_of_several_inputs_is_exported(task, tmp_path):
     if keras.backend.backend() != "tensorflow":
         pytest.skip("exports are TensorFlow's")

@@ -37,6 +37,7 @@ def trained():
     return task
 
 
+@pytest.mark.slow
 def test_keeps_the_contract(trained, tmp_path):
     file = tmp_path / "rows.csv"
     file.write_text(CSV)
@@ -214,6 +215,7 @@ def test_targets_of_a_table_are_chosen_when_it_is_trained(tmp_path):
         recipes.train("han_imdb", targets=["x"], **options)
 
 
+@pytest.mark.slow
 def test_every_gate_and_the_baseline_learn():
     data = tiny_table(64)
     for options in ({"gate": "shared"}, {"gate": "context"}, {}):

@@ -280,6 +280,7 @@ def test_evaluate_reads_a_table(tmp_path):
     assert "pass them as `data`" in message and "data='tiny'" in message
 
 
+@pytest.mark.slow
 def test_finetune_learns_a_table_of_questions(tmp_path):
     data = tiny_questions(10)
     rows = [

@@ -137,12 +137,14 @@ SERVED = (
 )
 
 
+@pytest.mark.slow
 def test_both_formats_are_exported_and_proved(reports):
     assert set(reports) == {"saved_model", "litert"}
     for report in reports.values():
         assert report["largest_difference"] <= report["tolerance"] <= 1e-4
 
 
+@pytest.mark.slow
 def test_has_the_signatures_promised_and_no_other(loaded, loop_loaded):
     maps = {
         "block_1_input": [None, 6, 4],
@@ -372,6 +374,7 @@ def test_finds_another_vocabulary(abcnn, reports, in_this_process):
 
 
 @pytest.mark.parametrize("name", ["saved_model", "litert"])
+@pytest.mark.slow
 def test_finds_a_model_that_is_not_the_one_exported(
     abcnn, reports, name, in_this_process
 ):

@@ -707,6 +707,7 @@ def test_what_is_no_number_is_not_measured(make):
         task.evaluate(data)
 
 
+@pytest.mark.slow
 def test_keeps_the_contract(trained, tmp_path):
     pairs = [("blick dax wug", "dax"), ("fep zav", "toma")] * 9
     check_task(
@@ -720,6 +721,7 @@ def test_keeps_the_contract(trained, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_ranking_keeps_the_contract(selector, tmp_path):
     check_task(
         selector,

@@ -66,6 +66,7 @@ def fails(*words):
     return result.stderr
 
 
+@pytest.mark.slow
 def test_predict_answers_texts_and_shows_how_they_begin():
     answer = zoo.load("han_tiny").predict(TEXT)
     rows = run("predict", "han_tiny", TEXT, "lovely " * 50, "").splitlines()
@@ -83,6 +84,7 @@ def test_predict_gives_all_as_json():
     assert found == {"text": TEXT, **zoo.load("han_tiny").predict(TEXT)}
 
 
+@pytest.mark.slow
 def test_signs_and_codes_in_a_text_are_not_obeyed():
     for text in ("lovely :smile: lamp", "[red]lovely[/red] lamp"):
         (found,) = json.loads(run("predict", "han_tiny", text, "--json"))
@@ -106,6 +108,7 @@ def test_a_file_is_read(tmp_path):
     assert "latin.txt, line 1" in fails("predict", "han_tiny", "latin.txt")
 
 
+@pytest.mark.slow
 def test_a_folder_stands_for_the_texts_in_it(tmp_path):
     (tmp_path / "reviews").mkdir()
     assert "none in reviews" in fails("predict", "han_tiny", "reviews")
@@ -150,6 +153,7 @@ def test_texts_that_are_almost_files_are_texts(tmp_path):
     assert [each["text"] for each in found] == texts
 
 
+@pytest.mark.slow
 def test_look_is_short_however_long_a_word_is(tmp_path):
     text = run("look", "han_tiny", "-", stdin="lovely " + "x" * 10**6)
     assert len(text) < 3000
@@ -202,6 +206,7 @@ def test_evaluate_asks_for_data_that_are_not_at_hand():
     assert "pass them as `data`" in message and "data='tiny'" in message
 
 
+@pytest.mark.slow
 def test_finetune_learns_a_table(tmp_path):
     data = tiny_texts(20)
     with open(
@@ -254,6 +259,7 @@ def test_finetune_refuses_to_augment_texts(tmp_path):
     assert not (tmp_path / "tuned").exists()
 
 
+@pytest.mark.slow
 def test_train_makes_presets_of_several_seeds(tmp_path, monkeypatch):
     recipe = {
         "task": "text_classification",

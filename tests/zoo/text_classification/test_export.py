@@ -65,6 +65,7 @@ def in_this_process(monkeypatch):
     monkeypatch.setattr(parity, "_answers", answers)
 
 
+@pytest.mark.slow
 def test_both_formats_are_exported_and_proved(reports):
     assert set(reports) == {"saved_model", "litert"}
     for report in reports.values():
@@ -152,6 +153,7 @@ def test_a_device_finds_the_words_of_all_ids(task, reports):
 
 @pytest.mark.parametrize("builder", NETWORKS)
 @pytest.mark.parametrize("pooling", ["attention", "average"])
+@pytest.mark.slow
 def test_every_network_converts(builder, pooling, tmp_path):
     task = stirred(builder, pooling)
     litert.write(task, tmp_path / "model.tflite")
@@ -193,6 +195,7 @@ def test_proves_ids_that_are_empty_full_unknown_and_of_one_word(task):
     assert one[0] > 1 and not one[1:].any()
 
 
+@pytest.mark.slow
 def test_finds_another_vocabulary(task, reports, in_this_process):
     words = task.assets["vocabulary"]
     text = Text(words[::-1], **task.input.settings())
@@ -202,6 +205,7 @@ def test_finds_another_vocabulary(task, reports, in_this_process):
 
 
 @pytest.mark.parametrize("name", ["saved_model", "litert"])
+@pytest.mark.slow
 def test_finds_a_model_that_is_not_the_one_exported(
     task, reports, name, in_this_process
 ):

@@ -59,6 +59,7 @@ def test_learns_a_toy_set(trained):
 
 
 @pytest.mark.parametrize("builder", [HAN, RECURRENT])
+@pytest.mark.slow
 def test_every_network_learns(builder):
     task = tiny_reader(builder)
     data = tiny_texts(32)
@@ -294,6 +295,7 @@ def test_a_minus_on_the_command_line_is_standard_input(trained, monkeypatch):
     assert trained.input.from_shell(["- is no text"], {}) == ["- is no text"]
 
 
+@pytest.mark.slow
 def test_keeps_the_contract(trained, tmp_path):
     texts = ["lovely lamp", "awful road", "lovely", "tree awful"] * 4
     check_task(
@@ -307,6 +309,7 @@ def test_keeps_the_contract(trained, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_the_seed_decides_on_the_new_head_and_the_order(trained):
     data = tiny_texts(8)
     data.label_names = ["dull", "fine"]

@@ -46,6 +46,7 @@ def files(tmp_path):
     return paths, [COLOURS[label] for label in data.labels[::2]]
 
 
+@pytest.mark.slow
 def test_learns_to_answer(trained):
     results = trained.evaluate(tiny_questions(32, seed=9))
     assert list(results) == [
@@ -62,6 +63,7 @@ def test_learns_to_answer(trained):
 
 @pytest.mark.parametrize("builder", MODULES)
 @pytest.mark.parametrize("baseline", [False, True])
+@pytest.mark.slow
 def test_every_network_learns(builder, baseline):
     options = {BUTD: {"attention": False}, SLA: {"stack": "plain"}}[builder]
     options = options if baseline else {}
@@ -206,6 +208,7 @@ def test_what_is_no_picture_with_a_question_is_refused(trained, raw, message):
         trained.predict(raw)
 
 
+@pytest.mark.slow
 def test_keeps_the_contract(trained, files, tmp_path):
     paths, _ = files
     data = tiny_questions(16)
@@ -222,6 +225,7 @@ def test_keeps_the_contract(trained, files, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_stack_is_exported(tmp_path):
     if keras.backend.backend() != "tensorflow":
         pytest.skip("exports are TensorFlow's")
@@ -246,6 +250,7 @@ def test_the_command_line_asks_about_pictures(trained, files, tmp_path):
     assert printed.exit_code and "--question TEXT" in printed.output
 
 
+@pytest.mark.slow
 def test_a_table_of_a_user_trains_by_one_line(trained, files, tmp_path):
     paths, _ = files
     folder = trained.save(tmp_path / "answerer")
