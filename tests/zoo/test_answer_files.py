@@ -114,6 +114,7 @@ def test_a_picture_that_cannot_be_read_does_not_cost_the_others(album):
 # A table.
 
 
+@pytest.mark.slow
 def test_a_table_is_answered_row_by_row(tmp_path):
     (tmp_path / "t.csv").write_text(
         'id,text\n1,"A lovely lamp, zorbly"\n2,Dull\n', "utf-8"

@@ -93,6 +93,7 @@ def row(text, name):
     return found
 
 
+@pytest.mark.slow
 def test_what_is_printed_is_what_was_answered_and_measured(
     stand_ins, tmp_path, monkeypatch
 ):

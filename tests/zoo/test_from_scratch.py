@@ -67,6 +67,7 @@ def test_what_a_model_takes_from_data_is_taken_from_their_training_part():
     assert task.card["data"] == data.describe()
 
 
+@pytest.mark.slow
 def test_a_model_from_scratch_learns_and_is_kept(tmp_path):
     task = small_reader()
     before = task.evaluate(tiny_texts(64, seed=1))

@@ -416,6 +416,7 @@ def test_a_finetuning_goes_on_and_says_so(tmp_path, monkeypatch, capsys):
     assert not capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_finetuning_goes_on_with_the_same_model_and_data_only(
     tmp_path, monkeypatch
 ):
@@ -443,6 +444,7 @@ def test_a_finetuning_goes_on_with_the_same_model_and_data_only(
         task.finetune(other, folder=tmp_path, **options)
 
 
+@pytest.mark.slow
 def test_early_stopping_outlives_a_kill(tmp_path, monkeypatch):
     # The better it learns, the worse it is on labels that are wrong.
     validation = tiny_data(6, seed=3)

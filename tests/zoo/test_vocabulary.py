@@ -166,6 +166,7 @@ def test_vectors_that_cannot_learn_are_not_drawn_anew(frozen, capsys):
     assert "mast" in copy.input.tokens.vocabulary
 
 
+@pytest.mark.slow
 def test_what_was_said_is_on_the_card_and_the_copy_is_kept(tmp_path):
     task = tiny_reader()
     copy = task.finetune(other_texts(), vocabulary="new", **QUICK)

@@ -232,6 +232,7 @@ def test_files_without_a_caption_are_left_out_and_told(task, images, tmp_path):
     assert found == pytest.approx(task.evaluate(expected))
 
 
+@pytest.mark.slow
 def test_longer_captions_are_cut_and_told(task, images):
     """The loss is that of the first words, without an end."""
     texts = [["a small red blue large"], ["a large red blue"], ["a"], ["red"]]

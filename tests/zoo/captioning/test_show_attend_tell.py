@@ -146,6 +146,7 @@ def batch():
     return {"image": image, "target_ids": IDS}, words
 
 
+@pytest.mark.slow
 def test_the_regulariser_asks_that_all_places_are_looked_at():
     inputs, words = batch()
     model = network(stochastic_weight=0.5)
@@ -281,6 +282,7 @@ def test_half_of_the_batches_read_the_soft_context():
 
 
 @pytest.mark.parametrize("attention", ["soft", "hard", "none"])
+@pytest.mark.slow
 def test_everything_learns(attention):
     inputs, words = batch()
     model = network(

@@ -216,6 +216,7 @@ def test_dropout_is_of_training_only():
 @pytest.mark.parametrize(
     "attention, regions", [(True, None), (False, None), (True, 3)]
 )
+@pytest.mark.slow
 def test_everything_learns(attention, regions):
     keras.utils.set_random_seed(0)
     model = up_down_captioner(

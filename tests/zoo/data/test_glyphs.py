@@ -100,6 +100,7 @@ def test_half_the_resolution_hides_most_of_a_glyph():
     assert np.median(left[1][even]) < 8
 
 
+@pytest.mark.slow
 def test_is_known_by_name_and_found_again_by_its_card():
     train = load_images("glyphs")
     assert train.images.shape == (4000, 96, 96, 3)

@@ -149,6 +149,7 @@ def test_finds_a_model_that_is_not_the_one_exported(
 
 @pytest.mark.parametrize("name", ["saved_model", "litert"])
 @pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.slow
 def test_finds_an_export_that_errs_alone_or_in_company(
     task, reports, name, alone, monkeypatch, in_this_process
 ):
@@ -280,6 +281,7 @@ def test_the_command_asks_for_an_export(kept, tmp_path, capsys):
     assert "no saved_model and no model.tflite in" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_model_in_mixed_precision_is_exported_in_float32(tmp_path):
     task = stirred_task(dtype="mixed_bfloat16")
     half = keras.ops.convert_to_numpy(task.model(IMAGES))

@@ -100,6 +100,7 @@ def test_has_the_signatures_promised_and_no_other(loaded):
     }
 
 
+@pytest.mark.slow
 def test_answers_where_there_is_only_tensorflow(task, report, tmp_path):
     paths = []
     for index, image in enumerate(IMAGES):

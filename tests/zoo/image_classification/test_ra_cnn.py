@@ -438,6 +438,7 @@ def test_half_precision_does_not_round_the_parent():
     close(box, parent * [1, 1, 0.5], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_is_kept_with_its_steps(tmp_path):
     model = compiled(network(pretraining_steps=50))
     model.fit(IMAGES, Y, epochs=3, batch_size=4, verbose=0)

@@ -282,6 +282,7 @@ def test_the_locators_step_is_the_score_functions():
     close(steps["baseline/kernel"], of_baseline / 5, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_training_step_adds_the_loss():
     for weight in (0.25, 1.0):
         model = network(score_weight=weight)
@@ -456,6 +457,7 @@ def test_half_precision_keeps_what_it_chooses_in_full(policy):
     close(model(IMAGES), whole(IMAGES), rtol=0.1, atol=0.1)
 
 
+@pytest.mark.slow
 def test_reads_images_of_any_size():
     keras.utils.set_random_seed(0)
     options = {**TINY, "num_glimpses": 2}

@@ -274,6 +274,7 @@ def tuned(task, **options):
 @pytest.mark.parametrize(
     "freeze, still", [("backbone", True), (["stem"], True), (None, False)]
 )
+@pytest.mark.slow
 def test_freezes_what_is_named(trained, freeze, still):
     stem, head = stem_and_head(trained)
     after = stem_and_head(tuned(trained, freeze=freeze))
@@ -360,6 +361,7 @@ def test_the_size_of_before_is_no_other_size(trained, untouched):
     assert tuned(trained, image_size=20).input.size == (20, 20)
 
 
+@pytest.mark.slow
 def test_a_training_goes_on_at_the_size_that_it_began_with(trained, tmp_path):
     options = {"folder": tmp_path, "epochs": 1, "image_size": (12, 20)}
     tuned(trained, **options)
@@ -445,6 +447,7 @@ def test_other_networks_take_other_sizes(builder, args, size):
     assert len(copy.predict(tiny_data(2).images)) == 2
 
 
+@pytest.mark.slow
 def test_lower_layers_learn_more_slowly(trained):
     steps = {}
     for decay in (1.0, 0.1):

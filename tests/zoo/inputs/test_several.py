@@ -302,6 +302,7 @@ def test_a_shell_gives_the_first_by_arguments_and_others_by_option(tmp_path):
             made.from_shell(words, options)
 
 
+@pytest.mark.slow
 def test_a_task_of_several_inputs_learns_answers_and_notes_by_name(task):
     data = pictures_and_questions()
     assert task.evaluate(data)["accuracy"] == 1.0

@@ -317,6 +317,7 @@ def test_finetune_needs_a_right_candidate_before_it_learns(tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.slow
 def test_finetune_takes_other_classes_and_no_augmentation(tmp_path):
     classes = ["no", "perhaps", "yes"]
     rows = [

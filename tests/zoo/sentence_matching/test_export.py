@@ -346,6 +346,7 @@ def test_a_ranking_is_served_candidate_by_candidate(tmp_path, in_this_process):
     ],
     ids=["sides exchanged", "unknown words as one", "other words"],
 )
+@pytest.mark.slow
 def test_finds_texts_prepared_in_another_way(
     abcnn, tmp_path, monkeypatch, in_this_process, fault
 ):

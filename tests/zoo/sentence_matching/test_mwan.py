@@ -42,6 +42,7 @@ def test_left_reads_right_and_two_layers_decide(ways):
     assert np.ptp(numpy(model(IDS)), axis=0).min() > 1e-2
 
 
+@pytest.mark.slow
 def test_has_the_parameters_of_the_paper():
     depth, units, width = 8, 6, 5
     states = 2 * units

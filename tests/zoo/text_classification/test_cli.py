@@ -161,6 +161,7 @@ def test_look_is_short_however_long_a_word_is(tmp_path):
     assert (tmp_path / "a.HTM").stat().st_size < 10_000
 
 
+@pytest.mark.slow
 def test_a_minus_is_standard_input():
     text = run("predict", "han_tiny", "-", "--json", stdin=f"{TEXT}\n")
     (found,) = json.loads(text)
@@ -168,6 +169,7 @@ def test_a_minus_is_standard_input():
     assert found["label"] == zoo.load("han_tiny").predict(TEXT)["label"]
 
 
+@pytest.mark.slow
 def test_look_prints_the_words_and_draws_them(tmp_path):
     text = run("look", "han_tiny", TEXT, "awful")
     sentences = zoo.load("han_tiny").look(TEXT)["words"]
