@@ -639,6 +639,7 @@ def test_networks_without_sums_have_no_such_place(name):
 
 
 @pytest.mark.parametrize("name, where", BACKBONES.items())
+@pytest.mark.slow
 def test_backbones_keep_their_answers_and_weights(name, where):
     model = backbone(name)
     attached = attach_attention(model, cbam, where)
@@ -653,6 +654,7 @@ def test_backbones_keep_their_answers_and_weights(name, where):
 @pytest.mark.parametrize(
     "name", ["residual", *(["MobileNet"] if "MobileNet" in BACKBONES else [])]
 )
+@pytest.mark.slow
 def test_an_attached_model_trains_saves_loads_and_exports(name, tmp_path):
     model, where = residual_model(), "before_sum"
     if name == "MobileNet":

@@ -20,6 +20,7 @@ from tests.numbers import (
 SHAPES = {"inputs": (3, 5, 6, 8)}
 
 
+@pytest.mark.slow
 def test_contract(tmp_path):
     check_layer(
         CBAM,
@@ -46,6 +47,7 @@ def test_contract(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_contract_of_the_channel_half(tmp_path):
     check_layer(
         ChannelAttention,
@@ -66,6 +68,7 @@ def test_contract_of_the_channel_half(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_contract_of_the_spatial_half(tmp_path):
     check_layer(
         SpatialAttention,

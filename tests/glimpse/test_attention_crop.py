@@ -62,6 +62,7 @@ def crop(box, images=IMAGES, size=SIZE, **options):
     return numpy(output), numpy(transform)
 
 
+@pytest.mark.slow
 def test_contract(tmp_path):
     check_glimpse_layer(
         AttentionCrop,
@@ -209,6 +210,7 @@ def test_a_box_that_is_no_number_does_not_pass_for_one(axis):
 
 
 @pytest.mark.parametrize("gradient", ["bilinear", "boxcar"])
+@pytest.mark.slow
 def test_its_gradients_equal_finite_differences(gradient):
     slope = np.random.default_rng(2).normal(size=(2, *SIZE, 3))
     slope = slope.astype("float32")

@@ -78,6 +78,7 @@ def expected_saliency(function, features):
     return np.sqrt(((slopes / (2 * step)) ** 2).sum(-1))
 
 
+@pytest.mark.slow
 def test_contract(tmp_path):
     # The saliency trains nothing, so that the top's weights are frozen; and
     # the top keeps its own policy: half precision is tested below. Where sizes

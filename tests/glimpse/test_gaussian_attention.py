@@ -64,6 +64,7 @@ def swapped(array):
 
 
 @pytest.mark.parametrize("count", [6, 5])
+@pytest.mark.slow
 def test_contract(count, tmp_path):
     start = {"output_size": SIZE}
     inits = [

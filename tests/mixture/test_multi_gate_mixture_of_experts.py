@@ -31,6 +31,7 @@ def experts_of(layer, inputs):
     return numpy(activation)
 
 
+@pytest.mark.slow
 def test_contract(tmp_path):
     sizes = {"num_experts": 4, "num_tasks": 2, "units": 6}
     check_mixture_layer(

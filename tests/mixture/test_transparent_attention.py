@@ -12,6 +12,7 @@ RNG = np.random.default_rng(1)
 LAYERS = [RNG.normal(size=(2, 4, 6)).astype("float32") for _ in range(3)]
 
 
+@pytest.mark.slow
 def test_contract(tmp_path):
     check_mixture_layer(
         TransparentAttention,

@@ -23,6 +23,7 @@ INITS = {
 
 
 @pytest.mark.parametrize("order", [(3, "bcnn", 1, 2), (2, 3)])
+@pytest.mark.slow
 def test_contract(tmp_path, order):
     """The first is compiled and exported too; between them, all moved."""
     inputs, wide = (3, 5, 7), {2: (3, 7, 9), 3: (3, 6, 8)}
@@ -163,6 +164,7 @@ def test_any_length_up_to_the_greatest_is_taken():
         layer(np.ones((2, 5, 3)), np.ones((2, 13, 3)))
 
 
+@pytest.mark.slow
 def test_stacked_blocks_hand_on_both_masks():
     left, right = np.array([[3, 1, 4, 0, 0]]), np.array([[1, 5, 0, 0]])
     words = keras.layers.Embedding(9, 6, mask_zero=True)

@@ -24,6 +24,7 @@ from tests.numbers import (
 ESTIMATORS = ["reinforce", "straight_through", "gumbel"]
 
 
+@pytest.mark.slow
 def test_contract(tmp_path):
     # With "reinforce" the scores learn nothing from the context alone, so that
     # those with weights are here with the other two.
@@ -303,6 +304,7 @@ class Reader(keras.Model):
 
 
 @pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.slow
 def test_a_model_learns_by_reinforcement(compiled):
     """Codes in another order each time; a code is asked for by another."""
     if compiled and keras.backend.backend() == "torch":

@@ -73,6 +73,7 @@ def _read(layer, floor, x):
     return shares @ h, shares
 
 
+@pytest.mark.slow
 def test_padding_of_words_and_of_sentences_is_never_read():
     rng = np.random.default_rng(2)
     inputs = rng.normal(size=(2, 3, 4, 5))
@@ -156,6 +157,7 @@ def test_refuses_bad_inputs():
         layer(np.ones((2, 3, 4, 5)), mask=np.ones((2, 3), "bool"))
 
 
+@pytest.mark.slow
 def test_what_is_copied_first_is_there_when_the_second_is(monkeypatch):
     seen, init = [], keras.layers.Bidirectional.__init__
 

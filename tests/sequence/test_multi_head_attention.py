@@ -14,6 +14,7 @@ from tests.numbers import arrays, close, numpy, randomize
 STILL = ("key/bias",)
 
 
+@pytest.mark.slow
 def test_contract(tmp_path):
     check_query_layer(
         MultiHeadAttention,
@@ -305,6 +306,7 @@ def test_a_query_that_sees_nothing_passes_no_gradient_that_is_not_finite():
         close(old, new, rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_takes_the_masks_that_embeddings_carry_and_hands_on_the_query_s():
     embedding = keras.layers.Embedding(9, 8, mask_zero=True)
     layer = MultiHeadAttention(2, 4)

@@ -9,6 +9,7 @@ from tests.contract import check_layer
 from tests.numbers import arrays, close, numpy, randomize
 
 
+@pytest.mark.slow
 def test_contract(tmp_path):
     check_layer(
         SelfAttention,

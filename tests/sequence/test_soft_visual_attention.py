@@ -19,6 +19,7 @@ from tests.numbers import (
 )
 
 
+@pytest.mark.slow
 def test_contract(tmp_path):
     check_query_layer(
         SoftVisualAttention,

@@ -17,6 +17,7 @@ from tests.numbers import (
 
 
 @pytest.mark.parametrize("value_size", [8, 5])
+@pytest.mark.slow
 def test_contract(value_size, tmp_path):
     check_layer(
         StackedAttention,

@@ -17,6 +17,7 @@ from tests.numbers import (
 )
 
 
+@pytest.mark.slow
 def test_contract(tmp_path):
     check_layer(
         StackedLatentAttention,

@@ -8,6 +8,7 @@ from tests.contract import check_query_layer
 from tests.numbers import arrays, close, numpy, randomize, softmax
 
 
+@pytest.mark.slow
 def test_contract(tmp_path):
     check_query_layer(
         TopDownAttention,
