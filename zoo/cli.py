@@ -179,12 +179,13 @@ def start(
     settings["debug"] = debug
 
 
-def command(name=None, below=None):
+def command(name=None, below=None, keras=True):
     """Makes a function a command, whose errors are shown as one message.
 
     Args:
         name: String, the command's; `None` takes the function's.
         below: String or `None`. Paragraphs below its help.
+        keras: Boolean. Whether it needs Keras, which takes seconds to import.
     """
 
     def decorate(function):
@@ -192,7 +193,8 @@ def command(name=None, below=None):
         @functools.wraps(function)
         def run(*args, **kwargs):
             try:
-                _import_keras()
+                if keras:
+                    _import_keras()
                 with warnings_shown():
                     return function(*args, **kwargs)
             except (typer.Exit, typer.Abort, BrokenPipeError):
@@ -319,7 +321,7 @@ def demo(
     demo.run(out, epochs=epochs, console=console)
 
 
-@command("list")
+@command("list", keras=False)
 def list_(
     task: Annotated[
         str | None, typer.Option(help="Only models of this task.")
@@ -355,7 +357,7 @@ def list_(
     console.print(table)
 
 
-@command()
+@command(keras=False)
 def show(
     name: Name,
     as_json: Annotated[
@@ -364,7 +366,10 @@ def show(
 ):
     """Show a model's card: what it is, and what it reached."""
     import zoo
+    from zoo import presets
 
+    if presets.url():
+        _import_keras()  # what is fetched is read whole
     card = zoo.card(name)
     if as_json:
         print_json(card)

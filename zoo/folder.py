@@ -2,7 +2,8 @@
 
 The folder holds `card.json`, `model.keras`, `golden.npz` and a JSON file for
 each asset that the card names. It knows no task: what the numbers and the words
-mean is for others to say.
+mean is for others to say. A card is read without Keras and NumPy, which take
+seconds to import.
 """
 
 import contextlib
@@ -12,12 +13,9 @@ import os
 import pathlib
 import stat
 
-import numpy as np
-
 from zoo import cards
 from zoo.atomic import check_unclaimed, replacing, sha256
 from zoo.cards import PresetError
-from zoo.weights import read_weights
 from zoo.writable import SMALL, check_writable
 
 # What every model's folder has; beside them a `<role>.json` for each asset.
@@ -56,6 +54,8 @@ def read(folder):
     Raises:
         PresetError: If a file is missing, altered, or not what it must be.
     """
+    from zoo.weights import read_weights
+
     card = read_card(folder)
     found = {
         file: read_file(folder / file, digest)
@@ -148,6 +148,8 @@ def write(part, card, model, assets, inputs, outputs):
     Raises:
         PresetError: If the card or an asset cannot be read again.
     """
+    import numpy as np
+
     files = {role: f"{role}.json" for role in assets}
     card = {**cards.plain(card), "assets": files}
     if not all(map(cards.is_role, assets)):

@@ -18,7 +18,7 @@ import urllib.parse
 import urllib.request
 import warnings
 
-from zoo import cards, catalogue, saving
+from zoo import cards, catalogue
 from zoo import folder as folders
 from zoo.atomic import replacing, sha256
 from zoo.cards import PresetError as PresetError
@@ -45,6 +45,8 @@ def load(name):
         PresetError: If there is no such preset (near names are listed), or
             one of its files is missing, altered or cut short.
     """
+    from zoo import saving  # Keras, which a list of models does not need
+
     return saving.load(find(name))
 
 

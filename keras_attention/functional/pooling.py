@@ -22,17 +22,13 @@ def mean_pool(inputs, axes, mask=None, keepdims=False):
     """
     values = ops.cast(inputs, "float32")
     if mask is None and _is_empty(inputs, axes):
-        mean = ops.sum(values, axis=axes, keepdims=keepdims)
+        mean = _over(ops.sum, values, axes, keepdims)
     elif mask is None:
-        mean = ops.mean(values, axis=axes, keepdims=keepdims)
+        mean = _over(ops.mean, values, axes, keepdims)
     else:
         counted = ops.broadcast_to(mask, ops.shape(values))
-        total = ops.sum(
-            ops.where(counted, values, 0.0), axis=axes, keepdims=keepdims
-        )
-        count = ops.sum(
-            ops.cast(counted, "float32"), axis=axes, keepdims=keepdims
-        )
+        total = _over(ops.sum, ops.where(counted, values, 0.0), axes, keepdims)
+        count = _over(ops.sum, ops.cast(counted, "float32"), axes, keepdims)
         mean = total / ops.maximum(count, 1.0)
     return cast_back(mean, inputs)
 
@@ -51,19 +47,27 @@ def max_pool(inputs, axes, mask=None, keepdims=False):
         Tensor of the dtype of `inputs`.
     """
     if _is_empty(inputs, axes):
-        return ops.sum(inputs, axis=axes, keepdims=keepdims)
+        return _over(ops.sum, inputs, axes, keepdims)
     if mask is None:
-        return ops.max(inputs, axis=axes, keepdims=keepdims)
+        return _over(ops.max, inputs, axes, keepdims)
     counted = ops.broadcast_to(mask, ops.shape(inputs))
-    lowest = ops.min(inputs, axis=axes, keepdims=True)
-    highest = ops.max(
-        ops.where(counted, inputs, lowest), axis=axes, keepdims=keepdims
-    )
+    lowest = _over(ops.min, inputs, axes, keepdims=True)
+    highest = _over(ops.max, ops.where(counted, inputs, lowest), axes, keepdims)
     return ops.where(
         ops.any(counted, axis=axes, keepdims=keepdims),
         highest,
         ops.zeros_like(highest),
     )
+
+
+def _over(reduce, values, axes, keepdims):
+    """`reduce` over one axis after the other, which TensorFlow does faster."""
+    axes = (axes,) if isinstance(axes, int) else axes
+    for axis in sorted(
+        (axis % len(values.shape) for axis in axes), reverse=True
+    ):
+        values = reduce(values, axis=axis, keepdims=keepdims)
+    return values
 
 
 def _is_empty(inputs, axes):

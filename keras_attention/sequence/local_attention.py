@@ -1,6 +1,7 @@
 """Local attention of Luong et al. (2015): a window around a position."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_attention.arguments import (
@@ -19,6 +20,12 @@ from keras_attention.functional import (
 from keras_attention.shapes import shapes_by_tracing
 
 SCORES = ("dot", "general", "concat")
+
+# What is faster was measured by `benchmarks/local_attention.py`: the product
+# with all keys, masked, up to so many times those of a window; then a gather.
+ALL, ALL_IN_TRAINING = 18, 34
+# Queries in a block, at least; and from how many blocks on they pay.
+LEAST_BLOCK, LEAST_BLOCKS, LEAST_BLOCKS_IN_TRAINING = 32, 4, 9
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -41,9 +48,13 @@ class LocalAttention(keras.layers.Layer):
 
         weights[i, j] *= exp(-(j - p[i])^2 / (2 std^2)),   std = window / 2
 
-    Time and memory grow as `Tq * window`: the keys of each window are gathered.
-    A full matrix is made only where the weights are asked for, and a boolean
-    one where `"predictive"` is given a causal mask.
+    Time and memory grow as `Tq * window`: each block of queries is multiplied
+    by the keys around it. Where the centres are data (`"predictive"`,
+    `positions`), a length is unknown, the score is `"concat"` or there is an
+    `attention_mask`, the keys of each window are gathered. Short sequences are
+    multiplied whole and masked, which is faster. Beside that a full matrix is
+    made only where the weights are asked for, and a boolean one where
+    `"predictive"` is given a causal mask.
 
     Args:
         window: Positive integer, the positions on each side of the centre (10
@@ -212,7 +223,17 @@ class LocalAttention(keras.layers.Layer):
             check_depth(query, self.query_size)
         key_mask = combine_masks(value_mask, key_mask)
 
-        # `places`: the keys in each query's window, (B, Tq, 2 window + 1).
+        centred = self.mode == "monotonic" and positions is None
+        cuts = attention_mask is None and self._cuts(query, key, training)
+        if centred and cuts:
+            context, weights = self._of_blocks(
+                *(query, value, key, query_mask, key_mask, use_causal_mask),
+                training,
+            )
+            if not return_attention_scores:
+                return context
+            return context, self._rows(weights, query.shape[1], key.shape[1])
+
         lengths = None
         if self.mode == "predictive":
             lengths = _visible_keys(
@@ -220,37 +241,127 @@ class LocalAttention(keras.layers.Layer):
             )
         centres = self._centres(query, lengths, positions)
         whole = ops.cast(ops.floor(centres), "int32")
-        offsets = ops.arange(-self.window, self.window + 1, dtype="int32")
-        places = ops.expand_dims(whole, axis=2) + offsets
         last = ops.shape(key)[1] - 1
-        seen = ops.logical_and(places >= 0, places <= last)
+        takes_all = self._takes_all(key, training)
+        # `places`: the keys in each query's window, (B, Tq, 2 window + 1); or
+        # all of them.
+        if takes_all:
+            places = ops.arange(last + 1, dtype="int32")[None, None]
+            distances = ops.abs(places - ops.expand_dims(whole, axis=2))
+            seen = distances <= self.window
+        else:
+            offsets = ops.arange(-self.window, self.window + 1, dtype="int32")
+            places = ops.expand_dims(whole, axis=2) + offsets
+            seen = ops.logical_and(places >= 0, places <= last)
+        inside = ops.clip(places, 0, last)
         if use_causal_mask:
             seen = ops.logical_and(seen, places <= _own_places(query, key))
-        inside = ops.clip(places, 0, last)
         if key_mask is not None:
-            seen = ops.logical_and(seen, _gather(key_mask, inside))
+            near = key_mask[:, None] if takes_all else _gather(key_mask, inside)
+            seen = ops.logical_and(seen, near)
         if attention_mask is not None:
-            allowed = ops.take_along_axis(attention_mask, inside, axis=2)
+            allowed = attention_mask
+            if not takes_all:
+                allowed = ops.take_along_axis(allowed, inside, axis=2)
             seen = ops.logical_and(seen, allowed)
         if query_mask is not None:
             seen = ops.logical_and(seen, ops.expand_dims(query_mask, axis=2))
 
-        weights = masked_softmax(self._scores(query, key, inside), seen)
+        if takes_all:
+            scores = ops.einsum(
+                "bqd,bkd->bqk", self._projected(query, key), key
+            )
+        else:
+            scores = self._scores(query, key, inside)
+        weights = masked_softmax(scores, seen)
         if self.mode == "predictive":
             distances = ops.cast(places, "float32") - ops.expand_dims(
                 centres, axis=2
             )
             nearness = ops.exp(-2.0 * ops.square(distances / self.window))
             weights = weights * ops.cast(nearness, weights.dtype)
-        kept = self.weights_dropout(weights, training=training)
-        context = ops.einsum(
-            "bqw,bqwd->bqd",
-            ops.cast(kept, value.dtype),
-            _gather(value, inside),
+        kept = ops.cast(
+            self.weights_dropout(weights, training=training), value.dtype
         )
+        if takes_all:
+            context = ops.matmul(kept, value)
+            return (context, weights) if return_attention_scores else context
+        context = ops.einsum("bqw,bqwd->bqd", kept, _gather(value, inside))
         if return_attention_scores:
             return context, _scattered(weights, whole, ops.shape(key)[1])
         return context
+
+    def _cuts(self, query, key, training):
+        """Whether the queries are cut into blocks."""
+        least = LEAST_BLOCKS_IN_TRAINING if training is True else LEAST_BLOCKS
+        lengths = query.shape[1], key.shape[1]
+        return (
+            self.score != "concat"
+            and all(isinstance(length, int) for length in lengths)
+            and min(lengths) >= least * self._block
+        )
+
+    def _takes_all(self, key, training):
+        """Whether each query is multiplied by all keys."""
+        times = ALL_IN_TRAINING if training is True else ALL
+        length = key.shape[1]
+        return (
+            self.score != "concat"
+            and isinstance(length, int)
+            and length <= times * (2 * self.window + 1)
+        )
+
+    @property
+    def _block(self):
+        return max(2 * self.window, LEAST_BLOCK)
+
+    def _of_blocks(
+        self, query, value, key, query_mask, key_mask, use_causal_mask, training
+    ):
+        """The context, and the weights of each block."""
+        length, keys, window = query.shape[1], key.shape[1], self.window
+        block, width = self._block, self._block + 2 * window
+        count = -(-length // block)
+        # Of row r of block m, column c is key m * block + c - window.
+        rows, columns = np.arange(block)[:, None], np.arange(width)
+        inside = (columns >= rows) & (columns <= rows + 2 * window)
+        if use_causal_mask:
+            inside &= columns - window <= rows + keys - length
+        places = np.arange(count)[:, None] * block + columns - window
+        real = (places >= 0) & (places < keys)
+        seen = ops.convert_to_tensor((inside & real[:, None])[None])
+        if key_mask is not None:
+            near = _around_blocks(key_mask, block, count, window)
+            seen = ops.logical_and(seen, near[:, :, None])
+        if query_mask is not None:
+            asks = _blocks(query_mask, block, count)
+            seen = ops.logical_and(seen, asks[..., None])
+
+        query = _blocks(self._projected(query, key), block, count)
+        around = _around_blocks(key, block, count, window)
+        scores = ops.einsum("bnqd,bnkd->bnqk", query, around)
+        weights = masked_softmax(scores, seen)
+        kept = self.weights_dropout(weights, training=training)
+        if value is not key:
+            around = _around_blocks(value, block, count, window)
+        context = ops.matmul(ops.cast(kept, value.dtype), around)
+        context = ops.reshape(context, (-1, count * block, value.shape[2]))[
+            :, :length
+        ]
+        return context, weights
+
+    def _rows(self, weights, length, keys):
+        """The weights of blocks as rows over all keys, `(B, Tq, Tk)`."""
+        window, block = self.window, self._block
+        columns = np.arange(block)[:, None] + np.arange(2 * window + 1)
+        weights = ops.take_along_axis(
+            weights, ops.convert_to_tensor(columns[None, None]), axis=3
+        )
+        weights = ops.reshape(
+            weights, (-1, weights.shape[1] * block, 2 * window + 1)
+        )
+        centres = ops.arange(length, dtype="int32")[None]
+        return _scattered(weights[:, :length], centres, keys)
 
     def _centres(self, query, lengths, positions):
         """Where each query looks, float32 `(B, Tq)`."""
@@ -281,10 +392,16 @@ class LocalAttention(keras.layers.Layer):
                 ops.expand_dims(query, axis=2) + _gather(key, places)
             )
             return ops.matmul(hidden, self.score_vector)
-        if self.score == "general":
-            # PyTorch multiplies float64 in float32, and mixes none.
-            query = ops.cast(ops.matmul(query, self.kernel), key.dtype)
-        return ops.einsum("bqd,bqwd->bqw", query, _gather(key, places))
+        return ops.einsum(
+            "bqd,bqwd->bqw", self._projected(query, key), _gather(key, places)
+        )
+
+    def _projected(self, query, key):
+        """What is multiplied by the keys, `(B, Tq, Dk)`."""
+        if self.score == "dot":
+            return query
+        # PyTorch multiplies float64 in float32, and mixes none.
+        return ops.cast(ops.matmul(query, self.kernel), key.dtype)
 
     def get_config(self):
         return {
@@ -316,6 +433,30 @@ def _own_places(query, key):
     """The key at which each query stands, the last at the last, (Tq, 1)."""
     queries, keys = ops.shape(query)[1], ops.shape(key)[1]
     return (ops.arange(queries, dtype="int32") + (keys - queries))[:, None]
+
+
+def _blocks(sequence, block, count):
+    """`(B, T, ...)` to `(B, count, block, ...)`, zeros behind the end."""
+    behind = count * block - sequence.shape[1]
+    if behind > 0:
+        rest = [(0, 0)] * (len(sequence.shape) - 2)
+        sequence = ops.pad(sequence, [(0, 0), (0, behind), *rest])
+    return ops.reshape(
+        sequence[:, : count * block], (-1, count, block, *sequence.shape[2:])
+    )
+
+
+def _around_blocks(sequence, block, count, window):
+    """Each block and `window` more on either side, zeros beyond the ends.
+
+    Returns:
+        `(B, count, block + 2 * window, ...)`; `2 * window` is at most `block`.
+    """
+    rest = [(0, 0)] * (len(sequence.shape) - 2)
+    sequence = ops.pad(sequence, [(0, 0), (window, 0), *rest])
+    first = _blocks(sequence, block, count)
+    then = _blocks(sequence[:, block:], block, count)[:, :, : 2 * window]
+    return ops.concatenate([first, then], axis=2)
 
 
 def _gather(sequence, places):

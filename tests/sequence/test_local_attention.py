@@ -6,7 +6,14 @@ import pytest
 
 from keras_attention import LocalAttention
 from tests.contract import check_query_layer
-from tests.numbers import arrays, close, numpy, randomize, sigmoid
+from tests.numbers import (
+    arrays,
+    close,
+    gradients,
+    numpy,
+    randomize,
+    sigmoid,
+)
 
 
 @pytest.mark.slow
@@ -43,12 +50,13 @@ PARTS = {
 
 @pytest.mark.parametrize("mode", ["monotonic", "predictive"])
 @pytest.mark.parametrize("score", SCORES)
-def test_equals_the_equations_of_the_paper(score, mode):
-    """The full matrix, masked: the same numbers as the gathered windows."""
+@pytest.mark.parametrize("keys", [9, 140], ids=["all keys", "windows"])
+def test_equals_the_equations_of_the_paper(score, mode, keys):
+    """Whether all keys are multiplied or those of windows are gathered."""
     rng = np.random.default_rng(1)
-    window, lengths = 2, [9, 6]
-    query, value = rng.normal(size=(2, 8, 4)), rng.normal(size=(2, 9, 4))
-    mask = np.arange(9) < np.array(lengths)[:, None]
+    window, lengths = 2, [keys, 6]
+    query, value = rng.normal(size=(2, 8, 4)), rng.normal(size=(2, keys, 4))
+    mask = np.arange(keys) < np.array(lengths)[:, None]
     layer = LocalAttention(window, mode=mode, score=score)
     layer.build(query.shape, value.shape)
     randomize(layer)
@@ -63,16 +71,133 @@ def test_equals_the_equations_of_the_paper(score, mode):
         if mode == "predictive":
             W_p, v_p = arrays(layer, "position_kernel", "position_vector")
             p = length * sigmoid(v_p @ np.tanh(h @ W_p))
-        a = np.zeros(9)
+        a = np.zeros(keys)
         for s in range(length):
             if abs(s - np.floor(p)) <= window:
                 a[s] = np.exp(SCORES[score](h, value[b, s], *parts))
         a /= a.sum() or 1
         if mode == "predictive":
-            a *= np.exp(-((np.arange(9) - p) ** 2) / (2 * (window / 2) ** 2))
+            a *= np.exp(-((np.arange(keys) - p) ** 2) / (2 * (window / 2) ** 2))
         close(weights[b, t], a)
         close(context[b, t], a @ value[b])
     close(layer(query, value, value_mask=mask), context)
+
+
+def of_the_full_matrix(layer, query, value, seen):
+    """The monotonic layer in NumPy; `seen` is `(B, Tq, Tk)`."""
+    i, j = np.indices(seen.shape[1:])
+    seen = seen & (abs(i - j) <= layer.window)
+    if layer.score == "general":
+        query = query @ arrays(layer, "kernel")[0]
+    scores = np.where(seen, query @ value.swapaxes(1, 2), -np.inf)
+    most = scores.max(-1, keepdims=True)
+    weights = np.exp(scores - np.where(np.isfinite(most), most, 0))
+    weights /= np.maximum(weights.sum(-1, keepdims=True), 1e-30)
+    return weights @ value, weights
+
+
+# Blocks of 32, or of twice the window: whole, cut, of several numbers.
+LONG = [(3, 160, 160), (3, 131, 200), (1, 200, 131), (20, 175, 161)]
+
+
+@pytest.mark.parametrize("window, queries, keys", LONG)
+@pytest.mark.parametrize("score", ["dot", "general"])
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("masked", [False, True])
+def test_blocks_equal_the_full_matrix(
+    window, queries, keys, score, causal, masked
+):
+    rng = np.random.default_rng(6)
+    query, value = (
+        rng.normal(size=(2, length, 4)).astype("float32")
+        for length in (queries, keys)
+    )
+    layer = LocalAttention(window, score=score)
+    layer.build(query.shape, value.shape)
+    randomize(layer)
+    assert layer._cuts(query, value, False)
+    masks = {}
+    seen = np.ones((2, queries, keys), "bool")
+    if masked:
+        masks = {
+            "query_mask": rng.random((2, queries)) < 0.8,
+            "value_mask": rng.random((2, keys)) < 0.7,
+        }
+        seen &= masks["query_mask"][:, :, None] & masks["value_mask"][:, None]
+    if causal:
+        seen &= np.tri(queries, keys, keys - queries, dtype="bool")
+    expected, expected_weights = of_the_full_matrix(layer, query, value, seen)
+    context, weights = layer(
+        query,
+        value,
+        use_causal_mask=causal,
+        return_attention_scores=True,
+        **masks,
+    )
+    close(weights, expected_weights)
+    close(context, expected)
+    close(layer(query, value, use_causal_mask=causal, **masks), expected)
+
+
+def ways_of(layer, query, value):
+    """The same sums three ways: in blocks, over all keys, over windows."""
+    places = np.arange(query.shape[1])[None].repeat(len(query), axis=0)
+    assert layer._cuts(query, value, False)
+    assert not layer._cuts(query, value, True)
+    assert layer._takes_all(value, True) and not layer._takes_all(value, False)
+    return [
+        lambda *inputs: layer(*inputs, training=False),
+        lambda *inputs: layer(*inputs, positions=places, training=True),
+        lambda *inputs: layer(*inputs, positions=places, training=False),
+    ]
+
+
+def test_all_ways_have_the_same_gradients():
+    rng = np.random.default_rng(7)
+    query, value = rng.normal(size=(2, 2, 150, 4)).astype("float32")
+    layer = LocalAttention(2)
+    layer.build(query.shape, value.shape)
+    found = [
+        gradients(lambda *x, way=way: keras.ops.sum(way(*x) ** 2), query, value)
+        for way in ways_of(layer, query, value)
+    ]
+    for others in found[1:]:
+        for one, other in zip(found[0], others, strict=True):
+            assert np.abs(one).max() > 0.1
+            close(one, other)
+
+
+def test_a_length_that_is_not_known_changes_no_number():
+    rng = np.random.default_rng(8)
+    query, value = rng.normal(size=(2, 2, 150, 4)).astype("float32")
+    layer = LocalAttention(2)
+    inputs = [keras.Input((None, 4)), keras.Input((None, 4))]
+    model = keras.Model(inputs, layer(*inputs))
+    close(model([query, value]), layer(query, value))
+
+
+def test_keys_of_their_own_are_cut_as_the_values_are():
+    rng = np.random.default_rng(9)
+    query, value, key = rng.normal(size=(3, 2, 140, 4)).astype("float32")
+    layer = LocalAttention(3)
+    layer.build(query.shape, value.shape, key.shape)
+    places = np.arange(140)[None].repeat(2, axis=0)
+    close(
+        layer(query, value, key),
+        layer(query, value, key, positions=places),
+    )
+
+
+def test_blocks_read_nothing_outside_the_window():
+    rng = np.random.default_rng(10)
+    sequence = rng.normal(size=(1, 200, 4)).astype("float32")
+    layer = LocalAttention(3)
+    before = numpy(layer(sequence, sequence))
+    value = sequence.copy()
+    value[0, 64] = 1e6
+    after = numpy(layer(sequence, value))
+    moved = np.abs(after - before)[0].max(-1) > 1e-6
+    assert np.flatnonzero(moved).tolist() == list(range(61, 68))
 
 
 @pytest.mark.parametrize("logit", [-0.7, 0.4, 20.0])  # 20 predicts S itself

@@ -98,8 +98,19 @@ def fails(*words):
     return result.stderr
 
 
-@pytest.mark.parametrize("words", [["--help"], ["finetune", "--help"]])
-def test_help_answers_without_keras(words):
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["finetune", "--help"],
+        ["--version"],
+        ["list"],
+        ["show", "cbam_resnet20_cifar10"],
+        ["show", "mwan_sick", "--json"],
+    ],
+    ids=" ".join,
+)
+def test_says_what_it_knows_without_keras(words):
     program = (
         "import sys; from zoo.cli import app;"
         f"app({words}, standalone_mode=False);"
@@ -383,6 +394,7 @@ def test_finetune_refuses_a_folder_of_one_class(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.slow
 def test_train_makes_a_preset_by_its_recipe(tmp_path, monkeypatch):
     monkeypatch.setitem(recipes.RECIPES, "se_digits_again", DIGITS)
     text = run(

@@ -3,6 +3,8 @@
 Pixels are 0 to 255 everywhere. Nothing here guesses a range.
 """
 
+import collections
+import concurrent.futures
 import contextlib
 import dataclasses
 import difflib
@@ -72,6 +74,12 @@ LOOKED_AT = 64  # images at most
 # refused before it is decoded. The environment variable takes precedence.
 MAX_PIXELS = 2**26
 MAX_PIXELS_VARIABLE = "KERAS_ATTENTION_ZOO_MAX_PIXELS"
+# Images of one size are resized so many at once, the rest one by one: every
+# number of images would be compiled anew on JAX. More wait than such a batch
+# only up to a limit of their numbers.
+TOGETHER = 16
+MOST_WAITING = 2**26
+DECODERS = min(8, os.cpu_count() or 1)  # threads
 DRAWN = 512  # pixels of the longer side of an image in a picture
 
 
@@ -491,20 +499,64 @@ def _fitted(images, size, channels, places=None):
         if images.shape[1:] == (*size, channels):
             return images.astype("float32")
         return ops.convert_to_numpy(fit_pixels(images, size, channels))
-    batch = []
-    for place, image in enumerate(images):
-        try:
-            pixels = read_image(image)
-        except ValueError as error:
-            if places is not None:
-                place = places[place]
-            elif len(images) == 1:
-                raise
-            raise ValueError(f"{error} at place {place}") from error
-        batch.append(
-            ops.convert_to_numpy(fit_pixels(pixels[None], size, channels))
+    fitted = [None] * len(images)
+
+    def fit(alike):
+        found = fit_pixels(
+            np.stack([pixels for _, pixels in alike]), size, channels
         )
-    return np.concatenate(batch)
+        for (place, _), image in zip(alike, ops.convert_to_numpy(found)):
+            fitted[place] = image
+
+    waiting, numbers = collections.defaultdict(list), 0
+    with contextlib.closing(_read_in_turn(images)) as read:
+        for place, result in enumerate(read):
+            try:
+                pixels = result()
+            except ValueError as error:
+                if places is not None:
+                    place = places[place]
+                elif len(images) == 1:
+                    raise
+                raise ValueError(f"{error} at place {place}") from error
+            alike = waiting[pixels.shape, pixels.dtype]
+            alike.append((place, pixels))
+            numbers += pixels.size
+            if len(alike) == TOGETHER:
+                fit(alike)
+                numbers -= len(alike) * pixels.size
+                alike.clear()
+            while numbers > MOST_WAITING:
+                largest = max(filter(None, waiting.values()), key=_numbers)
+                numbers -= _numbers(largest)
+                for each in largest:
+                    fit([each])
+                largest.clear()
+    for alike in waiting.values():
+        for each in alike:
+            fit([each])
+    return np.stack(fitted)
+
+
+def _numbers(alike):
+    return len(alike) * alike[0][1].size
+
+
+def _read_in_turn(images):
+    """For each, in order, a function that reads it; threads decode ahead."""
+    if len(images) == 1:
+        yield functools.partial(read_image, images[0])
+        return
+    with concurrent.futures.ThreadPoolExecutor(DECODERS) as pool:
+        ahead = collections.deque()
+        for image in images:
+            if isinstance(image, (str, os.PathLike, bytes)):
+                ahead.append(pool.submit(read_image, image).result)
+            else:
+                ahead.append(functools.partial(read_image, image))
+            if len(ahead) > DECODERS:
+                yield ahead.popleft()
+        yield from ahead
 
 
 class Reader:

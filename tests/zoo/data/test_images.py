@@ -13,6 +13,7 @@ from PIL import Image
 from tests.public_data import needs_public
 from tests.zoo.settings import global_setting
 from tests.zoo.tiny import tiny_data
+from zoo.data import images as images_module
 from zoo.data.examples import Batches
 from zoo.data.images import (
     AUGMENTATION,
@@ -395,6 +396,58 @@ def test_mixed_sizes_become_one_batch():
     batch = prepare_images(images, (4, 4), 3)
     np.testing.assert_allclose(batch[0], 9, rtol=1e-6)
     np.testing.assert_allclose(batch[1], 3, rtol=1e-6)
+
+
+def pictures(count, folder):
+    """Of three sizes, in three kinds: arrays, bytes of a PNG, files."""
+    rng = np.random.default_rng(0)
+    made = []
+    for place in range(count):
+        shape = [(9, 7, 3), (7, 9, 3), (12, 12)][rng.integers(3)]
+        pixels = rng.integers(0, 256, shape, "uint8")
+        if place % 3:
+            file = io.BytesIO()
+            Image.fromarray(pixels).save(file, "PNG")
+            pixels = file.getvalue()
+        if place % 3 == 2:
+            path = folder / f"{place}.png"
+            path.write_bytes(pixels)
+            pixels = path
+        made.append(pixels)
+    return made
+
+
+@pytest.mark.parametrize("waiting", [images_module.MOST_WAITING, 500])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_many_images_are_read_as_each_alone(
+    channels, waiting, tmp_path, monkeypatch
+):
+    """However many wait for others of their size."""
+    monkeypatch.setattr(images_module, "MOST_WAITING", waiting)
+    sizes = []
+
+    def fitted(images, *args):
+        sizes.append(len(images))
+        return fit_pixels(images, *args)
+
+    monkeypatch.setattr(images_module, "fit_pixels", fitted)
+    raws = pictures(70, tmp_path)
+    found = prepare_images(raws, (5, 6), channels)
+    at_once = {images_module.TOGETHER, 1} if waiting > 500 else {1}
+    assert set(sizes) == at_once and sum(sizes) == len(raws)
+    expected = [prepare_images([raw], (5, 6), channels) for raw in raws]
+    np.testing.assert_allclose(found, np.concatenate(expected), rtol=1e-6)
+
+
+def test_of_many_broken_files_the_first_is_told(tmp_path):
+    raws = pictures(60, tmp_path)
+    for place in (50, 23, 37):
+        raws[place] = b"no image"
+    with pytest.raises(ValueError, match="at place 23$"):
+        prepare_images(raws, (4, 4), 3)
+    raws[11] = tmp_path / "nowhere.png"
+    with pytest.raises(FileNotFoundError, match="nowhere.png"):
+        prepare_images(raws, (4, 4), 3)
 
 
 def test_a_batch_depends_on_seed_epoch_and_place_alone():
