@@ -31,8 +31,8 @@ def both_directions(forward, backward, inputs, mask=None):
 def both_directions_of_several(pairs, sequences, mask=None):
     """`both_directions` of several pairs of GRUs of one size, in two loops.
 
-    All that go one way take their step by one product, and a graph has two
-    loops in place of two for each pair.
+    All that go one way take their step in one loop, each by its own product, so
+    that a graph has two loops in place of two for each pair.
 
     Args:
         pairs: List of K pairs of `keras.layers.GRU`, as in `both_directions`,
