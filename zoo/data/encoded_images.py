@@ -1,6 +1,7 @@
 """Decodes images in TensorFlow as `zoo.data.images` does, for serving."""
 
-from zoo.data.images import fit_pixels, max_pixels
+from zoo.data.images import max_pixels
+from zoo.data.resizing import LUMA
 
 # By EXIF's orientation, from 0, which says nothing as any above 8: whether rows
 # and columns are exchanged, and then whether the rows, and the columns, are
@@ -39,7 +40,10 @@ def decode_images(encoded, size, channels):
 
     def prepare(encoded, orientation):
         pixels = _turned(_decoded(encoded), orientation)
-        return fit_pixels(pixels[None], size, channels)[0], True
+        pixels = tf.image.resize(pixels, size, antialias=True)
+        if channels == 1:
+            pixels = tf.linalg.matmul(pixels, tf.constant(LUMA)[:, None])
+        return pixels, True
 
     (orientation,) = _where_possible(
         lambda encoded: (_orientation(encoded),), (encoded,), (tf.constant(1),)

@@ -22,6 +22,7 @@ from keras import ops
 
 from zoo.data import distorted_digits as distorting
 from zoo.data import examples, folders, glyphs, labelled, sources
+from zoo.data.resizing import fit_pixels
 
 # Licence class of the data sets that presets are trained on: A open,
 # B non-commercial or research terms, C none stated.
@@ -74,12 +75,7 @@ LOOKED_AT = 64  # images at most
 # refused before it is decoded. The environment variable takes precedence.
 MAX_PIXELS = 2**26
 MAX_PIXELS_VARIABLE = "KERAS_ATTENTION_ZOO_MAX_PIXELS"
-# Images of one size are resized so many at once, the rest one by one: every
-# number of images would be compiled anew on JAX. More wait than such a batch
-# only up to a limit of their numbers.
-TOGETHER = 16
-MOST_WAITING = 2**26
-DECODERS = min(8, os.cpu_count() or 1)  # threads
+READERS = min(8, os.cpu_count() or 1)  # threads
 DRAWN = 512  # pixels of the longer side of an image in a picture
 
 
@@ -419,38 +415,6 @@ def _of_pillow(image):
     return np.asarray(image.convert("RGB"))
 
 
-def fit_pixels(images, size, channels):
-    """Brings images to the size and the channels that a network reads.
-
-    Written in `keras.ops`, so that prediction and export share it. Images are
-    stretched to the size, bilinear with antialiasing.
-
-    Args:
-        images: `(B, H, W, C)`, 0 to 255, C being 1 or 3.
-        size: `(height, width)`.
-        channels: 1 or 3. Colour becomes gray by the weights of ITU-R BT.601;
-            gray becomes colour by repeating.
-
-    Returns:
-        Float32 tensor `(B, height, width, channels)`, 0 to 255.
-    """
-    images = ops.cast(images, "float32")
-    if tuple(images.shape[1:3]) != tuple(size):
-        images = ops.image.resize(
-            images,
-            size,
-            interpolation="bilinear",
-            antialias=True,
-            data_format="channels_last",
-        )
-    if images.shape[-1] == 3 and channels == 1:
-        luma = ops.convert_to_tensor([0.299, 0.587, 0.114], dtype="float32")
-        images = ops.sum(images * luma, axis=-1, keepdims=True)
-    elif images.shape[-1] == 1 and channels == 3:
-        images = ops.repeat(images, 3, axis=-1)
-    return images
-
-
 def prepare_images(images, size, channels):
     """Raw images as one batch that a network reads.
 
@@ -498,63 +462,42 @@ def _fitted(images, size, channels, places=None):
         images = images[..., :3]
         if images.shape[1:] == (*size, channels):
             return images.astype("float32")
-        return ops.convert_to_numpy(fit_pixels(images, size, channels))
-    fitted = [None] * len(images)
+        return fit_pixels(images, size, channels)
 
-    def fit(alike):
-        found = fit_pixels(
-            np.stack([pixels for _, pixels in alike]), size, channels
-        )
-        for (place, _), image in zip(alike, ops.convert_to_numpy(found)):
-            fitted[place] = image
+    def read(image):
+        return fit_pixels(read_image(image)[None], size, channels)[0]
 
-    waiting, numbers = collections.defaultdict(list), 0
-    with contextlib.closing(_read_in_turn(images)) as read:
-        for place, result in enumerate(read):
+    fitted = np.empty((len(images), *size, channels), "float32")
+    with contextlib.closing(_in_threads(read, images)) as found:
+        for place, result in enumerate(found):
             try:
-                pixels = result()
+                fitted[place] = result()
             except ValueError as error:
                 if places is not None:
                     place = places[place]
                 elif len(images) == 1:
                     raise
                 raise ValueError(f"{error} at place {place}") from error
-            alike = waiting[pixels.shape, pixels.dtype]
-            alike.append((place, pixels))
-            numbers += pixels.size
-            if len(alike) == TOGETHER:
-                fit(alike)
-                numbers -= len(alike) * pixels.size
-                alike.clear()
-            while numbers > MOST_WAITING:
-                largest = max(filter(None, waiting.values()), key=_numbers)
-                numbers -= _numbers(largest)
-                for each in largest:
-                    fit([each])
-                largest.clear()
-    for alike in waiting.values():
-        for each in alike:
-            fit([each])
-    return np.stack(fitted)
+    return fitted
 
 
-def _numbers(alike):
-    return len(alike) * alike[0][1].size
+def _in_threads(read, images):
+    """For each, in order, a function that gives what was read of it.
 
-
-def _read_in_turn(images):
-    """For each, in order, a function that reads it; threads decode ahead."""
+    Threads read files ahead; what is in memory may be in several places of
+    `images`, and is read by the caller.
+    """
     if len(images) == 1:
-        yield functools.partial(read_image, images[0])
+        yield functools.partial(read, images[0])
         return
-    with concurrent.futures.ThreadPoolExecutor(DECODERS) as pool:
+    with concurrent.futures.ThreadPoolExecutor(READERS) as pool:
         ahead = collections.deque()
         for image in images:
             if isinstance(image, (str, os.PathLike, bytes)):
-                ahead.append(pool.submit(read_image, image).result)
+                ahead.append(pool.submit(read, image).result)
             else:
-                ahead.append(functools.partial(read_image, image))
-            if len(ahead) > DECODERS:
+                ahead.append(functools.partial(read, image))
+            if len(ahead) > READERS:
                 yield ahead.popleft()
         yield from ahead
 

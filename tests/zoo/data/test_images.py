@@ -13,13 +13,11 @@ from PIL import Image
 from tests.public_data import needs_public
 from tests.zoo.settings import global_setting
 from tests.zoo.tiny import tiny_data
-from zoo.data import images as images_module
 from zoo.data.examples import Batches
 from zoo.data.images import (
     AUGMENTATION,
     ImageData,
     Reader,
-    fit_pixels,
     image_to_draw,
     load_images,
     prepare_images,
@@ -325,24 +323,6 @@ def test_refuses_what_is_not_one_image(raw, received):
         read_image(raw)
 
 
-def test_colour_becomes_gray_and_gray_becomes_colour():
-    colour = np.array([[[[100.0, 50.0, 200.0]]]])
-    gray = 0.299 * 100 + 0.587 * 50 + 0.114 * 200
-    np.testing.assert_allclose(fit_pixels(colour, (1, 1), 1), [[[[gray]]]])
-    np.testing.assert_array_equal(
-        fit_pixels(np.array([[[[7.0]]]]), (1, 1), 3), [[[[7.0] * 3]]]
-    )
-
-
-def test_stretches_by_the_mean_of_what_a_place_covers():
-    image = np.arange(16.0).reshape(1, 4, 4, 1)
-    small = np.asarray(fit_pixels(image, (2, 2), 1))[0, :, :, 0]
-    # Antialiased: triangles of twice the width, [1, 3, 3, 1] cut at the edge.
-    rows = np.array([[3, 3, 1, 0], [0, 1, 3, 3]]) / 7
-    expected = rows @ image[0, :, :, 0] @ rows.T
-    np.testing.assert_allclose(small, expected, rtol=1e-5)
-
-
 @pytest.mark.parametrize(
     "size, multiple, expected",
     [
@@ -417,26 +397,12 @@ def pictures(count, folder):
     return made
 
 
-@pytest.mark.parametrize("waiting", [images_module.MOST_WAITING, 500])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_many_images_are_read_as_each_alone(
-    channels, waiting, tmp_path, monkeypatch
-):
-    """However many wait for others of their size."""
-    monkeypatch.setattr(images_module, "MOST_WAITING", waiting)
-    sizes = []
-
-    def fitted(images, *args):
-        sizes.append(len(images))
-        return fit_pixels(images, *args)
-
-    monkeypatch.setattr(images_module, "fit_pixels", fitted)
+def test_many_images_are_read_as_each_alone(channels, tmp_path):
     raws = pictures(70, tmp_path)
     found = prepare_images(raws, (5, 6), channels)
-    at_once = {images_module.TOGETHER, 1} if waiting > 500 else {1}
-    assert set(sizes) == at_once and sum(sizes) == len(raws)
     expected = [prepare_images([raw], (5, 6), channels) for raw in raws]
-    np.testing.assert_allclose(found, np.concatenate(expected), rtol=1e-6)
+    np.testing.assert_array_equal(found, np.concatenate(expected))
 
 
 def test_of_many_broken_files_the_first_is_told(tmp_path):
