@@ -1,5 +1,7 @@
 """Selective kernel convolution of Li et al. (2019)."""
 
+import functools
+
 import keras
 import numpy as np
 from keras import ops
@@ -15,6 +17,10 @@ from keras_attention.functional import (
     spatial_axes,
 )
 from keras_attention.shapes import shapes_by_tracing
+
+# Channels of input and output that one convolution of several groups has at
+# least: with fewer a CPU is less busy, with more too much of it is zero.
+PART = 32
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -41,11 +47,11 @@ class SelectiveKernel(keras.layers.Layer):
     batch of one it is the same for every image. Train with at least 2, better
     16 or more.
 
-    The groups are computed as one plain convolution whose kernel is zero
-    between them: the same numbers, and on a CPU faster than the grouped
-    convolution of TensorFlow and JAX (2 to 100 times, measured with 64
-    channels). It costs the arithmetic of a convolution without groups; only
-    the grouped weights are stored.
+    On TensorFlow and JAX several groups, `PART` channels, are computed as one
+    plain convolution whose kernel is zero between them: the same numbers, and
+    on a CPU 2 to 4 times as fast as their grouped convolution, whose gradient
+    is slower still (`benchmarks/selective_kernel.py`). PyTorch's own is the
+    fastest there. Only the grouped weights are stored.
 
     Args:
         filters: Positive integer. Channels of the output.
@@ -251,7 +257,6 @@ class SelectiveKernel(keras.layers.Layer):
 
         No backend of Keras does the last two together.
         """
-        kernel = self._block_diagonal(kernel)
         strides = self.strides
         if dilation % strides == 0:
             # What the kept places read lies on the grid of the kept places.
@@ -261,32 +266,36 @@ class SelectiveKernel(keras.layers.Layer):
             pads = [(0, 0)] * 4
             for axis in spatial_axes(4, self.data_format):
                 pads[axis] = (1, 1)
-            return ops.conv(
-                ops.pad(inputs, pads),
-                kernel,
-                strides=strides,
-                padding="valid",
-                data_format=self.data_format,
+            return self._in_groups(
+                ops.pad(inputs, pads), kernel, padding="valid", strides=strides
             )
-        everywhere = ops.conv(
-            inputs,
-            kernel,
-            padding="same",
-            data_format=self.data_format,
-            dilation_rate=dilation,
+        everywhere = self._in_groups(
+            inputs, kernel, padding="same", dilation_rate=dilation
         )
         return self._thin(everywhere, strides)
 
-    def _block_diagonal(self, kernel):
-        """The kernel of all input channels, zero between the groups."""
-        if self.groups == 1:
-            return kernel
-        same_group = np.kron(
-            np.eye(self.groups),
-            np.ones((kernel.shape[2], self.filters // self.groups)),
+    def _in_groups(self, inputs, kernel, **options):
+        """A convolution in groups, in as many parts as are fastest."""
+        convolve = functools.partial(
+            ops.conv, data_format=self.data_format, **options
         )
-        tiled = ops.tile(kernel, (1, 1, self.groups, 1))
-        return tiled * ops.cast(same_group, tiled.dtype)
+        if keras.backend.backend() == "torch":
+            return convolve(inputs, kernel)
+        axis = channel_axis(self.data_format)
+        width = min(inputs.shape[axis], self.filters)
+        parts = max(
+            count
+            for count in range(1, self.groups + 1)
+            if self.groups % count == 0
+            and (count == 1 or width // count >= PART)
+        )
+        found = [
+            convolve(some, _block_diagonal(each, self.groups // parts))
+            for some, each in zip(
+                ops.split(inputs, parts, axis), ops.split(kernel, parts, -1)
+            )
+        ]
+        return ops.concatenate(found, axis) if parts > 1 else found[0]
 
     def _thin(self, inputs, strides):
         """The first of every `strides` places along each axis.
@@ -297,3 +306,13 @@ class SelectiveKernel(keras.layers.Layer):
         if strides == 1:
             return inputs
         return ops.max_pool(inputs, 1, strides, data_format=self.data_format)
+
+
+def _block_diagonal(kernel, groups):
+    """The kernel of all input channels, zero between the groups."""
+    if groups == 1:
+        return kernel
+    _, _, channels, filters = kernel.shape
+    same_group = np.kron(np.eye(groups), np.ones((channels, filters // groups)))
+    tiled = ops.tile(kernel, (1, 1, groups, 1))
+    return tiled * ops.cast(same_group, tiled.dtype)

@@ -3,8 +3,10 @@
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 from keras_attention import SelectiveKernel
+from keras_attention.feature_map import selective_kernel
 from tests.contract import check_layer
 from tests.numbers import (
     arrays,
@@ -20,14 +22,15 @@ NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
 @pytest.mark.slow
-def test_contract(tmp_path):
+def test_contract(tmp_path, monkeypatch):
+    monkeypatch.setattr(selective_kernel, "PART", 2)  # two parts of two groups
     check_layer(
         SelectiveKernel,
         inits=[
-            {"filters": 8, "groups": 2, "min_units": 4},
+            {"filters": 8, "groups": 4, "min_units": 4},
             {
                 "filters": 8,
-                "groups": 2,
+                "groups": 4,
                 "kernels": (3, 5, 7),
                 "strides": 2,
                 "ratio": 2,
@@ -46,11 +49,16 @@ def test_contract(tmp_path):
 
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("strides", [1, 2, 3])
-def test_equals_the_equations_of_the_paper(training, strides):
-    inputs = np.random.default_rng(1).normal(size=(3, 6, 5, 4))
+@pytest.mark.parametrize("part", [2, 4, 32])
+def test_equals_the_equations_of_the_paper(
+    training, strides, part, monkeypatch
+):
+    """However many groups are computed as one convolution: one, two, all."""
+    monkeypatch.setattr(selective_kernel, "PART", part)
+    inputs = np.random.default_rng(1).normal(size=(3, 6, 5, 8))
     kernels = (3, 5, 7)
     layer = SelectiveKernel(
-        6, kernels, groups=2, ratio=2, min_units=1, strides=strides
+        12, kernels, groups=4, ratio=2, min_units=1, strides=strides
     )
     layer.build(inputs.shape)
     randomize(layer)
@@ -62,11 +70,11 @@ def test_equals_the_equations_of_the_paper(training, strides):
     branches = []
     for side in kernels:
         (kernel,) = arrays(layer, f"conv_{side}_kernel")
-        seen = [convolve(x, kernel, (side - 1) // 2, groups=2) for x in inputs]
+        seen = [convolve(x, kernel, (side - 1) // 2, groups=4) for x in inputs]
         kept = np.stack(seen)[:, ::strides, ::strides]
         branches.append(norm(f"norm_{side}", kept))
     W, A = arrays(layer, "reduce/kernel", "select/kernel")
-    assert W.shape == (6, 3)
+    assert W.shape == (12, 6)
     z = norm("reduce_norm", sum(branches).mean((1, 2)) @ W)
     logits = np.stack([z @ part for part in np.split(A, 3, axis=1)], axis=1)
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -79,6 +87,36 @@ def test_equals_the_equations_of_the_paper(training, strides):
     )
     close(looked, shares)
     close(output, expected)
+
+
+@pytest.mark.parametrize(
+    "channels, filters, groups, convolutions",
+    [(4, 8, 2, 1), (64, 64, 32, 2), (96, 192, 3, 3), (256, 128, 32, 4)],
+)
+def test_the_parts_of_the_groups_are_not_narrower_than_is_quick(
+    channels, filters, groups, convolutions, monkeypatch
+):
+    """Counted, since a result does not tell."""
+    own, seen = ops.conv, []
+
+    def conv(inputs, kernel, **options):
+        seen.append(kernel.shape)
+        return own(inputs, kernel, **options)
+
+    inputs = np.random.default_rng(0).normal(size=(1, 3, 4, channels))
+    layer = SelectiveKernel(filters, (5,), groups, data_format="channels_last")
+    layer.build(inputs.shape)
+    if keras.backend.backend() == "torch":
+        convolutions, wide = 1, channels // groups
+    else:
+        wide = channels // convolutions
+    monkeypatch.setattr(ops, "conv", conv)
+    output = numpy(layer(inputs))
+    assert seen == [(3, 3, wide, filters // convolutions)] * convolutions
+    monkeypatch.undo()
+    (kernel,) = arrays(layer, "conv_5_kernel")
+    expected = convolve(inputs[0], kernel, 2, groups=groups)
+    close(output[0], relu(expected / np.sqrt(1 + 1e-5)))
 
 
 def test_has_the_parameters_of_the_paper():
