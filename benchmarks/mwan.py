@@ -83,6 +83,8 @@ def classifier(layer):
     model.compile(
         "adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )
+    # As our training does; or else Keras traces the first step twice.
+    model.optimizer.build(model.trainable_variables)
     return model
 
 

@@ -1,6 +1,7 @@
 """Weights: scores made into shares of attention, or into gates."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_attention.functional.known import cast_back
@@ -18,7 +19,9 @@ def masked_softmax(scores, mask=None, axis=-1):
 
     Args:
         scores: Float tensor of any shape.
-        mask: Boolean tensor broadcastable to `scores`; `True` is visible.
+        mask: Boolean tensor broadcastable to `scores`; `True` is visible. A
+            NumPy array is a constant, and costs less where each of its rows
+            has a visible position.
         axis: Integer. The axis over which the weights sum to one.
 
     Returns:
@@ -36,7 +39,20 @@ def masked_softmax(scores, mask=None, axis=-1):
         weights = ops.ones_like(values)
     else:
         weights = ops.softmax(values, axis=axis)
-    return cast_back(ops.where(visible, weights, 0.0), scores)
+    if not _each_row_sees(mask, axis, len(values.shape)):
+        weights = ops.where(visible, weights, 0.0)
+    return cast_back(weights, scores)
+
+
+def _each_row_sees(mask, axis, rank):
+    """Whether it is known that no row is hidden altogether.
+
+    What is hidden beside something visible has a weight of zero already.
+    """
+    if not isinstance(mask, np.ndarray):
+        return False
+    axis = axis if axis < 0 else axis - rank
+    return bool((mask.any(axis) if mask.ndim >= -axis else mask).all())
 
 
 def top_k_softmax(scores, k, mask=None):

@@ -16,6 +16,7 @@ from keras_attention.functional import (
     combine_masks,
     masked_softmax,
     visible_pairs,
+    window_mask,
 )
 from keras_attention.shapes import shapes_by_tracing
 
@@ -247,8 +248,12 @@ class LocalAttention(keras.layers.Layer):
         # all of them.
         if takes_all:
             places = ops.arange(last + 1, dtype="int32")[None, None]
-            distances = ops.abs(places - ops.expand_dims(whole, axis=2))
-            seen = distances <= self.window
+            if centred and isinstance(query.shape[1], int):
+                own = np.arange(query.shape[1])[:, None]
+                seen = abs(np.arange(key.shape[1]) - own) <= self.window
+                seen = seen[None]
+            else:
+                seen = window_mask(whole, last + 1, self.window)
         else:
             offsets = ops.arange(-self.window, self.window + 1, dtype="int32")
             places = ops.expand_dims(whole, axis=2) + offsets
@@ -327,9 +332,11 @@ class LocalAttention(keras.layers.Layer):
         inside = (columns >= rows) & (columns <= rows + 2 * window)
         if use_causal_mask:
             inside &= columns - window <= rows + keys - length
-        places = np.arange(count)[:, None] * block + columns - window
-        real = (places >= 0) & (places < keys)
-        seen = ops.convert_to_tensor((inside & real[:, None])[None])
+        starts = np.arange(count)[:, None, None] * block
+        places = starts + columns - window
+        seen = inside & (places >= 0) & (places < keys)
+        seen |= starts + rows >= length  # no query: what it sees is cut off
+        seen = seen[None]
         if key_mask is not None:
             near = _around_blocks(key_mask, block, count, window)
             seen = ops.logical_and(seen, near[:, :, None])
@@ -345,10 +352,8 @@ class LocalAttention(keras.layers.Layer):
         if value is not key:
             around = _around_blocks(value, block, count, window)
         context = ops.matmul(ops.cast(kept, value.dtype), around)
-        context = ops.reshape(context, (-1, count * block, value.shape[2]))[
-            :, :length
-        ]
-        return context, weights
+        context = ops.reshape(context, (-1, count * block, value.shape[2]))
+        return _first(context, length), weights
 
     def _rows(self, weights, length, keys):
         """The weights of blocks as rows over all keys, `(B, Tq, Tk)`."""
@@ -435,15 +440,14 @@ def _own_places(query, key):
     return (ops.arange(queries, dtype="int32") + (keys - queries))[:, None]
 
 
-def _blocks(sequence, block, count):
-    """`(B, T, ...)` to `(B, count, block, ...)`, zeros behind the end."""
-    behind = count * block - sequence.shape[1]
-    if behind > 0:
+def _blocks(sequence, block, count, before=0):
+    """`(B, T, ...)` to `(B, count, block, ...)`, zeros at the ends."""
+    sequence = _first(sequence, count * block - before)
+    behind = count * block - before - sequence.shape[1]
+    if before or behind:
         rest = [(0, 0)] * (len(sequence.shape) - 2)
-        sequence = ops.pad(sequence, [(0, 0), (0, behind), *rest])
-    return ops.reshape(
-        sequence[:, : count * block], (-1, count, block, *sequence.shape[2:])
-    )
+        sequence = ops.pad(sequence, [(0, 0), (before, behind), *rest])
+    return ops.reshape(sequence, (-1, count, block, *sequence.shape[2:]))
 
 
 def _around_blocks(sequence, block, count, window):
@@ -452,11 +456,21 @@ def _around_blocks(sequence, block, count, window):
     Returns:
         `(B, count, block + 2 * window, ...)`; `2 * window` is at most `block`.
     """
-    rest = [(0, 0)] * (len(sequence.shape) - 2)
-    sequence = ops.pad(sequence, [(0, 0), (window, 0), *rest])
-    first = _blocks(sequence, block, count)
-    then = _blocks(sequence[:, block:], block, count)[:, :, : 2 * window]
-    return ops.concatenate([first, then], axis=2)
+    blocks = _blocks(sequence, block, count + 1, before=window)
+    then = ops.split(blocks, [1], axis=1)[1]
+    return ops.concatenate(
+        [_first(blocks, count), _first(then, 2 * window, axis=2)], axis=2
+    )
+
+
+def _first(sequence, count, axis=1):
+    """The first `count` of an axis, or all if there are no more.
+
+    A slice would do; but TensorFlow takes ten times as long for its gradient.
+    """
+    if sequence.shape[axis] <= count:
+        return sequence
+    return ops.split(sequence, [count], axis=axis)[0]
 
 
 def _gather(sequence, places):
