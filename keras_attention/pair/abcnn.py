@@ -240,13 +240,10 @@ class ABCNN(keras.layers.Layer):
 
     def _pooled(self, columns):
         """w-ap: as many as there are words, each from `kernel_size` columns."""
-        length = ops.shape(columns)[1] - self.kernel_size + 1
-        windows = [
-            columns[:, start : start + length]
-            for start in range(self.kernel_size)
-        ]
-        total = sum(windows[1:], windows[0])
-        return total if self.compares_output else total / self.kernel_size
+        mean = ops.average_pool(
+            columns, self.kernel_size, 1, data_format="channels_last"
+        )
+        return mean * self.kernel_size if self.compares_output else mean
 
     def _checked_masks(self, left, right, left_mask, right_mask):
         masks = check_pair_call(left, right, left_mask, right_mask)
