@@ -8,6 +8,8 @@ import importlib
 TASKS = {
     "answer_selection": {
         "class": "zoo.sentence_matching.task:AnswerSelection",
+        "input": "zoo.inputs.candidates:Candidates",
+        "output": "zoo.outputs.ranking:Ranking",
         "networks": {
             "abcnn": "zoo.sentence_matching.abcnn:abcnn",
             "mwan": "zoo.sentence_matching.mwan:mwan",
@@ -26,6 +28,8 @@ TASKS = {
     },
     "captioning": {
         "class": "zoo.captioning.task:Captioning",
+        "input": "zoo.inputs.image:Image",
+        "output": "zoo.outputs.words:Words",
         "networks": {
             "show_attend_tell": (
                 "zoo.captioning.show_attend_tell:show_attend_tell"
@@ -44,6 +48,8 @@ TASKS = {
     },
     "image_classification": {
         "class": "zoo.image_classification.task:ImageClassification",
+        "input": "zoo.inputs.image:Image",
+        "output": "zoo.outputs.label:Label",
         "networks": {
             "attention_backbone": (
                 "zoo.image_classification.attention_backbone:attention_backbone"
@@ -75,6 +81,8 @@ TASKS = {
     },
     "multi_task": {
         "class": "zoo.multi_task.task:MultiTask",
+        "input": "zoo.inputs.table_row:TableRow",
+        "output": "zoo.outputs.several:Several",
         "networks": {
             "mmoe": "zoo.multi_task.mmoe:mmoe",
             "shared_bottom": "zoo.multi_task.shared_bottom:shared_bottom",
@@ -88,6 +96,8 @@ TASKS = {
     },
     "region_captioning": {
         "class": "zoo.captioning.task:RegionCaptioning",
+        "input": "zoo.inputs.image_with:ImageWithBoxes",
+        "output": "zoo.outputs.words:Words",
         "networks": {
             "up_down_captioner": (
                 "zoo.captioning.up_down_captioner:up_down_captioner"
@@ -109,6 +119,8 @@ TASKS = {
     },
     "sentence_matching": {
         "class": "zoo.sentence_matching.task:SentenceMatching",
+        "input": "zoo.inputs.text_pair:TextPair",
+        "output": "zoo.outputs.label:Label",
         "networks": {
             "abcnn": "zoo.sentence_matching.abcnn:abcnn",
             "mwan": "zoo.sentence_matching.mwan:mwan",
@@ -124,6 +136,8 @@ TASKS = {
     },
     "text_classification": {
         "class": "zoo.text_classification.task:TextClassification",
+        "input": "zoo.inputs.text:Text",
+        "output": "zoo.outputs.label:Label",
         "networks": {
             "hierarchical_attention_network": (
                 "zoo.text_classification.hierarchical_attention_network:"
@@ -149,6 +163,8 @@ TASKS = {
     },
     "visual_question_answering": {
         "class": "zoo.visual_question_answering.task:VisualQuestionAnswering",
+        "input": "zoo.inputs.image_with:ImageWithQuestion",
+        "output": "zoo.outputs.label:Label",
         "networks": {
             "bottom_up_top_down_vqa": (
                 "zoo.visual_question_answering.bottom_up_top_down_vqa:"

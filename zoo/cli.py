@@ -5,6 +5,7 @@ runs, and `zoo --help` answers at once.
 """
 
 import contextlib
+import enum
 import functools
 import importlib.metadata
 import inspect
@@ -53,6 +54,14 @@ app = typer.Typer(
 )
 
 settings = {"debug": False}
+
+
+class Runtime(enum.StrEnum):
+    """What computes an answer."""
+
+    keras = "keras"
+    litert = "litert"
+
 
 Name = Annotated[
     str,
@@ -403,7 +412,7 @@ def show(
     console.print(table)
 
 
-@command()
+@command(keras=False)
 @asked_by_name
 def predict(
     name: Name,
@@ -421,6 +430,15 @@ def predict(
             )
         ),
     ] = None,
+    runtime: Annotated[
+        Runtime,
+        typer.Option(
+            help=(
+                "litert answers from the folder of an export, without Keras "
+                "or TensorFlow: in under a second."
+            )
+        ),
+    ] = Runtime.keras,
     **options,
 ):
     """Caption images, answer questions, label anything, rank candidates."""
@@ -428,7 +446,7 @@ def predict(
 
     if out is not None:
         answer_files.check(out, [*(inputs or ()), *options.values()])
-    task = _load(name)
+    task = _to_ask(name, runtime)
     raws = _raws(task, inputs, options)
     if out is not None:
         _save_answers(task, raws, out)
@@ -912,6 +930,23 @@ def _held_back():
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+
+
+def _to_ask(name, runtime):
+    """A model that predicts."""
+    from zoo import exported
+
+    if runtime is Runtime.litert:
+        with _held_back():
+            return exported.load(name)
+    folder = pathlib.Path(name)
+    if exported.is_export(folder) and not (folder / "card.json").is_file():
+        raise ValueError(
+            f"An export answers by its own runtime: add --runtime litert. "
+            f"Received: {name}"
+        )
+    _import_keras()
+    return _load(name)
 
 
 def _load(name):

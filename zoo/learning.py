@@ -8,7 +8,8 @@ import keras
 from zoo import layer_groups, measuring, saving, training
 from zoo.answering import one_or_all
 from zoo.backbones import backbone_of
-from zoo.data.examples import Batches, at
+from zoo.data.batches import Batches
+from zoo.data.examples import at
 from zoo.plan import (
     LEAST_EPOCHS,
     Plan,

@@ -39,7 +39,7 @@ import numpy as np
 
 from zoo.answering import one_or_all
 from zoo.caption_metrics import cider_scores, document_frequencies
-from zoo.data.examples import Batches
+from zoo.data.batches import Batches
 from zoo.data.said_words import END, SPECIAL, START, join_words
 from zoo.decoding import beam_search, sample
 from zoo.own_loss import NetworkWithOwnLoss
@@ -154,7 +154,7 @@ class SelfCritical(keras.Model):
             shuffle: Boolean.
 
         Returns:
-            `zoo.data.examples.Batches` of a dict of arrays, and the references.
+            `zoo.data.batches.Batches` of a dict of arrays, and the references.
         """
         data = task.output.select(data)
         references = np.empty(len(data), dtype=object)

@@ -6,7 +6,7 @@ from keras import ops
 from keras_attention.looking import attention_model
 from zoo.answering import one_or_all
 from zoo.data.examples import at
-from zoo.outputs.words import sentence_crossentropy
+from zoo.losses import sentence_crossentropy
 
 
 def taught(task, data, batch_size=250):

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import zoo
 import zoo.task
-from zoo import answer_files, comparing, layer_groups
+from zoo import answer_files, comparing, exported, layer_groups
 from zoo.answering import one_or_all
 from zoo.cli import app
 from zoo.decoding import beam_search
@@ -220,6 +220,10 @@ def check_task(
         assert set(reports) == set(again.formats)
         beside = {path.name for path in (folder / "exported").iterdir()}
         assert {*again.input.files(), *again.output.files()} < beside
+        if "litert" in again.formats:
+            of_export = exported.load(folder / "exported")
+            _alike(of_export.predict(raws), again.predict(raws))
+            _alike(of_export.predict(raws[0]), again.predict(raws[0]))
     _check_shell(again, words, options or {}, folder)
 
 

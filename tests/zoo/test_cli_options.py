@@ -20,6 +20,7 @@ from zoo import (
     catalogue,
     cli,
     demo,
+    exported,
     presets,
     recipes,
     report_pictures,
@@ -70,6 +71,10 @@ ROWS = [
     (
         *("predict", "as_json", "predict m a --json", "print_json", "value"),
         [{"image": "a", "label": "answer"}],
+    ),
+    (
+        *("predict", "runtime", "predict m a --runtime litert"),
+        *("exported.load", "path", "m"),
     ),
     (
         *("predict", "out", "predict m a --out o.csv"),
@@ -364,6 +369,7 @@ def reached(tmp_path, monkeypatch):
         monkeypatch.setattr(task, who, record, raising=False)
     for place, name, who, result in (
         (zoo, "load", "load", task),
+        (exported, "load", "exported.load", task),
         (zoo, "train", "train", task),
         (zoo, "compare", "compare", REPORT),
         (report_tables, "comparison_parts", "tables", []),

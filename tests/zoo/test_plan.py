@@ -10,7 +10,7 @@ import pytest
 
 from tests.zoo.tiny import tiny_data, tiny_task
 from zoo import layer_groups, training
-from zoo.data.examples import Batches
+from zoo.data.batches import Batches
 from zoo.data.images import ImageData, Reader
 from zoo.plan import (
     Plan,

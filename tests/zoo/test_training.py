@@ -8,7 +8,7 @@ import pytest
 
 from tests.zoo.tiny import tiny_data, tiny_task
 from zoo import training, weights
-from zoo.data.examples import Batches
+from zoo.data.batches import Batches
 from zoo.data.images import Reader
 
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

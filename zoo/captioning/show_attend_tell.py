@@ -37,7 +37,7 @@ from keras_attention.functional import (
 from keras_attention.functional.estimators import score_function_loss
 from keras_attention.sequence.hard_attention import HardAttention
 from keras_attention.sequence.soft_visual_attention import SoftVisualAttention
-from zoo.outputs.words import counted, sentence_crossentropy
+from zoo.losses import counted, sentence_crossentropy
 from zoo.own_loss import NetworkWithOwnLoss
 from zoo.picture_grids import grid_encoder, grid_of
 

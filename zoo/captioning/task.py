@@ -8,9 +8,8 @@ from zoo.captioning.picture import (
 )
 from zoo.data.captions import load_captions
 from zoo.data.region_captions import load_region_captions
-from zoo.inputs.boxes import Boxes
 from zoo.inputs.image import Image
-from zoo.inputs.several import Several
+from zoo.inputs.image_with import ImageWithBoxes
 from zoo.outputs.words import Words
 from zoo.pointing import pointing, pointing_among
 from zoo.scores import Score
@@ -51,12 +50,6 @@ class Captioning(Task):
         return strips_of_answers(raws, answers)
 
 
-class StillImage(Image):
-    """An image that training does not move: its boxes would stay behind."""
-
-    augmentation = ("contrast", "brightness")
-
-
 class RegionCaptioning(Task):
     """Answers with a caption, of an image and boxes on it.
 
@@ -68,7 +61,7 @@ class RegionCaptioning(Task):
     """
 
     name = "region_captioning"
-    input, output = Several.of(image=StillImage, boxes=Boxes), Words
+    input, output = ImageWithBoxes, Words
     read = staticmethod(load_region_captions)
 
     def measured(self, outputs, data):

@@ -16,13 +16,12 @@ import re
 import threading
 import warnings
 
-import keras
 import numpy as np
-from keras import ops
 
 from zoo.data import distorted_digits as distorting
 from zoo.data import examples, folders, glyphs, labelled, sources
 from zoo.data.resizing import fit_pixels
+from zoo.lazy import keras
 
 # Licence class of the data sets that presets are trained on: A open,
 # B non-commercial or research terms, C none stated.
@@ -342,7 +341,9 @@ def as_array(raw):
     Returns:
         `np.ndarray`.
     """
-    return ops.convert_to_numpy(raw) if ops.is_tensor(raw) else np.asarray(raw)
+    if not isinstance(raw, np.ndarray) and keras.ops.is_tensor(raw):
+        return keras.ops.convert_to_numpy(raw)
+    return np.asarray(raw)
 
 
 _opening = threading.Lock()  # filters of warnings belong to all threads
@@ -554,7 +555,7 @@ class Reader:
                 drawn = np.random.default_rng((self.seed, epoch, place, index))
                 layer.generator.state.assign(drawn.integers(0, 2**31, 2))
                 images = layer(images, training=True)
-        return ops.convert_to_numpy(images)
+        return keras.ops.convert_to_numpy(images)
 
 
 @contextlib.contextmanager

@@ -4,13 +4,13 @@ import collections.abc
 import dataclasses
 import numbers
 
-import keras
 import numpy as np
 
 from zoo.data import folders, sources
 from zoo.data.examples import check_classes, check_split, cut, least_classes
 from zoo.data.table_files import SUFFIXES
 from zoo.data.table_source import Table, as_table
+from zoo.lazy import keras
 
 # More than this of what has no end of its own is not waited for.
 MOST = 10**6  # examples

@@ -192,6 +192,11 @@ def key_sentences(count, seed=0):
     return data, places
 
 
+def one_line(text):
+    """A text for a terminal: a space for what ends lines or steers."""
+    return "".join(each if each.isprintable() else " " for each in text)
+
+
 def text_from_shell(word):
     """The text that an argument of a command stands for.
 

@@ -10,7 +10,7 @@ import tempfile
 
 import keras
 
-from zoo import saving
+from zoo import exported, saving
 from zoo.atomic import (
     check_unclaimed,
     listed_by,
@@ -22,7 +22,7 @@ from zoo.export.formats import NEEDS, PLACES
 from zoo.export.formats import in_float32 as in_float32
 from zoo.writable import check_writable
 
-MANIFEST = "export.json"  # the SHA-256 of each file that an export wrote
+MANIFEST = exported.MANIFEST
 
 
 def export(task, folder, formats=tuple(PLACES)):
@@ -32,7 +32,8 @@ def export(task, folder, formats=tuple(PLACES)):
     maps), `model.tflite` (LiteRT; arrays), and what else the task's input and
     output need: `labels.txt` and, of a model that reads texts,
     `vocabulary.txt`: the word of each id, one a line, of which the first,
-    padding, is empty. `export.json` lists what was written, so that a
+    padding, is empty. `task.json` says how inputs are read and answers written,
+    for `zoo.exported`. `export.json` lists what was written, so that a
     later export replaces these files and no others. Each format is run in a
     fresh process, without this package, and compared with the task. Models in
     mixed precision are exported in float32. Where Keras runs on another
@@ -116,7 +117,8 @@ def check_replaceable(task, folder, formats=tuple(PLACES)):
 
 def _files(task):
     """The text of each file beside the formats."""
-    return task.input.files() | task.output.files()
+    files = task.input.files() | task.output.files()
+    return files | {exported.FILE: exported.described(task)}
 
 
 def _digests(before, written):

@@ -1,7 +1,7 @@
 """A question and its candidate answers as the input of a task."""
 
 from zoo.data.pairs import read_lines
-from zoo.data.texts import text_from_shell
+from zoo.data.texts import one_line, text_from_shell
 from zoo.inputs import word_notes
 from zoo.inputs.text_pair import TextPair
 
@@ -88,7 +88,7 @@ class Candidates(TextPair):
 
     def shown(self, raw, note):
         question, _ = raw
-        return word_notes.printable(question, " ") + word_notes.unread(
+        return one_line(question) + word_notes.unread(
             note["cut"][1], note["unknown"][1]
         )
 

@@ -2,7 +2,6 @@
 
 import itertools
 
-import keras
 import numpy as np
 
 from zoo.cards import check_strings
@@ -11,6 +10,7 @@ from zoo.data.texts import text_from_shell, text_to_shell
 from zoo.data.tokens import SPECIAL
 from zoo.data.vectors import corpus, learn_vectors, load_vectors
 from zoo.inputs import word_notes
+from zoo.lazy import keras
 
 
 class TextPair:

@@ -2,10 +2,9 @@
 
 import warnings
 
-import keras
 import numpy as np
 
-from keras_attention.lettering import printable, shortened
+from zoo.data.texts import one_line
 from zoo.data.tokens import SPECIAL
 
 MOSTLY = 0.5  # from this share of unknown words on, a reader is warned
@@ -59,7 +58,7 @@ def warn_of_unknown_raws(tokens, raws, unknown):
     mostly = [
         raw
         for raw, words in zip(raws, unknown)
-        if keras.tree.flatten(words) and _unknown_share(tokens, [raw]) > MOSTLY
+        if _flat(words) and _unknown_share(tokens, [raw]) > MOSTLY
     ]
     if mostly:
         _warn(
@@ -186,7 +185,7 @@ def beginning(text):
     """The beginning of a text, on one line."""
     import textwrap
 
-    shown = printable(text, " ")
+    shown = one_line(text)
     start = textwrap.shorten(shown, 60, placeholder=" ...")
     if start == "...":  # its first word is longer than that
         start = f"{shown.strip()[:56]} ..."
@@ -201,7 +200,7 @@ def unread(cut, unknown, keep="first"):
         words = "word" if cut == 1 else "words"
         notes.append(f"{cut:,} {words} at its {end} not read")
     if unknown:
-        words = ", ".join(shortened(word, 20) for word in unknown[:3])
+        words = ", ".join(_shortened(word, 20) for word in unknown[:3])
         more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
         notes.append(f"not in the vocabulary: {words}{more}")
     return f" [{'; '.join(notes)}]" if notes else ""
@@ -210,19 +209,28 @@ def unread(cut, unknown, keep="first"):
 def _unknown_share(tokens, raws):
     """Of all words that are read, the share not in the vocabulary."""
     known = [
-        tokens.knows(word)
-        for raw in raws
-        for word in keras.tree.flatten(tokens.words(raw))
+        tokens.knows(word) for raw in raws for word in _flat(tokens.words(raw))
     ]
     return known.count(False) / max(1, len(known))
 
 
 def _warn(tokens, raws, subject, advice):
     share = 100 * _unknown_share(tokens, raws)
-    words = keras.tree.flatten([tokens.unknown(raw) for raw in raws])
-    example = words[0] if len(words[0]) <= 30 else f"{words[0][:29]}…"
+    words = _flat([tokens.unknown(raw) for raw in raws])
+    example = _shortened(words[0], 30)
     warnings.warn(
         f"Most words of {subject} are not in the model's vocabulary "
         f"({share:.0f} %, such as {example!r}): {advice}.",
         stacklevel=2,
     )
+
+
+def _flat(words):
+    """The words of nested lists and tuples, in order."""
+    if isinstance(words, str):
+        return [words]
+    return [word for part in words for word in _flat(part)]
+
+
+def _shortened(word, length):
+    return word if len(word) <= length else f"{word[: length - 1]}…"

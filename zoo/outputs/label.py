@@ -3,11 +3,10 @@
 import dataclasses
 import difflib
 
-import keras
 import numpy as np
-from keras import ops
 
 from zoo.cards import check_strings
+from zoo.lazy import keras
 from zoo.metrics import check_loss, cross_entropy, share_right
 
 FEW = 20  # classes, each of which has a column in a table of answers
@@ -131,6 +130,8 @@ class Label:
 
     def loss(self, label_smoothing=0.0):
         if label_smoothing:
+            from zoo.losses import SmoothedCrossentropy
+
             return SmoothedCrossentropy(label_smoothing)
         return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
@@ -140,7 +141,7 @@ class Label:
     # Answering.
 
     def final(self, said):
-        return {"logits": said, "probabilities": ops.softmax(said)}
+        return {"logits": said, "probabilities": keras.ops.softmax(said)}
 
     def answers(self, tensors, raws, notes):
         answers = []
@@ -286,39 +287,6 @@ class Label:
             first = answer["label"], _percent(answer["probability"])
             rows.append((text, *first, then))
         return [(None, (noun, "answer", "", "then"), rows)]
-
-
-@keras.saving.register_keras_serializable(package="keras_attention_zoo")
-class SmoothedCrossentropy(keras.losses.Loss):
-    """Cross-entropy of integer labels, whose share is spread a little.
-
-    Keras smooths one-hot labels only.
-
-    Args:
-        label_smoothing: Float in [0, 1). Share spread over all classes.
-        **kwargs: Keras's own.
-    """
-
-    def __init__(self, label_smoothing, **kwargs):
-        super().__init__(**kwargs)
-        self.label_smoothing = label_smoothing
-
-    def call(self, y_true, y_pred):
-        one_hot = ops.one_hot(
-            ops.cast(ops.reshape(y_true, (-1,)), "int32"), y_pred.shape[-1]
-        )
-        return keras.losses.categorical_crossentropy(
-            one_hot,
-            y_pred,
-            from_logits=True,
-            label_smoothing=self.label_smoothing,
-        )
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "label_smoothing": self.label_smoothing,
-        }
 
 
 def _percent(share):

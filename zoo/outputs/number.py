@@ -1,11 +1,10 @@
 """A number as the output of a task."""
 
-import keras
 import numpy as np
-from keras import ops
 
 from zoo.cards import PresetError, is_finite, shown
 from zoo.data.table_data import fits_32_bits, spread
+from zoo.lazy import keras
 from zoo.metrics import check_loss
 from zoo.scores import Score
 
@@ -105,7 +104,7 @@ class Number:
     # Answering.
 
     def final(self, said):
-        said = ops.cast(said[:, 0], "float32")
+        said = keras.ops.cast(said[:, 0], "float32")
         return {"value": said * self.deviation + self.mean}
 
     def answers(self, tensors, raws, notes):

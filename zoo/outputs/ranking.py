@@ -1,7 +1,7 @@
 """A ranking of candidates as the output of a task."""
 
-from keras_attention.lettering import printable
 from zoo import metrics
+from zoo.data.texts import one_line
 from zoo.inputs import word_notes
 from zoo.outputs.label import Label
 
@@ -73,7 +73,7 @@ class Ranking(Label):
                 (
                     str(rank),
                     f"{each['score']:.4f}",
-                    printable(each["text"], " ")
+                    one_line(each["text"])
                     + word_notes.unread(each["cut"][0], each["unknown"][0]),
                 )
                 for rank, each in enumerate(answer["answers"], 1)

@@ -6,10 +6,10 @@ import json
 
 import numpy as np
 
-from keras_attention.lettering import printable
 from zoo.cards import PresetError, check_strings, shown
 from zoo.data.table_data import FEW, shown_value
 from zoo.data.tables import is_number
+from zoo.data.texts import one_line
 from zoo.metrics import area_under_roc
 from zoo.outputs.label import Label
 from zoo.outputs.number import Number
@@ -340,7 +340,7 @@ class Several:
         return [{**found, **notes}]
 
     def tables(self, noun, shown, answers):
-        names = [printable(name, " ") for name in self.parts]
+        names = [one_line(name) for name in self.parts]
         rows = []
         for place, text in enumerate(shown):
             row = [text]

@@ -2,9 +2,7 @@
 
 import warnings
 
-import keras
 import numpy as np
-from keras import ops
 
 from zoo.caption_metrics import caption_metrics
 from zoo.cards import check_strings
@@ -214,9 +212,13 @@ class Words:
         return {"target_ids": _before(ids)}
 
     def loss(self, label_smoothing=0.0):
+        from zoo.losses import SentenceCrossentropy
+
         return SentenceCrossentropy(label_smoothing)
 
     def metrics(self):
+        from zoo.losses import WordAccuracy
+
         return [WordAccuracy()]
 
     # Answering.
@@ -327,82 +329,6 @@ class Words:
             for text, answer in zip(shown, answers)
         ]
         return [(None, (noun, "caption", "score"), rows)]
-
-
-def counted(words):
-    """Which words count: those up to the first end, which counts too.
-
-    Args:
-        words: Integers `(B, T)`, as `Words.teach` gives them.
-
-    Returns:
-        Boolean `(B, T)`.
-    """
-    ended = ops.cast(ops.equal(words, END), "int32")
-    return ops.equal(ops.cumsum(ended, axis=-1) - ended, 0)
-
-
-def sentence_crossentropy(words, logits, label_smoothing=0.0):
-    """`-log p` of each text: the sum over its words, the end included.
-
-    Args:
-        words: Integers `(B, T)`.
-        logits: `(B, T, V)`.
-        label_smoothing: Float in [0, 1). Share spread over all words.
-
-    Returns:
-        Float32 `(B,)`.
-    """
-    words = ops.cast(words, "int32")
-    logs = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
-    right = ops.take_along_axis(logs, words[..., None], axis=-1)[..., 0]
-    if label_smoothing:
-        spread = ops.mean(logs, axis=-1)
-        right = (1 - label_smoothing) * right + label_smoothing * spread
-    return -ops.sum(ops.where(counted(words), right, 0.0), axis=-1)
-
-
-@keras.saving.register_keras_serializable(package="keras_attention_zoo")
-class SentenceCrossentropy(keras.losses.Loss):
-    """The mean over texts of `-log p(text)`, `sentence_crossentropy`.
-
-    Args:
-        label_smoothing: Float in [0, 1). Share spread over all words.
-        **kwargs: Keras's own.
-    """
-
-    def __init__(self, label_smoothing=0.0, **kwargs):
-        super().__init__(**kwargs)
-        self.label_smoothing = label_smoothing
-
-    def call(self, y_true, y_pred):
-        return sentence_crossentropy(y_true, y_pred, self.label_smoothing)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "label_smoothing": self.label_smoothing,
-        }
-
-
-@keras.saving.register_keras_serializable(package="keras_attention_zoo")
-class WordAccuracy(keras.metrics.Mean):
-    """The share of words told right, each after the right words before it.
-
-    Args:
-        name: String.
-        **kwargs: Keras's own.
-    """
-
-    def __init__(self, name="word_accuracy", **kwargs):
-        super().__init__(name=name, **kwargs)
-
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        words = ops.cast(y_true, "int32")
-        right = ops.equal(ops.cast(ops.argmax(y_pred, axis=-1), "int32"), words)
-        return super().update_state(
-            ops.cast(right, "float32"), ops.cast(counted(words), "float32")
-        )
 
 
 def _all(data):

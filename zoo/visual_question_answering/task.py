@@ -3,9 +3,7 @@
 import numpy as np
 
 from zoo.data.questions import load_questions
-from zoo.inputs.image import Image
-from zoo.inputs.several import Several
-from zoo.inputs.text import Text
+from zoo.inputs.image_with import ImageWithQuestion
 from zoo.metrics import share_right
 from zoo.outputs.label import Label
 from zoo.picture_grids import grid_of
@@ -26,7 +24,7 @@ class VisualQuestionAnswering(Task):
     """
 
     name = "visual_question_answering"
-    input, output = Several.of(image=Image, question=Text), Label
+    input, output = ImageWithQuestion, Label
     read = staticmethod(load_questions)
 
     def measured(self, outputs, data):

@@ -16,7 +16,7 @@ from zoo.captioning.show_attend_tell import (
     hard_loss,
     show_attend_tell,
 )
-from zoo.outputs.words import SentenceCrossentropy
+from zoo.losses import SentenceCrossentropy
 from zoo.own_loss import NetworkWithOwnLoss
 
 GRID, DEPTH, TOKENS, STEPS = (2, 3), 4, 5, 3

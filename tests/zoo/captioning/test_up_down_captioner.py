@@ -12,7 +12,7 @@ from zoo.captioning.up_down_captioner import (
     UpDownDecoder,
     up_down_captioner,
 )
-from zoo.outputs.words import SentenceCrossentropy
+from zoo.losses import SentenceCrossentropy
 
 GRID, DEPTH, TOKENS = (2, 3), 4, 5
 MEMORY = np.random.default_rng(0).normal(size=(3, 6, DEPTH)).astype("float32")

@@ -17,6 +17,7 @@ from zoo.data import (
     tables,
     texts,
 )
+from zoo.data.batches import Batches
 
 ONE_IMAGE = np.zeros((200, 300, 3), "uint8")
 LOADED = {
@@ -62,7 +63,7 @@ def batches_of(data, batch_size, shuffle=False, seed=0):
     def read(indices, epoch, place):
         return np.asarray(data.raws)[indices] + 1000 * epoch
 
-    return examples.Batches(
+    return Batches(
         len(data), read, data.labels, None, batch_size, shuffle, seed
     )
 

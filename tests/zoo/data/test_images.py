@@ -13,7 +13,7 @@ from PIL import Image
 from tests.public_data import needs_public
 from tests.zoo.settings import global_setting
 from tests.zoo.tiny import tiny_data
-from zoo.data.examples import Batches
+from zoo.data.batches import Batches
 from zoo.data.images import (
     AUGMENTATION,
     ImageData,

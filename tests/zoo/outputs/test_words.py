@@ -1,18 +1,11 @@
 """Words as an output: what is learned, answered, measured and served."""
 
-import keras
 import numpy as np
 import pytest
 
 from tests.zoo.contract import check_output
 from zoo.data.captions import CaptionData
-from zoo.outputs.words import (
-    SentenceCrossentropy,
-    WordAccuracy,
-    Words,
-    counted,
-    sentence_crossentropy,
-)
+from zoo.outputs.words import Words
 
 CAPTIONS = [["a red dog.", "a dog"], ["two dogs"], ["a red red cat."]]
 
@@ -78,51 +71,6 @@ def test_each_caption_is_learned_of_its_own_image_after_the_words_before():
     )
     np.testing.assert_array_equal(told["target_ids"][:, 0], 1)
     np.testing.assert_array_equal(told["target_ids"][:, 1:], targets[:, :-1])
-
-
-def test_words_count_up_to_the_end():
-    found = counted(np.array([[3, 0, 0], [3, 4, 5], [0, 0, 3]]))
-    np.testing.assert_array_equal(
-        keras.ops.convert_to_numpy(found),
-        [[True, True, False], [True, True, True], [True, False, False]],
-    )
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_the_loss_is_that_of_whole_captions(smoothing):
-    generator = np.random.default_rng(0)
-    logits = generator.normal(size=(3, 4, 5)).astype("float32")
-    target = np.array([[3, 4, 0, 0], [3, 3, 4, 4], [0, 0, 0, 0]])
-    logs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
-    expected = []
-    for row, ids, count in zip(logs, target, [3, 4, 1]):
-        total = 0
-        for t in range(count):
-            share = np.full(5, smoothing / 5)
-            share[ids[t]] += 1 - smoothing
-            total -= (share * row[t]).sum()
-        expected.append(total)
-    found = sentence_crossentropy(target, logits, smoothing)
-    found = keras.ops.convert_to_numpy(found)
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
-    loss = SentenceCrossentropy(smoothing)
-    mean = float(loss(target, logits))
-    assert mean == pytest.approx(np.mean(expected), rel=1e-5)
-    again = keras.losses.deserialize(keras.losses.serialize(loss))
-    assert float(again(target, logits)) == mean
-    # What lies behind the end is never read.
-    logits[0, 3], logits[2, 1:] = 99, -99
-    assert float(loss(target, logits)) == pytest.approx(mean, rel=1e-6)
-
-
-def test_accuracy_counts_words_and_the_end_alike():
-    target = np.array([[3, 4, 0, 0], [4, 0, 0, 0]])
-    guesses = np.array([[3, 3, 0, 4], [4, 4, 4, 4]])
-    metric = WordAccuracy()
-    metric.update_state(target, np.eye(5)[guesses])
-    assert float(metric.result()) == pytest.approx(3 / 5)
-    metric.update_state(target[:1], np.eye(5)[target[:1]])
-    assert float(metric.result()) == pytest.approx(6 / 8)
 
 
 def test_answers_a_caption_its_words_and_what_the_input_noted():

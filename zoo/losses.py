@@ -1,0 +1,115 @@
+"""Losses and metrics that Keras does not have: of labels, and of words."""
+
+import keras
+from keras import ops
+
+from zoo.data.said_words import END
+
+
+@keras.saving.register_keras_serializable(package="keras_attention_zoo")
+class SmoothedCrossentropy(keras.losses.Loss):
+    """Cross-entropy of integer labels, whose share is spread a little.
+
+    Keras smooths one-hot labels only.
+
+    Args:
+        label_smoothing: Float in [0, 1). Share spread over all classes.
+        **kwargs: Keras's own.
+    """
+
+    def __init__(self, label_smoothing, **kwargs):
+        super().__init__(**kwargs)
+        self.label_smoothing = label_smoothing
+
+    def call(self, y_true, y_pred):
+        one_hot = ops.one_hot(
+            ops.cast(ops.reshape(y_true, (-1,)), "int32"), y_pred.shape[-1]
+        )
+        return keras.losses.categorical_crossentropy(
+            one_hot,
+            y_pred,
+            from_logits=True,
+            label_smoothing=self.label_smoothing,
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "label_smoothing": self.label_smoothing,
+        }
+
+
+def counted(words):
+    """Which words count: those up to the first end, which counts too.
+
+    Args:
+        words: Integers `(B, T)`, as `Words.teach` gives them.
+
+    Returns:
+        Boolean `(B, T)`.
+    """
+    ended = ops.cast(ops.equal(words, END), "int32")
+    return ops.equal(ops.cumsum(ended, axis=-1) - ended, 0)
+
+
+def sentence_crossentropy(words, logits, label_smoothing=0.0):
+    """`-log p` of each text: the sum over its words, the end included.
+
+    Args:
+        words: Integers `(B, T)`.
+        logits: `(B, T, V)`.
+        label_smoothing: Float in [0, 1). Share spread over all words.
+
+    Returns:
+        Float32 `(B,)`.
+    """
+    words = ops.cast(words, "int32")
+    logs = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
+    right = ops.take_along_axis(logs, words[..., None], axis=-1)[..., 0]
+    if label_smoothing:
+        spread = ops.mean(logs, axis=-1)
+        right = (1 - label_smoothing) * right + label_smoothing * spread
+    return -ops.sum(ops.where(counted(words), right, 0.0), axis=-1)
+
+
+@keras.saving.register_keras_serializable(package="keras_attention_zoo")
+class SentenceCrossentropy(keras.losses.Loss):
+    """The mean over texts of `-log p(text)`, `sentence_crossentropy`.
+
+    Args:
+        label_smoothing: Float in [0, 1). Share spread over all words.
+        **kwargs: Keras's own.
+    """
+
+    def __init__(self, label_smoothing=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.label_smoothing = label_smoothing
+
+    def call(self, y_true, y_pred):
+        return sentence_crossentropy(y_true, y_pred, self.label_smoothing)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "label_smoothing": self.label_smoothing,
+        }
+
+
+@keras.saving.register_keras_serializable(package="keras_attention_zoo")
+class WordAccuracy(keras.metrics.Mean):
+    """The share of words told right, each after the right words before it.
+
+    Args:
+        name: String.
+        **kwargs: Keras's own.
+    """
+
+    def __init__(self, name="word_accuracy", **kwargs):
+        super().__init__(name=name, **kwargs)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        words = ops.cast(y_true, "int32")
+        right = ops.equal(ops.cast(ops.argmax(y_pred, axis=-1), "int32"), words)
+        return super().update_state(
+            ops.cast(right, "float32"), ops.cast(counted(words), "float32")
+        )
