@@ -111,6 +111,10 @@ LAYERS = {
     "PairAttentionMatrix": (ka.PairAttentionMatrix, PAIR),
     "WideConv1D": (lambda: ka.WideConv1D(WIDTH), {"inputs": SEQUENCE}),
     "MwAN": (lambda: ka.MwAN(WIDTH // 2), PAIR),
+    "PervasiveAttention": (
+        lambda: ka.PervasiveAttention(4, growth_rate=16),
+        {"query": (24, WIDTH), "value": (32, WIDTH)},
+    ),
     "MultiwayAttention": (lambda: ka.MultiwayAttention(WIDTH), PAIR),
     "GatedAggregation": (
         lambda: ka.GatedAggregation(WIDTH // 2),

@@ -52,6 +52,9 @@ from keras_attention.pair.mwan import MwAN as MwAN
 from keras_attention.pair.pair_attention_matrix import (
     PairAttentionMatrix as PairAttentionMatrix,
 )
+from keras_attention.pair.pervasive_attention import (
+    PervasiveAttention as PervasiveAttention,
+)
 from keras_attention.pair.wide_conv1d import WideConv1D as WideConv1D
 from keras_attention.rollout import attention_rollout as attention_rollout
 from keras_attention.sequence.attention_layer import (
