@@ -171,6 +171,7 @@ def test_every_layer_shows_its_equation(made):
 def test_figures_of_the_advice_are_of_the_benchmarks():
     """Each number with a point, or of four digits, stands there too."""
     advice = TEXTS["which_attention.md"]
+    advice += pages.sections(TEXTS["export.md"], 3)["Threads"]
     figure = re.compile(r"\d[\d,]*\.\d+|\d{1,3},\d{3}|\b\d{4}\b")
     known = figure.findall((ROOT / tables.BENCHMARKS).read_text("utf-8"))
     found = figure.findall(advice)

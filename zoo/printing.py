@@ -186,6 +186,7 @@ def exports_table(found):
     table.add_column("size", justify="right")
     table.add_column("largest difference", justify="right")
     table.add_column("allowed", justify="right")
+    table.add_column("threads", justify="right")
     table.add_column("path", overflow="fold")
     for format, facts in found.items():
         table.add_row(
@@ -193,6 +194,7 @@ def exports_table(found):
             f"{facts['bytes'] / 1e6:.2f} MB",
             f"{facts['largest_difference']:.1e}",
             f"{facts['tolerance']:.0e}",
+            str(facts.get("threads", "")),
             str(facts["path"]),
         )
     return table

@@ -94,9 +94,13 @@ class AttentionPooling(keras.layers.Layer):
     def call(self, inputs, mask=None, return_attention_scores=False):
         mask = check_mask("mask", mask, inputs.shape[:2])
         scores = ops.matmul(self.hidden(inputs), self.context_vectors)
+        if scores.shape[2] == 1:
+            # tf2onnx writes a transposition as a reshape to a batch of one.
+            scores = ops.expand_dims(ops.squeeze(scores, axis=2), axis=1)
+        else:
+            scores = ops.swapaxes(scores, 1, 2)
         weights = masked_softmax(
-            ops.swapaxes(scores, 1, 2),
-            None if mask is None else ops.expand_dims(mask, axis=1),
+            scores, None if mask is None else ops.expand_dims(mask, axis=1)
         )
         output = weighted_sum(weights, inputs)
         if self.num_queries is None:

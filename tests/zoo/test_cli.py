@@ -428,6 +428,7 @@ def test_export_says_what_it_wrote_and_measured(monkeypatch):
                 "bytes": 1_234_567,
                 "largest_difference": 2.5e-7,
                 "tolerance": 1e-5,
+                "threads": 2,
             }
         }
 
@@ -436,6 +437,8 @@ def test_export_says_what_it_wrote_and_measured(monkeypatch):
     assert asked == [("there", ["litert"])]
     for shown in ("litert", "1.23 MB", "2.5e-07", "1e-05", "model.tflite"):
         assert shown in text
+    row = next(line for line in text.splitlines() if "1.23 MB" in line)
+    assert "threads" in text and row.split()[5] == "2"
 
 
 def test_export_names_the_formats_that_are_near(tmp_path):

@@ -46,8 +46,9 @@ def export(task, folder, formats=tuple(PLACES)):
         formats: Names among `"saved_model"` and `"litert"`, or one of them.
 
     Returns:
-        Dict from format to a dict: `path`, `bytes`, and what
-        `zoo.export.parity.compare` reports.
+        Dict from format to a dict: `path`, `bytes`, what
+        `zoo.export.parity.compare` reports, and of LiteRT `threads`, how many
+        suit one input, 1 or 2.
 
     Raises:
         ValueError: If a format is unknown, a label cannot be kept, a file that
@@ -55,7 +56,7 @@ def export(task, folder, formats=tuple(PLACES)):
         ImportError: If the tools of a format are not installed.
         zoo.export.parity.ParityError: If an export answers differently.
     """
-    from zoo.export import parity
+    from zoo.export import litert, parity
 
     formats = [formats] if isinstance(formats, str) else list(formats)
     _check_formats(formats)
@@ -86,6 +87,8 @@ def export(task, folder, formats=tuple(PLACES)):
                 "bytes": _bytes(part),
                 **parity.CHECKS[name](task, part),
             }
+            if name == "litert":
+                reports[name]["threads"] = litert.threads_of(task)
         written |= {PLACES[name]: part for name, part in parts.items()}
         text = json.dumps({"sha256": _digests(digests, written)}, indent=1)
         manifest.write_text(text + "\n", "utf-8")

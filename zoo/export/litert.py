@@ -55,6 +55,16 @@ def batch_of(task):
     return 1 if loops else None
 
 
+def threads_of(task):
+    """How many threads suit one input, 1 or 2, by `benchmarks/exports.py`.
+
+    Where a core is free for it, a second thread makes convolutions of a picture
+    quicker; what reads words or rows, or says words, becomes slower.
+    """
+    pictures = set(task.input.tensors()) == {"image"}
+    return 2 if pictures and not task.output.decoding else 1
+
+
 def _reason(message):
     """The operators that pages of the converter's text are about."""
     needed = re.findall(r"'(tf\.\w+)' op is neither", message)

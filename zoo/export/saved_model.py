@@ -43,12 +43,7 @@ def write(task, path, signatures=None, batch=None):
         root.weights = [variable.value for variable in task.model.variables]
         root.prepare = task.input.tensorflow()
         root.answer = task.output.tensorflow(pathlib.Path(folder))
-        functions = _signatures(task, root, batch)
-        chosen = {
-            name: function
-            for name, function in functions.items()
-            if signatures is None or name in signatures
-        }
+        chosen = _signatures(task, root, signatures, batch)
         tf.saved_model.save(root, str(path), signatures=chosen)
 
 
@@ -70,7 +65,7 @@ def quiet():
         logger.setLevel(level)
 
 
-def _signatures(task, root, batch):
+def _signatures(task, root, wanted, batch):
     import tensorflow as tf
 
     tensors = {
@@ -99,16 +94,17 @@ def _signatures(task, root, batch):
         outputs, maps = answer(inputs, attention=True)
         return safe_names({**outputs, **maps})
 
-    def concrete(function, specs):
-        return tf.function(function).get_concrete_function(**specs)
-
     functions = {
-        "serving_default": concrete(serve, raw),
-        "from_tensors": concrete(from_tensors, tensors),
+        "serving_default": (serve, raw),
+        "from_tensors": (from_tensors, tensors),
     }
     if task.has_attention():
-        functions["attention"] = concrete(attention, tensors)
-    return functions
+        functions["attention"] = (attention, tensors)
+    return {
+        name: tf.function(function).get_concrete_function(**specs)
+        for name, (function, specs) in functions.items()
+        if wanted is None or name in wanted
+    }
 
 
 def _blank(tensor, valid):

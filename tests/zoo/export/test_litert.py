@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+import zoo
 import zoo.export
 from tests.zoo.export.exported import some_images, stirred_task
 from tests.zoo.tiny import LABELS
@@ -67,6 +68,24 @@ def test_every_attention_of_the_table_converts(attention, tmp_path):
     litert.write(task, tmp_path / "model.tflite")
     outputs = runner(tmp_path / "model.tflite")(image=IMAGES)
     close(outputs["logits"], task.model(IMAGES), 1e-4)
+
+
+@pytest.mark.parametrize(
+    "name, threads",
+    [
+        ("resnet20_cifar10", 2),
+        ("sat_soft_scenes", 1),
+        ("butd_vqa_easy", 1),
+        ("abcnn3_wikiqa", 1),
+        ("mmoe_adult", 1),
+    ],
+)
+def test_a_second_thread_suits_pictures_alone(name, threads):
+    assert litert.threads_of(zoo.load(name)) == threads
+
+
+def test_the_report_names_the_threads(report):
+    assert report["threads"] == 2
 
 
 def test_a_model_of_other_operators_fails_and_leaves_nothing(task, tmp_path):
