@@ -43,9 +43,9 @@ class OneWay(ka.LocalAttention):
         super().__init__(WINDOW, mode=mode)
         self.way = way
 
-    def _cuts(self, query, key, training):
+    def _cuts(self, query, key):
         if self.way == "chosen":
-            return super()._cuts(query, key, training)
+            return super()._cuts(query, key)
         return self.way == "blocks"
 
     def _takes_all(self, key, training):

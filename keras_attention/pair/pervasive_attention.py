@@ -101,9 +101,10 @@ class PervasiveAttention(keras.layers.Layer):
     Departures: what is hidden is zero in every layer, has no part in the
     normalisations and wins no maximum, where the authors' code leaves padding
     in. The weighted sum of `"attention"` is not scaled by the length of the
-    source, which their code does. In training the normalisations use the whole batch, so there a row
-    knows of later ones by their mean and variance, as with the authors. The
-    kernels have no rows below the centre, where theirs are multiplied by zero.
+    source, which their code does. In training the normalisations use the whole
+    batch, so there a row knows of later ones by their mean and variance, as
+    with the authors. The kernels have no rows below the centre, where theirs
+    are multiplied by zero.
 
     Reference:
         Elbayad, Besacier, Verbeek. Pervasive Attention: 2D Convolutional

@@ -26,7 +26,7 @@ SCORES = ("dot", "general", "concat")
 # with all keys, masked, up to so many times those of a window; then a gather.
 ALL, ALL_IN_TRAINING = 18, 34
 # Queries in a block, at least; and from how many blocks on they pay.
-LEAST_BLOCK, LEAST_BLOCKS, LEAST_BLOCKS_IN_TRAINING = 32, 4, 9
+LEAST_BLOCK, LEAST_BLOCKS = 32, 5
 
 
 @keras.saving.register_keras_serializable(package="keras_attention")
@@ -225,7 +225,7 @@ class LocalAttention(keras.layers.Layer):
         key_mask = combine_masks(value_mask, key_mask)
 
         centred = self.mode == "monotonic" and positions is None
-        cuts = attention_mask is None and self._cuts(query, key, training)
+        cuts = attention_mask is None and self._cuts(query, key)
         if centred and cuts:
             context, weights = self._of_blocks(
                 *(query, value, key, query_mask, key_mask, use_causal_mask),
@@ -296,14 +296,13 @@ class LocalAttention(keras.layers.Layer):
             return context, _scattered(weights, whole, ops.shape(key)[1])
         return context
 
-    def _cuts(self, query, key, training):
+    def _cuts(self, query, key):
         """Whether the queries are cut into blocks."""
-        least = LEAST_BLOCKS_IN_TRAINING if training is True else LEAST_BLOCKS
         lengths = query.shape[1], key.shape[1]
         return (
             self.score != "concat"
             and all(isinstance(length, int) for length in lengths)
-            and min(lengths) >= least * self._block
+            and min(lengths) >= LEAST_BLOCKS * self._block
         )
 
     def _takes_all(self, key, training):
