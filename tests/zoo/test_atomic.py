@@ -51,6 +51,7 @@ def test_an_export_replaces_what_an_export_wrote_and_no_more(quick, tmp_path):
         "model.tflite",
         "saved_model/saved_model.pb",
         "saved_model/variables/data",
+        "task.json",
     }
     export.export(task, tmp_path)
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import zoo.export
 from tests.zoo.export.conftest import kept, reports, task  # noqa: F401
 from tests.zoo.export.exported import encoded, some_images
 from zoo import catalogue, exported
@@ -139,6 +140,18 @@ def test_a_task_that_is_not_what_it_must_be_is_refused(
     rewrite(export, **changes)
     with pytest.raises(PresetError, match=message):
         exported.load(export)
+
+
+@needs_tensorflow
+def test_another_format_over_it_leaves_it_what_it_was(task, export):  # noqa: F811
+    before = (export / exported.FILE).read_bytes()
+    other = task.rebuilt()
+    other.output = type(other.output)(["x", *other.output.labels[1:]])
+    zoo.export.export(other, export, "saved_model")
+    assert (export / exported.FILE).read_bytes() == before
+    image = some_images(1)[0]
+    found = exported.load(export).predict(image)
+    assert found["label"] == task.predict(image)["label"]
 
 
 @needs_tensorflow

@@ -32,12 +32,13 @@ def export(task, folder, formats=tuple(PLACES)):
     maps), `model.tflite` (LiteRT; arrays), and what else the task's input and
     output need: `labels.txt` and, of a model that reads texts,
     `vocabulary.txt`: the word of each id, one a line, of which the first,
-    padding, is empty. `task.json` says how inputs are read and answers written,
-    for `zoo.exported`. `export.json` lists what was written, so that a
-    later export replaces these files and no others. Each format is run in a
-    fresh process, without this package, and compared with the task. Models in
-    mixed precision are exported in float32. Where Keras runs on another
-    backend, TensorFlow writes the files in a process of its own.
+    padding, is empty. Beside a LiteRT file `task.json` says how inputs are read
+    and answers written, for `zoo.exported`. `export.json` lists what was
+    written, so that a later export replaces these files and no others. Each
+    format is run in a fresh process, without this package, and compared with
+    the task. Models in mixed precision are exported in float32. Where Keras
+    runs on another backend, TensorFlow writes the files in a process of its
+    own.
 
     Args:
         task: A `zoo.task.Task`.
@@ -69,7 +70,7 @@ def export(task, folder, formats=tuple(PLACES)):
     with contextlib.ExitStack() as places:
         manifest = places.enter_context(replacing(folder / MANIFEST))
         written = {}
-        for file, text in _files(task).items():
+        for file, text in _files(task, formats).items():
             part = places.enter_context(replacing(folder / file))
             part.write_text(text, "utf-8")
             written[file] = part
@@ -112,16 +113,19 @@ def check_replaceable(task, folder, formats=tuple(PLACES)):
     """
     folder = pathlib.Path(folder)
     digests = listed_by(folder / MANIFEST)
-    places = [*_files(task), *(PLACES[name] for name in formats)]
+    places = [*_files(task, formats), *(PLACES[name] for name in formats)]
     check_unclaimed(folder, places, digests)
     check_writable(folder / MANIFEST, 12 * task.model.count_params())
     return digests
 
 
-def _files(task):
+def _files(task, formats):
     """The text of each file beside the formats."""
     files = task.input.files() | task.output.files()
-    return files | {exported.FILE: exported.described(task)}
+    # It tells how that file is asked, so none may stand beside another.
+    if "litert" in formats:
+        files |= {exported.FILE: exported.described(task)}
+    return files
 
 
 def _digests(before, written):

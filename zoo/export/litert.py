@@ -61,7 +61,7 @@ def threads_of(task):
     Where a core is free for it, a second thread makes convolutions of a picture
     quicker; what reads words or rows, or says words, becomes slower.
     """
-    pictures = set(task.input.tensors()) == {"image"}
+    pictures = "image" in task.input.tensors()
     return 2 if pictures and not task.output.decoding else 1
 
 

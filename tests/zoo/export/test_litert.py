@@ -56,6 +56,7 @@ def test_lies_beside_its_labels(report):
         "labels.txt",
         "model.tflite",
         "saved_model",
+        "task.json",
     ]
     assert (folder / "labels.txt").read_text().splitlines() == LABELS
     assert report["bytes"] == (folder / "model.tflite").stat().st_size
@@ -75,7 +76,7 @@ def test_every_attention_of_the_table_converts(attention, tmp_path):
     [
         ("resnet20_cifar10", 2),
         ("sat_soft_scenes", 1),
-        ("butd_vqa_easy", 1),
+        ("butd_vqa_easy", 2),
         ("abcnn3_wikiqa", 1),
         ("mmoe_adult", 1),
     ],

@@ -129,6 +129,7 @@ def test_both_formats_are_exported_and_proved(kept, reports):
         "labels.txt",
         "model.tflite",
         "saved_model",
+        "task.json",
     ]
 
 
@@ -290,6 +291,7 @@ def test_a_model_in_mixed_precision_is_exported_in_float32(tmp_path):
         "export.json",
         "labels.txt",
         "model.tflite",
+        "task.json",
     }
     run = interpreter.Interpreter(
         str(tmp_path / "model.tflite")
@@ -312,7 +314,7 @@ def test_a_model_made_under_jax_is_exported(tmp_path):
     report = task.export(tmp_path / "export", ["litert"])["litert"]
     assert report["largest_difference"] <= report["tolerance"]
     places = {path.name for path in (tmp_path / "export").iterdir()}
-    lists = {"export.json", "labels.txt"}
+    lists = {"export.json", "labels.txt", "task.json"}
     assert places == {*lists, "model.tflite", "saved_model"}
 
 
