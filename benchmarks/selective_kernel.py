@@ -5,9 +5,10 @@
 times a forward pass and a training step (forward, then the gradients of inputs
 and weights) of `SelectiveKernel`, 32 groups, two kernels, with its groups
 computed as one plain convolution that is zero between them; in parts, as the
-layer does; and by PyTorch's grouped convolution in the same layer written there
-by hand. Call by call in turn; the ratio is the median of the rounds. Batches of
-8, float32. The outputs of all are compared first.
+layer does; by TensorFlow's own grouped convolution, forward alone, since its
+gradient takes too long; and by PyTorch's in the same layer written there by
+hand. Call by call in turn; the ratio is the median of the rounds. Batches of 8,
+float32. The outputs of all are compared first.
 
 The table is printed, and every figure kept in
 `benchmarks/selective_kernel.json`; called again after a kill, it goes on where
@@ -23,6 +24,7 @@ import numpy as np
 import tensorflow as tf
 import torch
 import typer
+from keras import ops
 from sequence import STEPS, call_of, ratio, seconds_in_turn
 from torch import nn
 
@@ -34,6 +36,13 @@ from zoo.atomic import replacing
 BATCH, GROUPS = 8, 32
 MAPS = ((32, 32, 64), (14, 14, 256), (56, 56, 256), (14, 14, 1024))
 FIGURES = pathlib.Path(__file__).with_suffix(".json")
+
+
+class Grouped(ka.SelectiveKernel):
+    """By the grouped convolution of the backend."""
+
+    def _in_groups(self, inputs, kernel, **options):
+        return ops.conv(inputs, kernel, **options)
 
 
 class ByHand(nn.Module):
@@ -106,6 +115,11 @@ def measured(shape, rounds):
 
     calls = {step: {} for step in STEPS}
     outputs = {"by hand": by_hand.eval()(images).detach().permute(0, 2, 3, 1)}
+    grouped = keras.Sequential([Grouped(shape[-1], groups=GROUPS)])
+    grouped(data)
+    grouped.set_weights(model.get_weights())
+    outputs["grouped"] = grouped(data)
+    calls["forward"]["grouped"] = call_of("forward", grouped, data)
     own = selective_kernel.PART
     for side, part in {"in parts": own, "as one": shape[-1]}.items():
         selective_kernel.PART = part  # read where a step is traced
@@ -144,10 +158,10 @@ def give(layer, by_hand):
 
 
 def table(cells):
-    """Ours, and as one, as multiples of PyTorch's time."""
+    """Each way as a multiple of PyTorch's time."""
     rows = [
-        "| map | PyTorch, ms | in parts | as one |",
-        "| --- | --- | --- | --- |",
+        "| map | PyTorch, ms | in parts | as one | grouped, forward |",
+        "| --- | --- | --- | --- | --- |",
     ]
     for cell, found in cells.items():
         row = ["x".join(cell.strip("()").split(", "))]
@@ -164,6 +178,7 @@ def table(cells):
                     for step in STEPS
                 )
             )
+        row.append(f"{ratio(found['forward'], 'grouped', 'by hand'):.2f}")
         rows.append(f"| {' | '.join(row)} |")
     return "\n".join(rows)
 

@@ -51,21 +51,28 @@ def described(task):
     )
 
 
-def load(path):
+def load(path, threads=1):
     """A model that answers from the folder of an export.
 
     Args:
         path: Path. The folder that `Task.export` or `zoo export` wrote, with
             the format `"litert"`.
+        threads: Positive integer. `zoo export` says how many suit the model.
 
     Returns:
         `ExportedTask`.
 
     Raises:
+        ValueError: If `threads` is no positive integer.
         PresetError: If it is no such folder, or a file of it is missing,
             altered, or not what it must be.
         ImportError: If LiteRT is not installed.
     """
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise ValueError(
+            "`threads` must be a positive integer, how many answer. "
+            f"Received: threads={threads!r}"
+        )
     path = pathlib.Path(path)
     if not is_export(path):
         raise PresetError(
@@ -89,7 +96,9 @@ def load(path):
             "The files of an export must be those that it wrote. "
             f"Received: {model}, missing or altered"
         )
-    return ExportedTask(found["task"], input, output, model, found["outputs"])
+    return ExportedTask(
+        *(found["task"], input, output, model, found["outputs"], threads)
+    )
 
 
 def is_export(path):
@@ -147,7 +156,7 @@ class ExportedTask:
         threads: Positive integer.
     """
 
-    def __init__(self, name, input, output, model, outputs, threads=1):
+    def __init__(self, name, input, output, model, outputs, threads):
         self.name = name
         self.input = input
         self.output = output

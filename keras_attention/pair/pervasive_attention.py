@@ -104,7 +104,8 @@ class PervasiveAttention(keras.layers.Layer):
     source, which their code does. In training the normalisations use the whole
     batch, so there a row knows of later ones by their mean and variance, as
     with the authors. The kernels have no rows below the centre, where theirs
-    are multiplied by zero.
+    are multiplied by zero; they begin by He's rule for the numbers that they
+    read, and there are no biases, which the authors' code has by default.
 
     Reference:
         Elbayad, Besacier, Verbeek. Pervasive Attention: 2D Convolutional
@@ -242,9 +243,9 @@ class PervasiveAttention(keras.layers.Layer):
         for norms, reduction, convolution in zip(
             self.norms, self.reductions, self.convolutions
         ):
-            read = self._normed(norms[0], grid, cells, training)
-            read = ops.matmul(ops.relu(read), reduction)
-            read = ops.relu(self._normed(norms[1], read, cells, training))
+            read = ops.relu(norms[0](grid, training=training, mask=cells))
+            read = ops.matmul(read, reduction)
+            read = ops.relu(norms[1](read, training=training, mask=cells))
             if cells is not None:
                 read = hide(read, cells[..., None])
             added = self._convolved(read, convolution)
@@ -252,7 +253,7 @@ class PervasiveAttention(keras.layers.Layer):
             grid = ops.concatenate([grid, added], axis=-1)
 
         grid = ops.matmul(ops.relu(grid), self.transition)
-        grid = ops.relu(self._normed(self.last_norm, grid, cells, training))
+        grid = ops.relu(self.last_norm(grid, training=training, mask=cells))
         output, weights = self._aggregated(grid, value_mask)
         if query_mask is not None:
             asks = query_mask[..., None]
@@ -277,9 +278,6 @@ class PervasiveAttention(keras.layers.Layer):
         weights = masked_softmax(scores, seen)
         both = [greatest, _weighted(weights, grid)]
         return ops.concatenate(both, axis=-1), weights
-
-    def _normed(self, norm, grid, cells, training):
-        return norm(grid, training=training, mask=cells)
 
     def _convolved(self, grid, kernel):
         """What each cell reads of itself, its sides and the rows above."""

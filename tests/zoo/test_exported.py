@@ -109,6 +109,25 @@ def test_what_is_no_export_is_refused(tmp_path):
             exported.load(place)
 
 
+@needs_tensorflow
+def test_the_threads_are_those_that_are_asked_for(export, monkeypatch):
+    from ai_edge_litert import interpreter
+
+    asked, own = [], interpreter.Interpreter
+
+    def recorded(path, num_threads):
+        asked.append(num_threads)
+        return own(path, num_threads=num_threads)
+
+    monkeypatch.setattr(interpreter, "Interpreter", recorded)
+    exported.load(export)
+    exported.load(export, threads=2)
+    assert asked == [1, 2]
+    for threads in (0, -1, True, 1.5):
+        with pytest.raises(ValueError, match=f"threads={threads}"):
+            exported.load(export, threads=threads)
+
+
 def rewrite(export, **changes):
     """Changes `task.json`, and lists it as the export's own."""
     path = export / exported.FILE
