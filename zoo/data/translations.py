@@ -1,0 +1,293 @@
+"""Texts and what they are in another language: by rule, from files, from lists.
+
+Nothing here takes a text apart: what is a word says who reads it.
+"""
+
+import dataclasses
+import os
+import pathlib
+
+import numpy as np
+
+from zoo.data import dates, examples, labelled, sources
+from zoo.data.table_source import Reading, Table, as_table, read_rows
+from zoo.data.tokens import checked_texts
+
+# Licence class of the data sets that presets are trained on: A open,
+# B non-commercial or research terms, C none stated.
+LICENCES = {"dates": "A"}
+
+COLUMNS = ("source", "target")
+
+
+@dataclasses.dataclass(repr=False)
+class TranslationData(examples.Examples):
+    """Texts and their translations.
+
+    Args:
+        texts: List of strings.
+        translations: List of lists of strings, the translations of each text,
+            one at least.
+        name: String. What the data is called.
+        split: String. Which part of it this is.
+        version: String or `None`. The data set's own version.
+        place: String or `None`. Where the data were read from.
+        skipped: Tuple of strings. Lines that are no examples, and why.
+        reading: `Reading` or `None`. How a table was read.
+        truth: Dict of arrays `(N, ...)` or `None`. What is known of each text
+            beside its translations: `spans`, as `zoo.data.dates.Dates` has
+            them; nothing learns from it.
+    """
+
+    licences = LICENCES
+    how_cut = "at random"
+
+    texts: list
+    translations: list
+    name: str = "translations"
+    split: str = "all"
+    version: str | None = None
+    place: str | None = None
+    skipped: tuple = ()
+    reading: Reading | None = None
+    truth: dict | None = None
+
+    @staticmethod
+    def as_bytes(raw):
+        return raw.encode()
+
+    @property
+    def captions(self):
+        """What is to be said of each, as `zoo.outputs.words.Words` reads it."""
+        return self.translations
+
+    @property
+    def fields(self):
+        known = () if self.truth is None else ("truth",)
+        return ("texts", "translations", *known)
+
+    @property
+    def strata(self):
+        return None
+
+    def __len__(self):
+        return len(self.texts)
+
+    def found(self):
+        words = [len(text.split()) for text in self.texts]
+        said = (
+            f"{self.name}, {self.split}: {len(self):,} texts of {min(words)} "
+            f"to {max(words)} words, translated"
+            if words
+            else f"{self.name}, {self.split}: no texts"
+        )
+        return said + self.beside()
+
+    def beside(self):
+        words = "" if self.reading is None else self.reading.words()
+        if self.skipped:
+            words += f"; {len(self.skipped):,} lines skipped"
+        return words
+
+    def digest_targets(self):
+        return b"".join(
+            len(each).to_bytes(8, "little")
+            + b"".join(
+                len(one).to_bytes(8, "little") + one
+                for one in (text.encode() for text in each)
+            )
+            for each in self.translations
+        )
+
+
+def load_translations(source="dates", split="train"):
+    """Finds texts and their translations.
+
+    Args:
+        source: `"dates"`, spelled dates and ISO 8601, made here by
+            `zoo.data.dates`, which need no download; a pair of paths of two
+            text files, whose lines belong to each other, or two such tuples,
+            to learn from and to measure on; a `.csv` or `.tsv` file that names in
+            its first line the columns `source` and `target`, or a folder with
+            such files `train` and `test` (or `validation`); a `zoo.Table` or a
+            frame, in which columns may have other names; a pair of lists
+            `(texts, translations)`, translations being strings or lists of
+            strings; or a `TranslationData`, returned as it is. How a name is
+            told from a place says `zoo.data.sources.place`.
+        split: `"train"` or `"test"`. A set that comes in one part is cut, 80
+            to 20, the same way every time.
+
+    Returns:
+        `TranslationData`. Lines that are blank on either side are left out and
+        listed as `skipped`. `"dates"` have a `truth`.
+
+    Raises:
+        ValueError: If nothing of that name is known, files have different
+            numbers of lines or are not in UTF-8, a text is blank, or texts and
+            translations do not fit together.
+        FileNotFoundError: If there is no such file or folder.
+    """
+    examples.check_split(split)
+    if isinstance(source, TranslationData):
+        return source
+    table = as_table(source)
+    if table is not None and table.in_memory:
+        return _from_table(table)
+    if isinstance(source, (tuple, list)):
+        _check_two(source)
+        # Lists of two strings are texts.
+        if all(isinstance(x, tuple) and _is_pair_of_files(x) for x in source):
+            found = _from_files(*source[0 if split == "train" else 1])
+            return dataclasses.replace(found, split=split)
+        if _is_pair_of_files(source):
+            return examples.cut(_from_files(*source), split)
+        return _from_lists(*source)
+    path = labelled.place_of(table or source, LICENCES)
+    if path is None:
+        return _known(source, split)
+    found = labelled.part_of_tables(
+        table or Table(path), path, split, _from_table, "translations"
+    )
+    return dataclasses.replace(found, place=sources.shown(path))
+
+
+def spelled_dates(count, seed=0):
+    """Dates as `zoo.data.dates` draws them, and what they are in ISO 8601.
+
+    Args:
+        count: Positive integer. How many.
+        seed: Integer. Seed of the draw.
+
+    Returns:
+        `TranslationData` with a `truth`.
+    """
+    made = dates.dates(count, seed)
+    return TranslationData(
+        list(made.spelled),
+        [[iso] for iso in made.iso],
+        "dates",
+        f"{count} of seed {seed}",
+        dates.VERSION,
+        truth={"spans": made.spans.copy()},
+    )
+
+
+def _known(name, split):
+    if name != "dates":
+        raise ValueError(
+            '`data` must be "dates", two files of lines, a .csv file with the '
+            "columns source and target, a folder with such files, or two "
+            f"lists. Received: data={str(name)!r}, no such file or folder"
+            f"{sources.near(name, LICENCES)}"
+        )
+    found = spelled_dates(*dates.PARTS[split])
+    return dataclasses.replace(found, split=split)
+
+
+def _check_two(source):
+    if len(source) != 2:
+        raise ValueError(
+            "`data` must be two: texts and translations, or the paths of "
+            f"theirs. Received: {type(source).__name__} of {len(source)}"
+        )
+
+
+def _is_pair_of_files(source):
+    """Two paths; two strings are the paths of files, not texts."""
+    return (
+        isinstance(source, (tuple, list))
+        and len(source) == 2
+        and all(isinstance(each, (str, os.PathLike)) for each in source)
+    )
+
+
+def _from_files(*paths):
+    paths = [pathlib.Path(os.path.expanduser(path)) for path in paths]
+    for path in paths:
+        if not path.is_file():
+            raise FileNotFoundError(
+                "Parallel texts must be two files that are there. "
+                f"Received: {str(path)!r}, no such file"
+            )
+    sides = [_lines(path) for path in paths]
+    counts = list(map(len, sides))
+    if counts[0] != counts[1]:
+        raise ValueError(
+            "Parallel files must have as many lines, each the translation of "
+            f"the other's. Received: {paths[0]} of {counts[0]:,} lines, "
+            f"{paths[1]} of {counts[1]:,}"
+        )
+    kept, skipped = [], []
+    for number, pair in enumerate(zip(*sides), 1):
+        blank = [path for path, text in zip(paths, pair) if not text]
+        if blank:
+            skipped.append(f"line {number}: blank in {blank[0].name}")
+        else:
+            kept.append(pair)
+    if not kept:
+        raise ValueError(
+            "Parallel files must have a line at least that is blank in "
+            f"neither. Received: {paths[0]} and {paths[1]}"
+        )
+    texts, translations = map(list, zip(*kept))
+    return TranslationData(
+        checked_texts(texts),
+        [[text] for text in checked_texts(translations)],
+        paths[0].name,
+        place=" and ".join(map(sources.shown, paths)),
+        skipped=tuple(skipped),
+    )
+
+
+def _lines(path):
+    """The lines of a file, parted by line feeds alone, as `wc` counts them."""
+    lines = examples.read_file(path).split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return [line.strip() for line in lines]
+
+
+def _from_lists(texts, translations):
+    for given, what in ((texts, "texts"), (translations, "translations")):
+        if not isinstance(given, (list, tuple, np.ndarray)):
+            raise ValueError(
+                "`data` must be two lists, of texts and of translations. "
+                f"Received: {type(given).__name__} as {what}"
+            )
+    if not len(texts) or len(texts) != len(translations):
+        raise ValueError(
+            "There must be a text, and a translation for each. "
+            f"Received: {len(texts)} texts, translations of "
+            f"{len(translations)}"
+        )
+    return TranslationData(
+        [_checked([text], at)[0] for at, text in enumerate(texts)],
+        [_checked(each, at) for at, each in enumerate(translations)],
+    )
+
+
+def _checked(given, place):
+    """The translations of one text, a list."""
+    found = [given] if isinstance(given, str) else given
+    if (
+        not isinstance(found, (list, tuple))
+        or not found
+        or not all(isinstance(each, str) and each.strip() for each in found)
+    ):
+        raise ValueError(
+            "A text must be a string that is not blank, and its translations "
+            "one or a list of such. "
+            f"Received: {repr(given)[:50]} at place {place}"
+        )
+    return checked_texts([str(each).strip() for each in found])
+
+
+def _from_table(table):
+    read = read_rows(table, "translations", COLUMNS)
+    texts, translations = (
+        checked_texts([cell.strip() for cell in read.cells(name)])
+        for name in COLUMNS
+    )
+    return TranslationData(
+        texts, [[text] for text in translations], **read.told()
+    )
