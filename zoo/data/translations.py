@@ -107,10 +107,10 @@ def load_translations(source="dates", split="train"):
         source: `"dates"`, spelled dates and ISO 8601, made here by
             `zoo.data.dates`, which need no download; a pair of paths of two
             text files, whose lines belong to each other, or two such tuples,
-            to learn from and to measure on; a `.csv` or `.tsv` file that names in
-            its first line the columns `source` and `target`, or a folder with
-            such files `train` and `test` (or `validation`); a `zoo.Table` or a
-            frame, in which columns may have other names; a pair of lists
+            to learn from and to measure on; a `.csv` or `.tsv` file that names
+            in its first line the columns `source` and `target`, or a folder
+            with such files `train` and `test` (or `validation`); a `zoo.Table`
+            or a frame, in which columns may have other names; a pair of lists
             `(texts, translations)`, translations being strings or lists of
             strings; or a `TranslationData`, returned as it is. How a name is
             told from a place says `zoo.data.sources.place`.
@@ -261,7 +261,7 @@ def _from_lists(texts, translations):
             f"{len(translations)}"
         )
     return TranslationData(
-        [_checked([text], at)[0] for at, text in enumerate(texts)],
+        [_checked(text, at)[0] for at, text in enumerate(texts)],
         [_checked(each, at) for at, each in enumerate(translations)],
     )
 
