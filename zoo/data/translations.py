@@ -261,7 +261,7 @@ def _from_lists(texts, translations):
             f"{len(translations)}"
         )
     return TranslationData(
-        [_checked(text, at)[0] for at, text in enumerate(texts)],
+        [_checked([text], at)[0] for at, text in enumerate(texts)],
         [_checked(each, at) for at, each in enumerate(translations)],
     )
 

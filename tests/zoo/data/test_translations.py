@@ -138,7 +138,8 @@ def test_lists_may_have_several_translations():
     [
         ((["a"], ["b", "c"]), "1 texts, translations of 2"),
         (([], []), "0 texts"),
-        ((["a", " "], ["b", "c"]), "' ' at place 1"),
+        ((["a", " "], ["b", "c"]), r"\[' '\] at place 1"),
+        (([["a", "b"]], ["c"]), "'a', 'b'.* at place 0"),
         ((["a"], [[]]), r"\[\] at place 0"),
         ((["a"], [["b", 3]]), "3. at place 0"),
         ((["a"], {"b": 1}), "dict as translations"),
