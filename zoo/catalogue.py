@@ -161,6 +161,21 @@ TASKS = {
         ),
         "columns": ("text", "label"),
     },
+    "translation": {
+        "class": "zoo.translation.task:Translation",
+        "input": "zoo.inputs.pieced_text:PiecedText",
+        "output": "zoo.outputs.translated_text:TranslatedText",
+        "networks": {
+            "rnn_search": "zoo.translation.rnn_search:rnn_search",
+        },
+        "recipes": "zoo.translation.recipes:RECIPES",
+        "from_scratch": "zoo.translation.recipes:FROM_SCRATCH",
+        "data": (
+            "dates, made here; multi30k_de_en and other pairs of its "
+            "languages; or a CSV file with the columns source and target."
+        ),
+        "columns": ("source", "target"),
+    },
     "visual_question_answering": {
         "class": "zoo.visual_question_answering.task:VisualQuestionAnswering",
         "input": "zoo.inputs.image_with:ImageWithQuestion",

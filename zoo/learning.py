@@ -4,6 +4,7 @@ import dataclasses
 import functools
 
 import keras
+import numpy as np
 
 from zoo import layer_groups, measuring, saving, training
 from zoo.answering import one_or_all
@@ -435,11 +436,14 @@ def _batches(
         inputs = read(places[indices], epoch, place)
         return one_or_all({**inputs, **at(told, indices)})
 
+    targets, weights = task.output.teach(data, class_weight)
+    lengths = None
+    if hasattr(task.input, "lengths"):  # a sequence in, and one out
+        lengths = np.maximum(
+            task.input.lengths(data)[places], task.output.lengths(targets)
+        )
     return Batches(
         len(places),
         heard,
-        *task.output.teach(data, class_weight),
-        plan.batch_size,
-        shuffle,
-        seed,
+        *(targets, weights, plan.batch_size, shuffle, seed, lengths),
     )

@@ -5,6 +5,9 @@ import numpy as np
 
 from zoo.data.examples import at
 
+STEP = 8  # lengths of sequences that are read are multiples of it
+TOGETHER = 50  # batches whose examples are sorted by length
+
 
 class Batches(keras.utils.PyDataset):
     """Batches whose content is a function of (seed, epoch, place) alone.
@@ -20,6 +23,12 @@ class Batches(keras.utils.PyDataset):
         batch_size: Positive integer.
         shuffle: Boolean. Whether each epoch has an order of its own.
         seed: Integer.
+        lengths: Integers `(count,)` or `None`. The longest sequence of each
+            example, if all that is read and learned are sequences, `(N, T)`.
+            Then those of about one length come together, and what is only
+            padding of all is left out, up to a multiple of 8; for `read` gives
+            longer ones. The longest batch is the first, the shortest the
+            second.
     """
 
     def __init__(
@@ -31,6 +40,7 @@ class Batches(keras.utils.PyDataset):
         batch_size=128,
         shuffle=False,
         seed=0,
+        lengths=None,
     ):
         super().__init__()
         self.count = count
@@ -39,20 +49,48 @@ class Batches(keras.utils.PyDataset):
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
+        self.lengths = None if lengths is None else -(-lengths // STEP) * STEP
         self.epoch = 0
+        self._orders = {}
 
     def __len__(self):
         return -(-self.count // self.batch_size)
 
     def __getitem__(self, place):
         epoch = self.epoch
-        start = place * self.batch_size
-        indices = self._order(epoch)[start : start + self.batch_size]
+        indices = self._batches(epoch)[place]
         inputs = self.read(indices, epoch, place)
-        return inputs, *(at(values, indices) for values in self.learned)
+        batch = inputs, *(at(values, indices) for values in self.learned)
+        if self.lengths is None:
+            return batch
+        longest = self.lengths[indices].max()
+        return keras.tree.map_structure(lambda x: x[:, :longest], batch)
 
-    def _order(self, epoch):
-        if not self.shuffle:
-            return np.arange(self.count)
+    def _batches(self, epoch):
+        """The places of the examples of each batch."""
+        if epoch not in self._orders:
+            self._orders = {epoch: self._dealt(epoch)}
+        return self._orders[epoch]
+
+    def _dealt(self, epoch):
+        order = np.arange(self.count)
         generator = np.random.default_rng((self.seed, epoch))
-        return generator.permutation(self.count)
+        if self.shuffle:
+            order = generator.permutation(self.count)
+        size = self.batch_size
+        if self.lengths is None:
+            return np.split(order, range(size, self.count, size))
+        together = size * TOGETHER if self.shuffle else self.count
+        parts = np.split(order, range(together, self.count, together))
+        batches = []
+        for part in parts:
+            part = part[np.argsort(self.lengths[part], kind="stable")]
+            batches += np.split(part, range(size, len(part), size))
+        if self.shuffle:
+            batches = [batches[i] for i in generator.permutation(len(batches))]
+        # By the first two Keras learns which axes differ between batches.
+        longest = [self.lengths[batch].max() for batch in batches]
+        ends = [int(np.argmax(longest)), int(np.argmin(longest))]
+        rest = [x for i, x in enumerate(batches) if i not in ends]
+        first = [batches[i] for i in dict.fromkeys(ends)]
+        return first + rest

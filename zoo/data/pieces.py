@@ -112,7 +112,7 @@ class Pieces:
         self._spelled = functools.lru_cache(2**16)(self._spell)
 
     @classmethod
-    def learn(cls, texts, vocabulary_size=8_000, length=None):
+    def learn(cls, texts, vocabulary_size=8_000, length=None, others=()):
         """Learns pieces from texts, by joining what stands together most.
 
         Byte-pair encoding (Sennrich et al. 2016) on letters, within words,
@@ -122,6 +122,8 @@ class Pieces:
             texts: List of strings.
             vocabulary_size: Integer, 260 or more. How many ids there may be.
             length: As of the class; by default that of the longest text.
+            others: List of strings, whose pieces are learned too, such as
+                those of another language that shares the vocabulary.
 
         Returns:
             `Pieces`.
@@ -132,9 +134,10 @@ class Pieces:
                 "the start, all bytes, and a piece. "
                 f"Received: vocabulary_size={vocabulary_size!r}"
             )
-        texts = [f" {normal(text)}" for text in checked_texts(texts)]
         units = collections.Counter(
-            unit for text in texts for unit in UNIT.findall(text)
+            unit
+            for text in checked_texts([*texts, *others])
+            for unit in UNIT.findall(f" {normal(text)}")
         )
         learned = cls(_joined(units, vocabulary_size - FIRST), LONGEST)
         if length is None:
@@ -169,7 +172,20 @@ class Pieces:
             start = end
         return ids
 
-    def pieces(self, ids):
+    @property
+    def forbidden(self):
+        """Ids that are never said: none."""
+        return ()
+
+    def lines(self):
+        """What each id is, in their order; a byte alone is `<0xNN>`."""
+        return [*SPECIAL, *map(_shown, self.keys[BYTES:])]
+
+    def joining(self, file):
+        """As the function `piece_joining`; the file is not needed."""
+        return piece_joining(self)
+
+    def words(self, ids):
         """The pieces of one text's ids, up to the end, as they are shown.
 
         Args:
@@ -178,13 +194,34 @@ class Pieces:
         Returns:
             List of strings; a byte that is no letter is `<0xNN>`.
         """
-        found = []
-        for place in ids:
-            if place == END:
-                break
-            key = self.keys[place]
-            letter = key.decode("utf-8", "ignore")
-            found.append(letter or "".join(f"<0x{byte:02X}>" for byte in key))
+        ids = list(ids)
+        if END in ids:
+            ids = ids[: ids.index(END)]
+        return [_shown(self.keys[place]) for place in ids]
+
+    def spans(self, text):
+        """Which letters of a normal text each of its pieces spells.
+
+        Args:
+            text: String, as `normal` gives it.
+
+        Returns:
+            List of pairs of integers, from which letter up to which; the space
+            that a piece begins with is not counted, and a piece that is a part
+            of a letter has that letter.
+        """
+        letters = [
+            place
+            for place, letter in enumerate(f" {text}", -1)
+            for _ in letter.encode()
+        ]
+        found, start = [], 0
+        for place in self.ids(text):
+            own = letters[start : start + len(self.keys[place])]
+            start += len(own)
+            if len(own) > 1 and self.keys[place].startswith(b" "):
+                own = own[1:]
+            found.append((own[0], own[-1] + 1))
         return found
 
     def text(self, ids):
@@ -195,9 +232,22 @@ class Pieces:
         joined = b"".join(self.keys[place] for place in ids)
         return joined.decode("utf-8", "ignore").removeprefix(" ")
 
+    def unknown(self, texts):
+        """The share of texts that cannot be spelled: none."""
+        return 0.0
+
     def cut(self, texts):
         """How many of the texts are too long to be said whole."""
         return sum(len(self.ids(text)) >= self.length for text in texts)
+
+
+def _shown(key):
+    """The bytes of a piece as they are shown."""
+    try:
+        shown = key.decode()
+    except UnicodeDecodeError:
+        return "".join(f"<0x{byte:02X}>" for byte in key)
+    return shown if shown.isprintable() else f"<0x{ord(shown):02X}>"
 
 
 def _joined(units, most):

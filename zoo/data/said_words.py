@@ -220,6 +220,28 @@ class SaidWords:
             row[: len(found)] = found
         return ids
 
+    @property
+    def forbidden(self):
+        """Ids that are never said."""
+        return (UNKNOWN,)
+
+    def lines(self):
+        """What each id is, in their order, as a file lists it."""
+        return [*SPECIAL, *self.vocabulary]
+
+    def joining(self, file):
+        """As the function `joining`, the file being written here.
+
+        Args:
+            file: `pathlib.Path`, which must last until all is saved.
+
+        Returns:
+            `tf.Module`, from ids `(B, length)` to strings `(B,)`.
+        """
+        text = "".join(f"{word}\n" for word in self.lines())
+        file.write_text(text, "utf-8")
+        return joining(file)
+
     def words(self, ids):
         """The words of one text's ids, up to the end.
 

@@ -192,12 +192,12 @@ def beginning(text):
     return start or '""'
 
 
-def unread(cut, unknown, keep="first"):
+def unread(cut, unknown, keep="first", part="word"):
     """That words were beyond the length, or not in the vocabulary."""
     notes = []
     if cut:
         end = "beginning" if keep == "last" else "end"
-        words = "word" if cut == 1 else "words"
+        words = part if cut == 1 else f"{part}s"
         notes.append(f"{cut:,} {words} at its {end} not read")
     if unknown:
         words = ", ".join(_shortened(word, 20) for word in unknown[:3])

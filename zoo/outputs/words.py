@@ -6,7 +6,7 @@ import numpy as np
 
 from zoo.caption_metrics import caption_metrics
 from zoo.cards import check_strings
-from zoo.data.said_words import END, SPECIAL, START, UNKNOWN, SaidWords, joining
+from zoo.data.said_words import END, SPECIAL, START, SaidWords
 from zoo.metrics import check_loss
 from zoo.scores import Score
 
@@ -24,7 +24,9 @@ class Words:
 
     An answer is a dict: the `caption`, its `words`, and its `score`, the sum of
     the logarithms of their probabilities, the end included, divided by the
-    length penalty; then what the input notes.
+    length penalty; then what the input notes. A subclass says by `noun` what
+    else is said, of what (`of`), in which kind of words, and by `compare` how
+    good it is.
 
     Args:
         vocabulary: List of distinct words.
@@ -34,6 +36,9 @@ class Words:
         length_penalty: Float of at least 0, as of `beam_search`.
     """
 
+    noun, of, parts = "caption", "image", "words"
+    kind = SaidWords  # takes texts apart, and puts them together
+    compare = staticmethod(caption_metrics)
     roles = ("words",)
     heads = ("decoder",)
     choices = {
@@ -44,7 +49,7 @@ class Words:
     }
 
     def __init__(self, vocabulary, length, beams=1, length_penalty=0.0):
-        self.said = SaidWords(vocabulary, length)
+        self.said = self.kind(vocabulary, length)
         if (
             isinstance(beams, bool)
             or not isinstance(beams, int)
@@ -80,12 +85,19 @@ class Words:
                     "`words` of a recipe must be among vocabulary_size, "
                     f"length, beams and length_penalty. Received: {name!r}"
                 )
-        said = SaidWords.learn(_all(data), **sizes)
+        sizes |= cls.shared(data, recipe)
+        said = cls.kind.learn(_all(data), **sizes)
         return cls(said.vocabulary, said.length, **settings)
+
+    @staticmethod
+    def shared(data, recipe):
+        """What else the vocabulary is learned by, arguments of `kind.learn`."""
+        return {}
 
     @classmethod
     def from_card(cls, settings, assets):
-        return cls(check_strings(assets["words"], "words"), **settings)
+        (role,) = cls.roles
+        return cls(check_strings(assets[role], role), **settings)
 
     def settings(self):
         return {
@@ -95,7 +107,8 @@ class Words:
         }
 
     def assets(self):
-        return {"words": self.said.vocabulary}
+        (role,) = self.roles
+        return {role: self.said.vocabulary}
 
     def sizes(self):
         return {
@@ -112,7 +125,7 @@ class Words:
             "length": self.said.length,
             "beams": self.beams,
             "length_penalty": self.length_penalty,
-            "forbidden": (UNKNOWN,),
+            "forbidden": self.said.forbidden,
         }
 
     # Learning.
@@ -125,12 +138,12 @@ class Words:
         """
         if num_classes is not None:
             raise ValueError(
-                "`num_classes` is for labels; words come from the captions. "
+                f"`num_classes` is for labels; words come from the {self.noun}s. "
                 f"Received: num_classes={num_classes}"
             )
         if self.said.unknown(_all(data)) <= 1 - KNOWN:
             return self
-        learned = SaidWords.learn(_all(data))
+        learned = self.kind.learn(_all(data))
         return type(self)(
             learned.vocabulary,
             max(learned.length, self.said.length),
@@ -144,7 +157,7 @@ class Words:
         return self.heads if same else ()
 
     def select(self, data):
-        """The data, which must have a caption for each image at least.
+        """The data, which must have a text to be said of each at least.
 
         Raises:
             ValueError: If they do not, or there is none.
@@ -152,8 +165,8 @@ class Words:
         counts = [len(each) for each in data.captions]
         if not counts or not all(counts):
             raise ValueError(
-                "There must be an image, and a caption at least of each. "
-                f"Received: {len(counts)} images in {data.name!r}"
+                f"There must be an {self.of}, and a {self.noun} at least of "
+                f"each. Received: {len(counts)} {self.of}s in {data.name!r}"
                 + (f", none at place {counts.index(0)}" if counts else "")
             )
         texts = _all(data)
@@ -166,9 +179,9 @@ class Words:
             )
         if cut:
             warnings.warn(
-                f"{cut} of the {len(texts)} captions of {data.name!r} are "
-                f"longer than the {self.said.length - 1} words that the model "
-                "says, and are cut",
+                f"{cut} of the {len(texts)} {self.noun}s of {data.name!r} are "
+                f"longer than the {self.said.length - 1} {self.parts} that the "
+                "model says, and are cut",
                 stacklevel=3,
             )
         return data
@@ -200,6 +213,11 @@ class Words:
         counts = [len(each) for each in data.captions]
         ids = _before(self.said(_all(data)))
         return np.repeat(np.arange(len(counts)), counts), {"target_ids": ids}
+
+    def lengths(self, words):
+        """How many of the words to learn count: `(N,)` of `(N, length)`."""
+        said = np.count_nonzero(words != END, axis=1)
+        return np.minimum(said + 1, words.shape[1])
 
     def golden(self):
         """Words at random, the second caption being short."""
@@ -240,7 +258,7 @@ class Words:
                 )
             answers.append(
                 {
-                    "caption": self.said.text(ids),
+                    self.noun: self.said.text(ids),
                     "words": self.said.words(ids),
                     "score": float(score),
                     **note,
@@ -264,7 +282,7 @@ class Words:
         loss = Score.mean(tensors["losses"], images)
         check_loss(loss)
         captions = [self.said.text(ids) for ids in tensors["token_ids"]]
-        found = caption_metrics(captions, data.captions)
+        found = self.compare(captions, data.captions)
         return {**found, "loss": loss}
 
     def count(self, data):
@@ -293,16 +311,15 @@ class Words:
         """
         import tensorflow as tf
 
-        file = folder / f"{name}.txt"
-        file.write_text(self.files()["words.txt"], "utf-8")
+        said, noun = self.said, self.noun
 
         class Saying(tf.Module):
             def __init__(self):
-                self.join = joining(file)
+                self.join = said.joining(folder / f"{name}.txt")
 
             def __call__(self, tensors):
                 return {
-                    "caption": self.join(tensors["token_ids"]),
+                    noun: self.join(tensors["token_ids"]),
                     "score": tensors["score"],
                 }
 
@@ -310,13 +327,14 @@ class Words:
 
     def served(self, tensors):
         return {
-            "caption": [self.said.text(ids) for ids in tensors["token_ids"]],
+            self.noun: [self.said.text(ids) for ids in tensors["token_ids"]],
             "score": tensors["score"],
         }
 
     def files(self):
-        words = [*SPECIAL, *self.said.vocabulary]
-        return {"words.txt": "".join(f"{word}\n" for word in words)}
+        (role,) = self.roles
+        words = self.said.lines()
+        return {f"{role}.txt": "".join(f"{word}\n" for word in words)}
 
     # Shown.
 
@@ -325,10 +343,10 @@ class Words:
 
     def tables(self, noun, shown, answers):
         rows = [
-            (text, answer["caption"], f"{answer['score']:.2f}")
+            (text, answer[self.noun], f"{answer['score']:.2f}")
             for text, answer in zip(shown, answers)
         ]
-        return [(None, (noun, "caption", "score"), rows)]
+        return [(None, (noun, self.noun, "score"), rows)]
 
 
 def _all(data):

@@ -99,7 +99,7 @@ def test_a_long_text_is_cut_and_does_not_end(learned):
 
 def test_shows_pieces_and_bytes():
     made = Pieces([" é"], 9)
-    assert made.pieces(made([" éb中"])[0]) == [
+    assert made.words(made([" éb中"])[0]) == [
         *(" é", "b", "<0xE4>", "<0xB8>", "<0xAD>")
     ]
 

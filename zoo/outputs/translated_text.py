@@ -1,0 +1,36 @@
+"""A translation as the output of a task, said in pieces of words."""
+
+from zoo.data.pieces import Pieces
+from zoo.outputs.words import Words
+from zoo.translation_metrics import translation_metrics
+
+
+class TranslatedText(Words):
+    """A text in another language, said piece by piece.
+
+    As `zoo.outputs.words.Words`, but that its words are pieces, by which every
+    word can be said. An answer is a dict: the `translation`, its `words` (they
+    are pieces), and its `score`; then what the input notes.
+
+    Args:
+        vocabulary: List of distinct pieces, as `zoo.data.pieces` learns them.
+        length: Integer of at least 2. The most pieces, the end included.
+        beams: As in `Words`.
+        length_penalty: As there.
+    """
+
+    noun, of, parts = "translation", "text", "pieces"
+    kind = Pieces
+    compare = staticmethod(translation_metrics)
+    roles = ("target_pieces",)
+
+    @staticmethod
+    def shared(data, recipe):
+        """Both languages' pieces, where a recipe says that they are one."""
+        pieces = recipe.get("pieces", {})
+        if not pieces.get("shared"):
+            return {}
+        return {
+            "others": data.texts,
+            "vocabulary_size": pieces["vocabulary_size"],
+        }
