@@ -32,12 +32,8 @@ from keras_attention.functional import (
     weighted_sum,
 )
 from keras_attention.sequence.bahdanau_attention import BahdanauAttention
-from zoo.stepping import over_steps
-from zoo.translation.two_texts import (
-    check_dropout,
-    nothing_of_nothing,
-    translator,
-)
+from zoo.translation.recurrent_decoder import RecurrentDecoder
+from zoo.translation.two_texts import check_dropout, translator
 
 PRESETS = {
     "tiny": {"embedding_dim": 8, "units": 12, "attention_units": 8},
@@ -103,7 +99,7 @@ def rnn_search(
         embedding_dim,
         units,
         attention_units,
-        dropout,
+        dropout=dropout,
         name="decoder",
     )
     return translator(encoder, decoder, name)
@@ -133,39 +129,24 @@ def _encoder(vocabulary_size, embedding_dim, units, dropout):
 
 
 @keras.saving.register_keras_serializable(package="keras_attention_zoo")
-class SearchingDecoder(keras.layers.Layer):
+class SearchingDecoder(RecurrentDecoder):
     """Says a translation by a GRU that looks at the source before each word.
 
-    A decoder as `zoo.decoding.beam_search` takes it: `begin`, `step`, `call`.
-
     Args:
-        vocabulary_size: Positive integer.
+        vocabulary_size: As in `RecurrentDecoder`, whose call arguments it has.
         attention: Boolean. Without it one vector stands for the source.
-        embedding_dim: Positive integer. Width of a word.
+        embedding_dim: As there.
         units: Positive integer. Width of the GRU.
         attention_units: Positive integer. Width of the scoring network.
-        dropout: Float in [0, 1).
-        seed: Integer or `None`. Seed of the dropout.
-        **kwargs: Keras's own.
+        **kwargs: As there.
 
     Call arguments:
-        target_ids: Integers `(B, T)`, the words before each word.
-        memory: Dict of `values` `(B, S, 2 * D)`, `mask`, boolean `(B, S)`,
-            `True` where there is a word, and the states at the ends of both
-            directions, `forward` and `backward`, `(B, D)`.
-        return_attention_scores: Boolean. Whether to return the weights too.
-        training: Boolean.
-
-    Returns:
-        Logits, float32 `(B, T, vocabulary_size)`. With
-        `return_attention_scores=True` `(logits, weights)`, the latter
-        `(B, T, S)`.
-
-    Raises:
-        ValueError: If there are no weights to return.
+        memory: Dict of `values` `(B, S, 2 * D)`, `mask`, boolean `(B, S)`, and
+            the states at the ends of both directions, `forward` and
+            `backward`, `(B, D)`.
     """
 
-    length = None  # it goes on for as long as it is asked
+    changing = ("hidden",)
 
     def __init__(
         self,
@@ -174,23 +155,12 @@ class SearchingDecoder(keras.layers.Layer):
         embedding_dim=128,
         units=160,
         attention_units=128,
-        dropout=0.0,
-        seed=None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        self.vocabulary_size = vocabulary_size
-        self.attention = attention
-        self.embedding_dim = embedding_dim
+        super().__init__(vocabulary_size, attention, embedding_dim, **kwargs)
         self.units = units
         self.attention_units = attention_units
-        self.dropout = dropout
-        self.seed = seed
-        self.supports_masking = True
         policy = self.dtype_policy
-        self.embedding = keras.layers.Embedding(
-            vocabulary_size, embedding_dim, dtype=policy, name="embedding"
-        )
         self.first = keras.layers.Dense(
             units, activation="tanh", use_bias=False, dtype=policy, name="first"
         )
@@ -204,13 +174,6 @@ class SearchingDecoder(keras.layers.Layer):
         self.maxout = keras.layers.Dense(
             2 * embedding_dim, dtype=policy, name="maxout"
         )
-        self.drop = keras.layers.Dropout(
-            dropout, seed=seed, dtype=policy, name="drop"
-        )
-        # Probabilities are taken of them, which needs float32.
-        self.logits = keras.layers.Dense(
-            vocabulary_size, dtype="float32", name="logits"
-        )
 
     def build(self, target_ids_shape, memory_shape):
         depth = memory_shape["values"][-1]
@@ -219,71 +182,18 @@ class SearchingDecoder(keras.layers.Layer):
         if self.attention:
             self.look.build((None, 1, self.units), (None, None, depth))
         self.cell.build((None, self.embedding_dim + depth))
-        self.maxout.build((None, self.units + self.embedding_dim + depth))
+        self.maxout.build((None, self.units + depth + self.embedding_dim))
         self.logits.build((None, self.embedding_dim))
 
-    def compute_output_spec(
-        self, target_ids, memory, return_attention_scores=False, training=None
-    ):
-        batch, steps = target_ids.shape
-        logits = keras.KerasTensor(
-            (batch, steps, self.vocabulary_size), dtype="float32"
-        )
-        if not return_attention_scores:
-            return logits
-        shape = (batch, steps, memory["mask"].shape[1])
-        return logits, keras.KerasTensor(shape, dtype=self.compute_dtype)
-
-    def compute_mask(self, target_ids, memory, previous_mask=None):
-        return None
-
-    def call(
-        self, target_ids, memory, return_attention_scores=False, training=None
-    ):
-        if return_attention_scores and not self.attention:
-            raise ValueError(
-                "There must be attention to look at. "
-                f"Received: attention={self.attention!r}"
-            )
-        words = self.drop(self.embedding(target_ids), training=training)
-        begun = self.begin(memory)
-
-        def step(word, state):
-            before = state[0]
-            context, weights, hidden = self._advanced(
-                word, {**begun, "hidden": before}, memory
-            )
-            outputs = [before, context]
-            if return_attention_scores:
-                outputs.append(weights)
-            return ops.concatenate(outputs, axis=-1), [hidden]
-
-        said = over_steps(step, words, [begun["hidden"]])
-        depth = self.units + memory["values"].shape[-1]
-        logits = self._logits(said[..., :depth], words, memory, training)
-        if not return_attention_scores:
-            return logits
-        return logits, said[..., depth:]
-
     def begin(self, memory):
-        state = {"hidden": self.first(self._cast(memory["backward"]))}
+        state = {"hidden": self.first(self.in_own_dtype(memory["backward"]))}
         if self.attention:
-            key = self.look.key_projection(self._cast(memory["values"]))
-            return {**state, "key": key}
-        ends = [self._cast(memory[name]) for name in ("forward", "backward")]
-        return {**state, "context": ops.concatenate(ends, axis=-1)}
+            values = self.in_own_dtype(memory["values"])
+            return {**state, "key": self.look.key_projection(values)}
+        ends = ops.concatenate([memory["forward"], memory["backward"]], axis=-1)
+        return {**state, "context": self.in_own_dtype(ends)}
 
-    def step(self, last, index, state, memory, training=None):
-        word = self.drop(self.embedding(last), training=training)
-        before = state["hidden"]
-        context, weights, hidden = self._advanced(word, state, memory)
-        read = ops.concatenate([before, context], axis=-1)
-        logits = self._logits(read, word, memory, training)
-        maps = {"attention": weights} if self.attention else {}
-        return logits, {**state, "hidden": hidden}, maps
-
-    def _advanced(self, word, state, memory):
-        """What is read before a word, and the state behind it."""
+    def advanced(self, word, state, memory):
         before, weights = state["hidden"], None
         if self.attention:
             scores = additive_scores(
@@ -292,34 +202,24 @@ class SearchingDecoder(keras.layers.Layer):
                 ops.cast(self.look.score_vector, self.compute_dtype),
             )
             weights = masked_softmax(scores, memory["mask"][:, None])
-            values = self._cast(memory["values"])
+            values = self.in_own_dtype(memory["values"])
             context = weighted_sum(weights, values)[:, 0]
             weights = weights[:, 0]
         else:
             context = state["context"]
-        read = ops.concatenate([word, context], axis=-1)
-        hidden, _ = self.cell(read, [before])
-        return context, weights, hidden
+        hidden, _ = self.cell(ops.concatenate([word, context], -1), [before])
+        read = ops.concatenate([before, context], axis=-1)
+        return read, weights, {"hidden": hidden}
 
-    def _logits(self, read, words, memory, training):
-        """Of a step, or of all at once."""
+    def told(self, read, words, training=None):
         hidden = self.maxout(ops.concatenate([read, words], axis=-1))
         shape = (*ops.shape(hidden)[:-1], self.embedding_dim, 2)
         hidden = ops.max(ops.reshape(hidden, shape), axis=-1)
-        logits = self.logits(self.drop(hidden, training=training))
-        return nothing_of_nothing(logits, memory["mask"])
-
-    def _cast(self, x):
-        return ops.cast(x, self.compute_dtype)
+        return self.logits(self.drop(hidden, training=training))
 
     def get_config(self):
         return {
             **super().get_config(),
-            "vocabulary_size": self.vocabulary_size,
-            "attention": self.attention,
-            "embedding_dim": self.embedding_dim,
             "units": self.units,
             "attention_units": self.attention_units,
-            "dropout": self.dropout,
-            "seed": self.seed,
         }
