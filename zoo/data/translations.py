@@ -166,6 +166,11 @@ def load_translations(source="dates", split="train"):
             where it should be after a download by hand, or a public set is
             not prepared.
         ImportError: If tensorflow-datasets is needed and not installed.
+
+    Example:
+
+    >>> load_translations((["ein Hund"], [["a dog", "one dog"]])).translations
+    [['a dog', 'one dog']]
     """
     examples.check_split(split)
     if isinstance(source, TranslationData):
