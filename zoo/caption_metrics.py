@@ -226,7 +226,7 @@ def _commonest(references):
     return list(counts.most_common(1)[0][0])
 
 
-def sacrebleu():
+def sacrebleu_metrics():
     """The module of sacrebleu's metrics.
 
     Raises:
@@ -245,7 +245,7 @@ def sacrebleu():
 def _bleu(captions, references):
     # The words are apart already. The last one hushes a doubt that does not
     # concern counts.
-    metric = sacrebleu().BLEU(
+    metric = sacrebleu_metrics().BLEU(
         tokenize="none", smooth_method="none", force=True, effective_order=True
     )
     parts = []

@@ -5,7 +5,7 @@ import numbers
 
 import numpy as np
 
-from zoo.caption_metrics import LONGEST, sacrebleu
+from zoo.caption_metrics import LONGEST, sacrebleu_metrics
 from zoo.data.tokens import checked_texts
 from zoo.scores import Score
 
@@ -145,7 +145,7 @@ def signature(references=None):
     ]
     found = {}
     for name, kind in (("bleu", "BLEU"), ("chrf", "CHRF")):
-        metric = getattr(sacrebleu(), kind)()
+        metric = getattr(sacrebleu_metrics(), kind)()
         metric.corpus_score(["a"] * len(counts), padded)
         found[name] = metric.get_signature().format()
     return found
@@ -200,7 +200,7 @@ def _score(parts, metric):
 def _bleu_parts(translations, references):
     """Matches and phrases of 1 to 4 words, and both lengths, `(N, 10)`."""
     # It scores each text only to count; nothing of the score is used.
-    metric = sacrebleu().BLEU(
+    metric = sacrebleu_metrics().BLEU(
         force=True, smooth_method="none", effective_order=True
     )
     parts = []
@@ -214,7 +214,7 @@ def _bleu_parts(translations, references):
 
 def _bleu_of(sums):
     """BLEU of sums `(..., 10)`, by sacrebleu, so the same to the last digit."""
-    bleu = sacrebleu().BLEU
+    bleu = sacrebleu_metrics().BLEU
 
     def one(row):
         counts = [round(count) for count in row]

@@ -268,6 +268,24 @@ def read_file(path):
         ) from error
 
 
+def read_lines(path):
+    """The lines of a file, parted by line feeds alone, as `wc` counts them.
+
+    Args:
+        path: `pathlib.Path` of a file in UTF-8, which may be compressed.
+
+    Returns:
+        List of strings, without white space at their ends.
+
+    Raises:
+        ValueError: If the file is in another encoding, or damaged.
+    """
+    lines = read_file(path).split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return [line.strip() for line in lines]
+
+
 def read_columns(path, columns, header=True):
     """The cells of a file in which tabs part them and quotes mean nothing.
 

@@ -3,7 +3,7 @@
 import tensorflow_datasets as tfds
 
 from zoo.data import examples
-from zoo.data.translations import LANGUAGES, MULTI30K, read_lines
+from zoo.data.multi30k_names import LANGUAGES, PARTS
 
 
 class Multi30k(tfds.core.GeneratorBasedBuilder):
@@ -15,7 +15,7 @@ class Multi30k(tfds.core.GeneratorBasedBuilder):
 
     name = "multi30k"
     VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "Upstream's sentences as they are."}
+    RELEASE_NOTES = {"1.0.0": "Upstream's sentences, trimmed."}
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "Get https://github.com/multi30k/dataset and put its folder `data`, "
         "which holds `task1/raw`, into a folder `multi30k` in the manual "
@@ -48,7 +48,7 @@ class Multi30k(tfds.core.GeneratorBasedBuilder):
                 )
                 for language in languages
             }
-            for part, languages in MULTI30K.items()
+            for part, languages in PARTS.items()
         }
         return {
             part: self._generate_examples(files)
@@ -56,7 +56,9 @@ class Multi30k(tfds.core.GeneratorBasedBuilder):
         }
 
     def _generate_examples(self, files):
-        sides = {name: read_lines(path) for name, path in files.items()}
+        sides = {
+            name: examples.read_lines(path) for name, path in files.items()
+        }
         if len(set(map(len, sides.values()))) > 1:
             counts = [f"{files[n]} of {len(sides[n]):,} lines" for n in sides]
             raise ValueError(

@@ -4,47 +4,20 @@ Nothing here takes a text apart: what is a word says who reads it.
 """
 
 import dataclasses
-import itertools
 import os
 import pathlib
 
 import numpy as np
 
-from zoo.data import dates, examples, labelled, sources
+from zoo.data import dates, examples, labelled, multi30k_names, sources
 from zoo.data.table_source import Reading, Table, as_table, read_rows
 from zoo.data.tokens import checked_texts
 
-# The parts of Multi30k, and the languages that each is in.
-LANGUAGES = ("cs", "de", "en", "fr")
-MULTI30K = {
-    "train": LANGUAGES,
-    "val": LANGUAGES,
-    "test_2016_flickr": LANGUAGES,
-    "test_2017_flickr": ("de", "en", "fr"),
-    "test_2017_mscoco": ("de", "en", "fr"),
-    "test_2018_flickr": LANGUAGES,
-}
-TEST = "test_2016_flickr"
-PAIRS = {
-    f"multi30k_{source}_{target}": (source, target)
-    for source, target in itertools.permutations(LANGUAGES, 2)
-}
-
 # Licence class of the data sets that presets are trained on: A open,
 # B non-commercial or research terms, C none stated.
-LICENCES = {"dates": "A", **dict.fromkeys(PAIRS, "B")}
+LICENCES = {"dates": "A", **dict.fromkeys(multi30k_names.PAIRS, "B")}
 
-# What can be asked for by name: a pair of languages, or a part of it.
-NAMES = (
-    *LICENCES,
-    *(
-        f"{name}/{part}"
-        for name, pair in PAIRS.items()
-        for part, languages in MULTI30K.items()
-        if part != "train" and set(pair) <= {*languages}
-    ),
-)
-
+NAMES = ("dates", *multi30k_names.NAMES)
 COLUMNS = ("source", "target")
 
 
@@ -221,7 +194,7 @@ def _known(name, split):
     if name == "dates":
         found = spelled_dates(*dates.PARTS[split])
         return dataclasses.replace(found, split=split)
-    if name in NAMES:
+    if name in multi30k_names.NAMES:
         return _from_multi30k(name, split)
     return _from_tensorflow_datasets(name, split)
 
@@ -233,8 +206,8 @@ def _from_multi30k(name, split):
     builder = Multi30k()
     examples.prepare(builder)
     name, _, part = name.partition("/")
-    part = "train" if split == "train" else part or TEST
-    return _read_part(builder, part, name, PAIRS[name])
+    part = "train" if split == "train" else part or multi30k_names.TEST
+    return _read_part(builder, part, name, multi30k_names.PAIRS[name])
 
 
 def _from_tensorflow_datasets(name, split):
@@ -318,7 +291,7 @@ def _from_files(*paths):
                 "Parallel texts must be two files that are there. "
                 f"Received: {str(path)!r}, no such file"
             )
-    sides = [read_lines(path) for path in paths]
+    sides = [examples.read_lines(path) for path in paths]
     counts = list(map(len, sides))
     if counts[0] != counts[1]:
         raise ValueError(
@@ -353,24 +326,6 @@ def _aligned(sides, names):
     texts, translations = map(list, zip(*kept))
     translations = [[text] for text in checked_texts(translations)]
     return checked_texts(texts), translations, tuple(skipped)
-
-
-def read_lines(path):
-    """The lines of a file, parted by line feeds alone, as `wc` counts them.
-
-    Args:
-        path: `pathlib.Path` of a file in UTF-8, which may be compressed.
-
-    Returns:
-        List of strings, without white space at their ends.
-
-    Raises:
-        ValueError: If the file is in another encoding, or damaged.
-    """
-    lines = examples.read_file(path).split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    return [line.strip() for line in lines]
 
 
 def _from_lists(texts, translations):

@@ -12,14 +12,14 @@ tfds = pytest.importorskip("tensorflow_datasets")
 
 from zoo.data import pieces as piece_data  # noqa: E402
 from zoo.data.multi30k import Multi30k  # noqa: E402
-from zoo.data.pieces import Pieces, normal  # noqa: E402
-from zoo.data.translations import (  # noqa: E402
+from zoo.data.multi30k_names import (  # noqa: E402
     LANGUAGES,
-    MULTI30K,
     NAMES,
     PAIRS,
-    load_translations,
+    PARTS,
 )
+from zoo.data.pieces import Pieces, normal  # noqa: E402
+from zoo.data.translations import load_translations  # noqa: E402
 
 ODD = "a\u2028b\x85c"
 
@@ -31,7 +31,7 @@ def raw(root):
 def write(root):
     """Upstream's layout, three sentences a part."""
     raw(root).mkdir(parents=True)
-    for part, languages in MULTI30K.items():
+    for part, languages in PARTS.items():
         for language in languages:
             said = [f"{language} {part} {n}" for n in range(2)]
             pack(root, f"{part}.{language}", [*said, ODD])
@@ -57,8 +57,8 @@ def root(tmp_path, monkeypatch):
 
 def test_reads_upstream_files_in_their_order(root):
     builder = prepared(root)
-    assert set(builder.info.splits) == set(MULTI30K)
-    for part, languages in MULTI30K.items():
+    assert set(builder.info.splits) == set(PARTS)
+    for part, languages in PARTS.items():
         rows = list(builder.as_dataset(split=part).as_numpy_iterator())
         for language in LANGUAGES:
             said = [row[language].decode() for row in rows]
@@ -140,6 +140,12 @@ def test_files_that_do_not_fit_are_refused(root):
 def test_refuses_another_pair(name):
     with pytest.raises((ValueError, FileNotFoundError), match="near: .'multi"):
         load_translations(name)
+
+
+def test_the_set_itself_is_no_pair(root):
+    prepared(root)
+    with pytest.raises(ValueError, match="two languages.*cs, de, en, fr"):
+        load_translations("multi30k")
 
 
 @needs_public("multi30k")
