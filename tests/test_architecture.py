@@ -72,6 +72,7 @@ FLOORS = [
         "zoo/metrics",
         "zoo/pointing",
         "zoo/scores",
+        "zoo/translation_metrics",
     ),
     ("keras_attention",),
     ("keras_attention/functional",),

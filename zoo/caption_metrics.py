@@ -226,18 +226,26 @@ def _commonest(references):
     return list(counts.most_common(1)[0][0])
 
 
-def _bleu(captions, references):
+def sacrebleu_metrics():
+    """The module of sacrebleu's metrics.
+
+    Raises:
+        ImportError: If it is not installed.
+    """
     try:
-        from sacrebleu.metrics import BLEU
+        import sacrebleu.metrics as metrics
     except ImportError as error:
         raise ImportError(
             "BLEU is computed by sacrebleu, which is not installed. "
             'Install it with `pip install "keras-attention-zoo[zoo]"`.'
         ) from error
+    return metrics
 
+
+def _bleu(captions, references):
     # The words are apart already. The last one hushes a doubt that does not
     # concern counts.
-    metric = BLEU(
+    metric = sacrebleu_metrics().BLEU(
         tokenize="none", smooth_method="none", force=True, effective_order=True
     )
     parts = []

@@ -89,6 +89,8 @@ def baselines(report):
         said.append("an order drawn at random")
     if "bleu_4" in known:
         said.append("the commonest caption said of every image")
+    if "chrf" in known:
+        said.append("every text left untranslated")
     if "pointing" in known:
         said.append("a place drawn at random")
     if known:

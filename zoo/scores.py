@@ -28,8 +28,8 @@ class Score(float):
         right: Booleans `(N,)`, or `None`. Which examples count as answered
             rightly.
         baseline: Float or `None`. What is reached without looking: by always
-            answering the commonest class, the mean or the commonest caption, or
-            by an order drawn at random.
+            answering the commonest class, the mean or the commonest caption,
+            by an order drawn at random, or by leaving texts untranslated.
 
     Example:
 

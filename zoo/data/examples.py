@@ -1,8 +1,10 @@
 """Examples of any kind: taken apart, cut in two, dealt in batches."""
 
 import dataclasses
+import gzip
 import hashlib
 import math
+import zlib
 
 import numpy as np
 
@@ -237,18 +239,26 @@ def cut(whole, split):
 
 
 def read_file(path):
-    """The text in a file of UTF-8.
+    """The text in a file of UTF-8, which may be compressed.
 
     Args:
-        path: `pathlib.Path`.
+        path: `pathlib.Path`. What ends in `.gz` is unpacked.
 
     Returns:
         String.
 
     Raises:
-        ValueError: If it is in another encoding.
+        ValueError: If it is in another encoding, or damaged.
     """
     content = path.read_bytes()
+    if path.suffix == ".gz":
+        try:
+            content = gzip.decompress(content)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise ValueError(
+                "A file named .gz must be compressed by gzip, and whole. "
+                f"Received: {path}: {error}"
+            ) from error
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -256,6 +266,24 @@ def read_file(path):
         raise ValueError(
             f"A text must be in UTF-8. Received: {path}, line {line}: {error}"
         ) from error
+
+
+def read_lines(path):
+    """The lines of a file, parted by line feeds alone, as `wc` counts them.
+
+    Args:
+        path: `pathlib.Path` of a file in UTF-8, which may be compressed.
+
+    Returns:
+        List of strings, without white space at their ends.
+
+    Raises:
+        ValueError: If the file is in another encoding, or damaged.
+    """
+    lines = read_file(path).split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return [line.strip() for line in lines]
 
 
 def read_columns(path, columns, header=True):
@@ -346,12 +374,13 @@ def tensorflow_datasets(name):
     return tfds
 
 
-def public_set(name, choices):
+def public_set(name, choices, names=()):
     """The builder of a set of tensorflow-datasets, unprepared.
 
     Args:
         name: String, its official name.
         choices: String. What else could have been meant, for the error.
+        names: Names of other known data, which the error suggests if near.
 
     Returns:
         `tfds.core.DatasetBuilder`.
@@ -364,25 +393,17 @@ def public_set(name, choices):
         raise ValueError(
             f"`data` must be {choices} of tensorflow-datasets. Received: "
             f"data={str(name)!r}, no such file or folder, and no data of this "
-            f"name{near(name, ())}"
+            f"name{near(name, names)}"
         ) from error
 
 
-def read_public(builder, split, label, read):
-    """Prepares a public set of texts and reads what is asked for of it.
+def prepare(builder):
+    """Prepares a public set, unless it is.
 
     Args:
         builder: `tfds.core.DatasetBuilder`.
-        split: `"train"` or `"test"`.
-        label: String. The feature that is the label.
-        read: Function from the name of a part to `Examples`.
-
-    Returns:
-        `Examples`: the part `train`, or `test`, or else `validation`. A set
-        with one part whose labels are known is cut.
 
     Raises:
-        ValueError: If there is no part with labels.
         FileNotFoundError: If its files are to be downloaded by hand, and are
             not there.
     """
@@ -395,6 +416,28 @@ def read_public(builder, split, label, read):
             f"{builder.MANUAL_DOWNLOAD_INSTRUCTIONS.strip()} "
             f"Received: {str(error).strip().splitlines()[0]}"
         ) from error
+
+
+def read_public(builder, split, label, read):
+    """Prepares a public set of texts and reads what is asked for of it.
+
+    Args:
+        builder: `tfds.core.DatasetBuilder`.
+        split: `"train"` or `"test"`.
+        label: String. The feature that is the label; `None` where there is
+            none that could be withheld.
+        read: Function from the name of a part to `Examples`.
+
+    Returns:
+        `Examples`: the part `train`, or `test`, or else `validation`. A set
+        with one part whose labels are known is cut.
+
+    Raises:
+        ValueError: If there is no part with labels.
+        FileNotFoundError: If its files are to be downloaded by hand, and are
+            not there.
+    """
+    prepare(builder)
     parts = [
         part
         for part in ("train", "test", "validation")
@@ -437,6 +480,8 @@ def read_part(builder, part, texts, label):
 
 def _withheld(builder, part, label):
     """Whether the labels are kept secret, as in the tests of GLUE."""
+    if label is None:
+        return False
     # One alone is -1 where the annotators did not agree, as in SNLI.
     count = min(100, builder.info.splits[part].num_examples)
     some = builder.as_dataset(split=f"{part}[:{count}]")

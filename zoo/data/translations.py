@@ -9,14 +9,15 @@ import pathlib
 
 import numpy as np
 
-from zoo.data import dates, examples, labelled, sources
+from zoo.data import dates, examples, labelled, multi30k_names, sources
 from zoo.data.table_source import Reading, Table, as_table, read_rows
 from zoo.data.tokens import checked_texts
 
 # Licence class of the data sets that presets are trained on: A open,
 # B non-commercial or research terms, C none stated.
-LICENCES = {"dates": "A"}
+LICENCES = {"dates": "A", **dict.fromkeys(multi30k_names.PAIRS, "B")}
 
+NAMES = ("dates", *multi30k_names.NAMES)
 COLUMNS = ("source", "target")
 
 
@@ -105,9 +106,14 @@ def load_translations(source="dates", split="train"):
 
     Args:
         source: `"dates"`, spelled dates and ISO 8601, made here by
-            `zoo.data.dates`, which need no download; a pair of paths of two
-            text files, whose lines belong to each other, or two such tuples,
-            to learn from and to measure on; a `.csv` or `.tsv` file that names
+            `zoo.data.dates`, which need no download; `"multi30k_de_en"`,
+            captions of photographs in German and English, or any other pair of
+            `cs`, `de`, `en` and `fr`, whose files are downloaded by hand; a
+            set of tensorflow-datasets that has translations from one language
+            into another, such as `"ted_hrlr_translate/pt_to_en"`, if it is
+            prepared; a pair of paths of two text files, plain or `.gz`, whose
+            lines belong to each other, or two such tuples, to learn from and
+            to measure on; a `.csv` or `.tsv` file that names
             in its first line the columns `source` and `target`, or a folder
             with such files `train` and `test` (or `validation`); a `zoo.Table`
             or a frame, in which columns may have other names; a pair of lists
@@ -115,7 +121,11 @@ def load_translations(source="dates", split="train"):
             strings; or a `TranslationData`, returned as it is. How a name is
             told from a place says `zoo.data.sources.place`.
         split: `"train"` or `"test"`. A set that comes in one part is cut, 80
-            to 20, the same way every time.
+            to 20, the same way every time. The test of Multi30k is
+            `test_2016_flickr`, or the part that a name goes on with:
+            `"multi30k_de_en/val"`, `/test_2017_flickr`, `/test_2017_mscoco`
+            and `/test_2018_flickr`, those of 2017 not in Czech; `"train"` is
+            the same in all. Of other sets it is `test`, or else `validation`.
 
     Returns:
         `TranslationData`. Lines that are blank on either side are left out and
@@ -125,7 +135,15 @@ def load_translations(source="dates", split="train"):
         ValueError: If nothing of that name is known, files have different
             numbers of lines or are not in UTF-8, a text is blank, or texts and
             translations do not fit together.
-        FileNotFoundError: If there is no such file or folder.
+        FileNotFoundError: If there is no such file or folder, a file is not
+            where it should be after a download by hand, or a public set is
+            not prepared.
+        ImportError: If tensorflow-datasets is needed and not installed.
+
+    Example:
+
+    >>> load_translations((["ein Hund"], [["a dog", "one dog"]])).translations
+    [['a dog', 'one dog']]
     """
     examples.check_split(split)
     if isinstance(source, TranslationData):
@@ -142,7 +160,7 @@ def load_translations(source="dates", split="train"):
         if _is_pair_of_files(source):
             return examples.cut(_from_files(*source), split)
         return _from_lists(*source)
-    path = labelled.place_of(table or source, LICENCES)
+    path = labelled.place_of(table or source, NAMES)
     if path is None:
         return _known(source, split)
     found = labelled.part_of_tables(
@@ -173,15 +191,79 @@ def spelled_dates(count, seed=0):
 
 
 def _known(name, split):
-    if name != "dates":
-        raise ValueError(
-            '`data` must be "dates", two files of lines, a .csv file with the '
-            "columns source and target, a folder with such files, or two "
-            f"lists. Received: data={str(name)!r}, no such file or folder"
-            f"{sources.near(name, LICENCES)}"
+    if name == "dates":
+        found = spelled_dates(*dates.PARTS[split])
+        return dataclasses.replace(found, split=split)
+    if name in multi30k_names.NAMES:
+        return _from_multi30k(name, split)
+    return _from_tensorflow_datasets(name, split)
+
+
+def _from_multi30k(name, split):
+    examples.tensorflow_datasets(name)
+    from zoo.data.multi30k import Multi30k
+
+    builder = Multi30k()
+    examples.prepare(builder)
+    name, _, part = name.partition("/")
+    part = "train" if split == "train" else part or multi30k_names.TEST
+    return _read_part(builder, part, name, multi30k_names.PAIRS[name])
+
+
+def _from_tensorflow_datasets(name, split):
+    builder = examples.public_set(
+        name,
+        '"dates", two files of lines, a .csv file with the columns source and '
+        'target, a folder with such files, two lists, "multi30k_de_en" or '
+        "another pair of its languages, or the name of a set of translations",
+        NAMES,
+    )
+    languages = _languages(builder, name)
+    if not builder.is_prepared():
+        raise FileNotFoundError(
+            f"{name} must be prepared, which downloads it: "
+            f'tensorflow_datasets.builder("{name}").download_and_prepare(). '
+            f"Received: nothing in {builder.data_dir}"
         )
-    found = spelled_dates(*dates.PARTS[split])
-    return dataclasses.replace(found, split=split)
+
+    def read(part):
+        return _read_part(builder, part, name, languages)
+
+    return examples.read_public(builder, split, None, read)
+
+
+def _languages(builder, name):
+    """From which language into which, as the set itself says."""
+    import tensorflow_datasets as tfds
+
+    features = builder.info.features
+    if not isinstance(features, tfds.features.Translation) or len(features) > 2:
+        raise ValueError(
+            "A public set of translations must be in two languages, as "
+            f"tfds.features.Translation has them. Received: data={str(name)!r} "
+            f"with {', '.join(sorted(features))}"
+        )
+    return builder.info.supervised_keys or tuple(features.languages)
+
+
+def _read_part(builder, part, name, languages):
+    dataset = builder.as_dataset(split=part).batch(1024)
+    batches = list(dataset.as_numpy_iterator())
+    sides = [
+        [line.decode().strip() for batch in batches for line in batch[language]]
+        for language in languages
+    ]
+    texts, translations, skipped = _aligned(
+        sides, [f"{part}.{language}" for language in languages]
+    )
+    return TranslationData(
+        texts,
+        translations,
+        str(name),
+        part,
+        str(builder.info.version),
+        skipped=skipped,
+    )
 
 
 def _check_two(source):
@@ -209,7 +291,7 @@ def _from_files(*paths):
                 "Parallel texts must be two files that are there. "
                 f"Received: {str(path)!r}, no such file"
             )
-    sides = [_lines(path) for path in paths]
+    sides = [examples.read_lines(path) for path in paths]
     counts = list(map(len, sides))
     if counts[0] != counts[1]:
         raise ValueError(
@@ -217,34 +299,33 @@ def _from_files(*paths):
             f"the other's. Received: {paths[0]} of {counts[0]:,} lines, "
             f"{paths[1]} of {counts[1]:,}"
         )
+    texts, translations, skipped = _aligned(sides, [p.name for p in paths])
+    return TranslationData(
+        texts,
+        translations,
+        paths[0].name,
+        place=" and ".join(map(sources.shown, paths)),
+        skipped=skipped,
+    )
+
+
+def _aligned(sides, names):
+    """The lines of two sides that are blank in neither, and what is skipped."""
     kept, skipped = [], []
     for number, pair in enumerate(zip(*sides), 1):
-        blank = [path for path, text in zip(paths, pair) if not text]
+        blank = [name for name, text in zip(names, pair) if not text]
         if blank:
-            skipped.append(f"line {number}: blank in {blank[0].name}")
+            skipped.append(f"line {number}: blank in {blank[0]}")
         else:
             kept.append(pair)
     if not kept:
         raise ValueError(
-            "Parallel files must have a line at least that is blank in "
-            f"neither. Received: {paths[0]} and {paths[1]}"
+            "Parallel texts must have a line at least that is blank in "
+            f"neither. Received: {' and '.join(names)}"
         )
     texts, translations = map(list, zip(*kept))
-    return TranslationData(
-        checked_texts(texts),
-        [[text] for text in checked_texts(translations)],
-        paths[0].name,
-        place=" and ".join(map(sources.shown, paths)),
-        skipped=tuple(skipped),
-    )
-
-
-def _lines(path):
-    """The lines of a file, parted by line feeds alone, as `wc` counts them."""
-    lines = examples.read_file(path).split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    return [line.strip() for line in lines]
+    translations = [[text] for text in checked_texts(translations)]
+    return checked_texts(texts), translations, tuple(skipped)
 
 
 def _from_lists(texts, translations):

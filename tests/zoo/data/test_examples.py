@@ -1,6 +1,7 @@
 """What examples of every kind have in common, shown on numbers."""
 
 import dataclasses
+import gzip
 
 import numpy as np
 import pytest
@@ -220,6 +221,20 @@ def test_reads_a_file_as_it_is(tmp_path):
         examples.read_file(path)
 
 
+def test_reads_a_compressed_file(tmp_path):
+    path = tmp_path / "text.gz"
+    packed = gzip.compress("é\r\nb".encode())
+    path.write_bytes(packed)
+    assert examples.read_file(path) == "é\r\nb"
+    path.write_bytes(gzip.compress(b"a\n\xe9"))
+    with pytest.raises(ValueError, match="UTF-8.*text.gz, line 2"):
+        examples.read_file(path)
+    for broken in (b"no gzip", packed[:-3], packed[:12] + b"\xff" * 9):
+        path.write_bytes(broken)
+        with pytest.raises(ValueError, match="and whole.*text.gz"):
+            examples.read_file(path)
+
+
 COLUMNS = {"count": int, "word": {"a": "one", '"b': "two"}.__getitem__}
 
 
@@ -301,6 +316,7 @@ def test_reads_texts_and_labels_of_a_public_set_side_by_side(offered):
         assert front == f"é {place}" and label == place % 3
 
 
+@pytest.mark.parametrize("label", ["kind", None])
 @pytest.mark.parametrize(
     "parts, train, test",
     [
@@ -310,12 +326,12 @@ def test_reads_texts_and_labels_of_a_public_set_side_by_side(offered):
         (("test", "validation"), "80% of test", "20% of test"),
     ],
 )
-def test_finds_the_part_of_a_public_set(offered, parts, train, test):
+def test_finds_the_part_of_a_public_set(offered, parts, train, test, label):
     builder = offered(**dict.fromkeys(parts, 3))
 
     def read(part):
         return dataclasses.replace(numbers(), split=part)
 
     for split, expected in (("train", train), ("test", test)):
-        found = examples.read_public(builder, split, "kind", read).split
+        found = examples.read_public(builder, split, label, read).split
         assert found.removesuffix(" (stratified, seed 0)") == expected

@@ -153,5 +153,77 @@ def test_refuses_what_is_no_translation(source, message):
         load_translations(source)
 
 
+@pytest.fixture
+def official(tmp_path, monkeypatch):
+    """The official builders, which read sentences of our own."""
+    tfds = pytest.importorskip("tensorflow_datasets")
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+
+    def make(name, *parts):
+        builder = tfds.builder(name)
+        languages = builder.info.features.languages
+
+        def rows(part):
+            for number in range(5):
+                said = f" {number} {part}"
+                blank = part == "test" and number == 2
+                yield (
+                    number,
+                    {
+                        language: "  " if blank else language + said
+                        for language in languages
+                    },
+                )
+
+        monkeypatch.setattr(
+            type(builder),
+            "_split_generators",
+            lambda self, *_: {part: rows(part) for part in parts},
+        )
+        return builder
+
+    return make
+
+
+def test_an_official_set_is_read_where_it_is_prepared(official):
+    name = "ted_hrlr_translate/pt_to_en"
+    builder = official(name, "train", "validation", "test")
+    with pytest.raises(
+        FileNotFoundError, match="builder.*pt_to_en.*download_and_prepare.*noth"
+    ):
+        load_translations(name)
+    builder.download_and_prepare()
+    train, test = (load_translations(name, x) for x in ("train", "test"))
+    assert len(train) == 5 and len(test) == 4
+    assert {text[:3] for text in train.texts} == {"pt "}
+    for text, (given,) in zip(train.texts, train.translations):
+        assert given == text.replace("pt", "en") and text.endswith("train")
+    assert (test.name, test.split) == (name, "test")
+    (skipped,) = test.skipped
+    assert skipped.endswith("blank in test.pt")
+    assert train.version == str(builder.info.version)
+    assert train.describe()["licence_class"] is None
+
+
+def test_an_official_set_of_one_part_is_cut(official):
+    official("opus/law", "train").download_and_prepare()
+    parts = [load_translations("opus/law", x) for x in ("train", "test")]
+    assert list(map(len, parts)) == [4, 1]
+    assert parts[1].texts[0].startswith("de ")
+
+
+@pytest.mark.parametrize(
+    "name, message",
+    [
+        ("mnist", "two languages.*'mnist' with image, label"),
+        ("ted_multi_translate", "two languages.*talk_name, translations"),
+        ("ted_hrlr_translate/de_to_eo", "of tensorflow-datasets.*de_to_eo"),
+    ],
+)
+def test_refuses_an_official_set_of_something_else(official, name, message):
+    with pytest.raises(ValueError, match=message):
+        load_translations(name)
+
+
 def test_no_texts_are_said():
     assert "no texts" in repr(TranslationData([], []))
