@@ -166,7 +166,13 @@ TASKS = {
         "input": "zoo.inputs.pieced_text:PiecedText",
         "output": "zoo.outputs.translated_text:TranslatedText",
         "networks": {
+            "luong_translator": (
+                "zoo.translation.luong_translator:luong_translator"
+            ),
             "rnn_search": "zoo.translation.rnn_search:rnn_search",
+            "transformer_translator": (
+                "zoo.translation.transformer_translator:transformer_translator"
+            ),
         },
         "recipes": "zoo.translation.recipes:RECIPES",
         "from_scratch": "zoo.translation.recipes:FROM_SCRATCH",

@@ -21,7 +21,6 @@ class TranslatedText(Words):
 
     noun, of, parts = "translation", "text", "pieces"
     kind = Pieces
-    compare = staticmethod(translation_metrics)
     roles = ("target_pieces",)
 
     @staticmethod
@@ -34,3 +33,7 @@ class TranslatedText(Words):
             "others": data.texts,
             "vocabulary_size": pieces["vocabulary_size"],
         }
+
+    def compared(self, captions, data):
+        """BLEU and its like, beside those of the texts left as they are."""
+        return translation_metrics(captions, data.translations, data.texts)

@@ -25,7 +25,7 @@ class Words:
     An answer is a dict: the `caption`, its `words`, and its `score`, the sum of
     the logarithms of their probabilities, the end included, divided by the
     length penalty; then what the input notes. A subclass says by `noun` what
-    else is said, of what (`of`), in which kind of words, and by `compare` how
+    else is said, of what (`of`), in which kind of words, and by `compared` how
     good it is.
 
     Args:
@@ -38,7 +38,6 @@ class Words:
 
     noun, of, parts = "caption", "image", "words"
     kind = SaidWords  # takes texts apart, and puts them together
-    compare = staticmethod(caption_metrics)
     roles = ("words",)
     heads = ("decoder",)
     choices = {
@@ -282,8 +281,11 @@ class Words:
         loss = Score.mean(tensors["losses"], images)
         check_loss(loss)
         captions = [self.said.text(ids) for ids in tensors["token_ids"]]
-        found = self.compare(captions, data.captions)
-        return {**found, "loss": loss}
+        return {**self.compared(captions, data), "loss": loss}
+
+    def compared(self, captions, data):
+        """The metrics of what was said, against what was to be said."""
+        return caption_metrics(captions, data.captions)
 
     def count(self, data):
         return len(data)

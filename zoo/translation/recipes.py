@@ -1,6 +1,8 @@
 """Recipes: how each preset of translation is trained, as data."""
 
+from zoo.translation.luong_translator import PRESETS as LUONG
 from zoo.translation.rnn_search import PRESETS as RNN_SEARCH
+from zoo.translation.transformer_translator import PRESETS as TRANSFORMER
 
 _TRAINING = {
     "epochs": 10,
@@ -15,8 +17,20 @@ _TRAINING = {
 _DATES = {
     "data": "dates",
     "pieces": {"vocabulary_size": 400},
-    "words": {"vocabulary_size": 300, "beams": 1},
-    "training": {**_TRAINING, "epochs": 4},
+    "words": {"vocabulary_size": 300},
+    "training": {**_TRAINING, "epochs": 6},
+}
+
+_MULTI30K = {
+    "data": "multi30k_de_en",
+    "pieces": {"vocabulary_size": 4000, "length": 48},
+    "words": {
+        "vocabulary_size": 4000,
+        "length": 48,
+        "beams": 4,
+        "length_penalty": 0.6,
+    },
+    "training": {**_TRAINING, "batch_size": 128, "weight_decay": 1e-2},
 }
 
 RECIPES = {
@@ -24,6 +38,27 @@ RECIPES = {
         "builder": "rnn_search",
         "builder_args": dict(RNN_SEARCH["dates"]),
         **_DATES,
+    },
+    "rnn_search_multi30k": {
+        "builder": "rnn_search",
+        "builder_args": dict(RNN_SEARCH["small"]),
+        **_MULTI30K,
+    },
+    "luong_multi30k": {
+        "builder": "luong_translator",
+        "builder_args": dict(LUONG["small"]),
+        **_MULTI30K,
+    },
+    "transformer_multi30k": {
+        "builder": "transformer_translator",
+        "builder_args": {
+            **TRANSFORMER["small"],
+            "tied": "all",
+            "normalize_first": True,
+        },
+        **_MULTI30K,
+        "pieces": {**_MULTI30K["pieces"], "shared": True},
+        "training": {**_MULTI30K["training"], "learning_rate": 2e-3},
     },
 }
 
@@ -37,5 +72,14 @@ FROM_SCRATCH = {
     "rnn_search": {
         "builder_args": dict(RNN_SEARCH["small"]),
         **_FROM_SCRATCH,
+    },
+    "luong_translator": {
+        "builder_args": dict(LUONG["small"]),
+        **_FROM_SCRATCH,
+    },
+    "transformer_translator": {
+        "builder_args": {**TRANSFORMER["small"], "normalize_first": True},
+        **_FROM_SCRATCH,
+        "training": {**_TRAINING, "learning_rate": 2e-3},
     },
 }
