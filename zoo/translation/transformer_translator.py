@@ -203,11 +203,12 @@ def _encoder(
             )
             for place, layer in enumerate(layers)
         ]
+    memory = {"mask": mask, "values": layers[0]}
     if mixes is not None:
         layers = TransparentAttention(mixes, dropout, name="mixing")(layers)
-    return keras.Model(
-        source_ids, {"values": layers, "mask": mask}, name="encoder"
-    )
+        named = {f"values_{place}": x for place, x in enumerate(layers)}
+        memory = {"mask": mask, **named}
+    return keras.Model(source_ids, memory, name="encoder")
 
 
 @keras.saving.register_keras_serializable(package="keras_attention_zoo")
@@ -231,8 +232,8 @@ class TransformerSpeaker(keras.layers.Layer):
 
     Call arguments:
         target_ids: Integers `(B, T)`, the words before each word.
-        memory: Dict of `mask`, boolean `(B, S)`, and `values`, a list of
-            `(B, S, D)`, one for each block or one for all.
+        memory: Dict of `mask`, boolean `(B, S)`, and `values`, `(B, S, D)`; or
+            one for each block, `values_0` and so on.
         return_attention_scores: Boolean. Whether to return the weights too.
         training: Boolean.
 
@@ -303,7 +304,7 @@ class TransformerSpeaker(keras.layers.Layer):
         self.embedding.build((None, None))
         self.places.build(shape)
         for block in self.blocks:
-            block.build(shape, memory_shape["values"][0])
+            block.build(shape, self._values(memory_shape)[0])
         if self.normalize_first:
             self.norm.build(shape)
         if not self.tied:
@@ -372,8 +373,10 @@ class TransformerSpeaker(keras.layers.Layer):
         return self.drop(self.places(x, start=start), training=training)
 
     def _values(self, memory):
-        values = [ops.cast(x, self.compute_dtype) for x in memory["values"]]
-        return values * self.num_layers if len(values) == 1 else values
+        """What each block reads of the memory, or of its shapes."""
+        if "values" in memory:
+            return [memory["values"]] * self.num_layers
+        return [memory[f"values_{place}"] for place in range(self.num_layers)]
 
     def _logits(self, x, memory):
         if self.normalize_first:
