@@ -52,6 +52,29 @@ def check_size_pair(name, size, meaning):
         )
 
 
+def check_groups(num_heads, num_key_value_heads):
+    """Refuses heads of queries that share keys and values unequally.
+
+    Args:
+        num_heads: Positive integer.
+        num_key_value_heads: Positive integer, or `None`: each has its own.
+
+    Raises:
+        ValueError: If it is no positive integer that divides `num_heads`.
+    """
+    check_sizes(
+        "heads that share",
+        optional=("num_key_value_heads",),
+        num_key_value_heads=num_key_value_heads,
+    )
+    if num_heads % (num_key_value_heads or num_heads):
+        raise ValueError(
+            "`num_key_value_heads` must divide `num_heads`: each head of keys "
+            "and values serves equally many of queries. Received: "
+            f"num_key_value_heads={num_key_value_heads}, num_heads={num_heads}"
+        )
+
+
 def check_share(name, share, meaning):
     """Refuses what is no number in [0, 1).
 

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from keras_attention.arguments import check_positive, check_share, check_sizes
+from keras_attention.arguments import (
+    check_groups,
+    check_positive,
+    check_share,
+    check_sizes,
+)
 
 
 def test_sizes_are_positive_integers_of_python_or_numpy():
@@ -33,6 +38,15 @@ def test_all_sizes_are_named_and_shown():
 def test_only_those_that_may_be_none_are():
     with pytest.raises(ValueError, match="filters=None"):
         check_sizes("sizes", optional=("units",), units=2, filters=None)
+
+
+def test_heads_share_equally():
+    for groups in (None, 1, 2, 4):
+        check_groups(4, groups)
+    for groups in (0, 3, 8, 2.0, "2", True):
+        with pytest.raises(ValueError) as caught:
+            check_groups(4, groups)
+        assert f"Received: num_key_value_heads={groups!r}" in str(caught.value)
 
 
 def test_a_share_leaves_something():

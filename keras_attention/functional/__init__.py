@@ -43,6 +43,9 @@ from keras_attention.functional.known import cast_back as cast_back
 from keras_attention.functional.known import known_integer as known_integer
 from keras_attention.functional.known import known_values as known_values
 from keras_attention.functional.masks import causal_mask as causal_mask
+from keras_attention.functional.masks import (
+    check_attention_mask as check_attention_mask,
+)
 from keras_attention.functional.masks import check_mask as check_mask
 from keras_attention.functional.masks import (
     check_query_call as check_query_call,
@@ -68,6 +71,12 @@ from keras_attention.functional.matching import product_scores as product_scores
 from keras_attention.functional.matching import visible_cells as visible_cells
 from keras_attention.functional.pooling import max_pool as max_pool
 from keras_attention.functional.pooling import mean_pool as mean_pool
+from keras_attention.functional.positions import alibi_bias as alibi_bias
+from keras_attention.functional.positions import alibi_slopes as alibi_slopes
+from keras_attention.functional.positions import (
+    check_position_encoding as check_position_encoding,
+)
+from keras_attention.functional.positions import rotate as rotate
 from keras_attention.functional.regions import box_weights as box_weights
 from keras_attention.functional.regularizers import (
     doubly_stochastic_penalty as doubly_stochastic_penalty,

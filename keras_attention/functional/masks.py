@@ -161,11 +161,25 @@ def check_query_call(
         check_mask("query_mask", query_mask, query_shape[:2]),
         check_mask("value_mask", value_mask, key_shape[:2]),
         check_mask("key_mask", key_mask, key_shape[:2]),
-        _check_attention_mask(attention_mask, pairs_shape, heads),
+        check_attention_mask(attention_mask, pairs_shape, heads),
     )
 
 
-def _check_attention_mask(mask, shape, heads):
+def check_attention_mask(mask, shape, heads=None):
+    """The mask of pairs as booleans; raises unless it is one.
+
+    Args:
+        mask: Mask `(Tq, Tk)` or `(B, Tq, Tk)`, with `heads` also
+            `(B, N, Tq, Tk)`, where every axis but the last may be 1; or `None`.
+        shape: `(B, Tq, Tk)`.
+        heads: Integer, N, for a layer with heads; else `None`.
+
+    Returns:
+        Boolean tensor of rank 3, with `heads` of rank 4; or `None`.
+
+    Raises:
+        ValueError: If it does not pass `check_mask`.
+    """
     if mask is None:
         return None
     mask = _array("attention_mask", mask, shape)

@@ -3,11 +3,16 @@
 import keras
 
 from keras_attention.arguments import (
+    check_groups,
     check_positive,
     check_share,
     check_sizes,
 )
-from keras_attention.functional import as_floats, check_mask
+from keras_attention.functional import (
+    as_floats,
+    check_mask,
+    check_position_encoding,
+)
 from keras_attention.sequence.multi_head_attention import MultiHeadAttention
 from keras_attention.shapes import shapes_by_tracing
 
@@ -36,7 +41,9 @@ class TransformerEncoder(keras.layers.Layer):
     training too.
 
     The block knows no order: permuted inputs give permuted outputs. Add a
-    `SinusoidalPositionEncoding` or `LearnedPositionEncoding` before the first.
+    `SinusoidalPositionEncoding` or `LearnedPositionEncoding` before the first,
+    or give each block a `position_encoding`. ALiBi is symmetric here: it
+    tells how far a key is, not whether it comes before or after.
 
     Args:
         intermediate_dim: Positive integer. Width of the small network's hidden
@@ -48,6 +55,14 @@ class TransformerEncoder(keras.layers.Layer):
         layer_norm_epsilon: Positive float, added to the variance.
         normalize_first: Boolean. Whether each part normalises what it reads,
             not the sum that it leaves.
+        num_key_value_heads: Positive integer that divides `num_heads`, the
+            heads of keys and values, which neighbouring heads of queries share
+            (grouped queries). `None` takes `num_heads`.
+        position_encoding: `None`; `"rotary"`, queries and keys turned by their
+            position, which needs an even depth of each head; or `"alibi"`,
+            scores lowered with the distance. Both as in `MultiHeadAttention`.
+        rope_max_wavelength: Positive number. With `"rotary"`, the slowest pair
+            of channels turns once in nearly `2 pi` times as many positions.
         **kwargs: Keras's own: `name`, `dtype`, `trainable`.
 
     Call arguments:
@@ -68,7 +83,10 @@ class TransformerEncoder(keras.layers.Layer):
 
     Raises:
         ValueError: If `intermediate_dim` or `num_heads` is below 1, `num_heads`
-            does not divide the depth, the depth is not known, or a mask holds
+            does not divide the depth or `num_key_value_heads` `num_heads`,
+            `position_encoding` is not known, or does not fit the depth of a
+            head, `rope_max_wavelength` is not positive, the depth is not known,
+            or a mask holds
             other than booleans, 1 and 0, or has another shape.
 
     Example:
@@ -85,6 +103,8 @@ class TransformerEncoder(keras.layers.Layer):
 
     Departures: the projections of attention have biases, as in Keras.
     `normalize_first` came later: it is figure 1 (b) of Xiong et al. (2020).
+    So did grouped queries and the position encodings; the paper of ALiBi has
+    causal attention only.
 
     Reference:
         Vaswani, Shazeer, Parmar, Uszkoreit, Jones, Gomez, Kaiser, Polosukhin.
@@ -92,6 +112,14 @@ class TransformerEncoder(keras.layers.Layer):
         https://arxiv.org/abs/1706.03762
         Xiong et al. On Layer Normalization in the Transformer Architecture.
         ICML 2020, figure 1. https://arxiv.org/abs/2002.04745
+        Ainslie et al. GQA: Training Generalized Multi-Query Transformer Models
+        from Multi-Head Checkpoints. EMNLP 2023, section 2.2.
+        https://arxiv.org/abs/2305.13245
+        Su et al. RoFormer: Enhanced Transformer with Rotary Position Embedding.
+        2021, section 3.2. https://arxiv.org/abs/2104.09864
+        Press, Smith, Lewis. Train Short, Test Long: Attention with Linear
+        Biases Enables Input Length Extrapolation. ICLR 2022, section 3.
+        https://arxiv.org/abs/2108.12409
     """
 
     def __init__(
@@ -102,6 +130,9 @@ class TransformerEncoder(keras.layers.Layer):
         activation="relu",
         layer_norm_epsilon=1e-5,
         normalize_first=False,
+        num_key_value_heads=None,
+        position_encoding=None,
+        rope_max_wavelength=10000,
         **kwargs,
     ):
         check_sizes(
@@ -113,6 +144,11 @@ class TransformerEncoder(keras.layers.Layer):
         check_positive(
             "layer_norm_epsilon", layer_norm_epsilon, "added to the variance"
         )
+        check_groups(num_heads, num_key_value_heads)
+        check_position_encoding(position_encoding)
+        check_positive(
+            "rope_max_wavelength", rope_max_wavelength, "the slowest pair's"
+        )
         super().__init__(**kwargs)
         self.intermediate_dim = intermediate_dim
         self.num_heads = num_heads
@@ -120,6 +156,9 @@ class TransformerEncoder(keras.layers.Layer):
         self.activation = keras.activations.get(activation)
         self.layer_norm_epsilon = layer_norm_epsilon
         self.normalize_first = normalize_first
+        self.num_key_value_heads = num_key_value_heads
+        self.position_encoding = position_encoding
+        self.rope_max_wavelength = rope_max_wavelength
         self.supports_masking = True
         self.residual_dropout = keras.layers.Dropout(
             dropout, dtype=self.dtype_policy, name="dropout"
@@ -133,9 +172,13 @@ class TransformerEncoder(keras.layers.Layer):
                 "axis: every head takes an equal part. Received: "
                 f"num_heads={self.num_heads}, inputs_shape={inputs_shape}"
             )
+        check_position_encoding(self.position_encoding, depth // self.num_heads)
         self.attention = MultiHeadAttention(
             self.num_heads,
             depth // self.num_heads,
+            num_key_value_heads=self.num_key_value_heads,
+            position_encoding=self.position_encoding,
+            rope_max_wavelength=self.rope_max_wavelength,
             dtype=self.dtype_policy,
             name="attention",
         )
@@ -194,6 +237,9 @@ class TransformerEncoder(keras.layers.Layer):
             "activation": keras.activations.serialize(self.activation),
             "layer_norm_epsilon": self.layer_norm_epsilon,
             "normalize_first": self.normalize_first,
+            "num_key_value_heads": self.num_key_value_heads,
+            "position_encoding": self.position_encoding,
+            "rope_max_wavelength": self.rope_max_wavelength,
         }
 
     def _before(self, norm, x):

@@ -48,7 +48,7 @@ def check_arguments(layer_class, parameters, inits):
             wrong = {"8", None} - {parameters[name].default}
             if isinstance(value, int):
                 wrong |= {True, -1}
-                if name != "max_wavelength":  # any positive number
+                if not name.endswith("max_wavelength"):  # any positive number
                     wrong.add(2.5)
             elif isinstance(value, float):
                 wrong |= {-1.0, float("nan")}

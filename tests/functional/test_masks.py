@@ -6,6 +6,7 @@ import pytest
 
 from keras_attention.functional import (
     causal_mask,
+    check_attention_mask,
     check_mask,
     check_query_call,
     combine_masks,
@@ -19,6 +20,25 @@ from tests.numbers import numpy
 def same(actual, expected):
     assert numpy(actual).dtype == bool
     np.testing.assert_array_equal(numpy(actual), expected)
+
+
+@pytest.mark.parametrize(
+    "shape, heads, ranks",
+    [
+        ((3, 4), None, (1, 3, 4)),
+        ((2, 3, 4), None, (2, 3, 4)),
+        ((3, 4), 5, (1, 1, 3, 4)),
+        ((2, 3, 4), 5, (2, 1, 3, 4)),
+        ((2, 1, 1, 4), 5, (2, 1, 1, 4)),
+        ((2, 5, 3, 4), 5, (2, 5, 3, 4)),
+    ],
+)
+def test_a_mask_of_pairs_gets_its_missing_axes(shape, heads, ranks):
+    mask = np.random.default_rng(0).random(shape) < 0.5
+    same(check_attention_mask(mask, (2, 3, 4), heads), mask.reshape(ranks))
+    assert check_attention_mask(None, (2, 3, 4), heads) is None
+    with pytest.raises(ValueError, match="`attention_mask`"):
+        check_attention_mask(mask[..., :-1], (2, 3, 4), heads)
 
 
 def test_padding_shows_the_first_positions():

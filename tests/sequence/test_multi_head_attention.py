@@ -7,8 +7,16 @@ import numpy as np
 import pytest
 
 from keras_attention import MultiHeadAttention
-from tests.contract import check_query_layer
-from tests.numbers import arrays, close, numpy, randomize
+from tests.contract import check_layer, check_query_layer
+from tests.numbers import (
+    arrays,
+    as_float32,
+    close,
+    gradients,
+    numpy,
+    randomize,
+    softmax,
+)
 
 # The softmax does not see what is added to all of its scores.
 STILL = ("key/bias",)
@@ -39,12 +47,42 @@ def test_contract(tmp_path):
                 "bias_constraint": "non_neg",
                 "use_gate": True,
                 "seed": 3,
+                "num_key_value_heads": 1,
             },
         ],
         output=[(3, 4, 8), (3, 4, 7, 2)],
         weights=(3, 2, 4, 6),
         folder=tmp_path,
         still=STILL,
+        # Padding would move the queries, which end with the keys.
+        beside=("position_encoding", "rope_max_wavelength"),
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("position_encoding", ["rotary", "alibi"])
+def test_contract_with_positions(position_encoding, tmp_path):
+    init = {
+        "num_heads": 4,
+        "key_dim": 6,
+        "num_key_value_heads": 2,
+        "position_encoding": position_encoding,
+    }
+    check_layer(
+        MultiHeadAttention,
+        inits=[
+            init,
+            {**init, "rope_max_wavelength": 50, "value_dim": 5, "dropout": 0.1},
+        ],
+        shapes={"query": (3, 4, 8), "value": (3, 6, 7)},
+        output=(3, 4, 8),
+        weights=(3, 4, 4, 6),
+        folder=tmp_path,
+        sum_axis=-1,
+        free_axes=(1,),
+        still=STILL,
+        beside=set(inspect.signature(MultiHeadAttention).parameters)
+        - {*init, "rope_max_wavelength", "value_dim", "dropout", "kwargs"},
     )
 
 
@@ -129,13 +167,220 @@ def test_equals_the_layer_of_keras_with_its_weights(masks, arguments):
     close(weights, shares)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [{}, {"use_bias": False}, {"sliding_window": 2}, {"use_gate": 1}],
+)
+@pytest.mark.parametrize("groups", [1, 2, 4])
+@pytest.mark.parametrize("masks", ["none", "padding", "each head", "causal"])
+def test_equals_the_grouped_queries_of_keras(masks, groups, arguments):
+    rng = np.random.default_rng(11)
+    query = rng.normal(size=(2, 5, 7)).astype("float32")
+    value = rng.normal(size=(2, 5, 6)).astype("float32")
+    layer = MultiHeadAttention(4, 2, num_key_value_heads=groups, **arguments)
+    other = keras.layers.GroupQueryAttention(2, 4, groups, **arguments)
+    layer.build(query.shape, value.shape)
+    other.build(query.shape, value.shape)
+    randomize(other)
+    layer.set_weights(other.get_weights())
+    options = dict(MASKS[masks])
+    if masks == "each head":
+        pairs = np.random.default_rng(12).random((2, 4, 5, 5)) < 0.5
+        options["attention_mask"] = pairs | np.eye(5, dtype="bool")
+    plain = layer(query, value, **options)
+    options["return_attention_scores"] = True
+    output, weights = layer(query, value, **options)
+    expected, shares = other(query, value, **options)
+    close(plain, expected)
+    close(output, expected)
+    close(weights, shares)
+
+
+def test_as_many_heads_of_keys_as_of_queries_are_the_default():
+    query = np.random.default_rng(13).normal(size=(2, 5, 4))
+    layers = [
+        MultiHeadAttention(4, 3, num_key_value_heads=n) for n in (None, 4)
+    ]
+    for layer in layers:
+        layer.build(query.shape, query.shape)
+        randomize(layer)
+    one, other = ([w.path.split("/", 1)[1] for w in x.weights] for x in layers)
+    assert one == other
+    np.testing.assert_array_equal(*(numpy(x(query, query)) for x in layers))
+    assert layers[0].get_config()["num_key_value_heads"] is None
+
+
+def test_a_recipe_from_before_groups_and_positions_still_works():
+    config = MultiHeadAttention(4, 3).get_config()
+    for name in (
+        "num_key_value_heads",
+        "position_encoding",
+        "rope_max_wavelength",
+    ):
+        del config[name]
+    layer = MultiHeadAttention.from_config(config)
+    assert layer.position_encoding is None and layer.key_value_heads == 4
+
+
+def turned(vector, position, max_wavelength):
+    """Pairs as complex numbers, each times its own root of unity."""
+    half = len(vector) // 2
+    speeds = max_wavelength ** (-2 * np.arange(half) / len(vector))
+    pairs = (vector[:half] + 1j * vector[half:]) * np.exp(
+        1j * position * speeds
+    )
+    return np.concatenate([pairs.real, pairs.imag])
+
+
+@pytest.mark.parametrize("masks", ["none", "padding", "each head", "causal"])
+@pytest.mark.parametrize("groups", [None, 2])
+@pytest.mark.parametrize("lengths", [(5, 5), (3, 5), (5, 2)])
+@pytest.mark.parametrize("position_encoding", ["rotary", "alibi"])
+def test_equals_the_papers_of_the_positions(
+    position_encoding, lengths, groups, masks
+):
+    rng = np.random.default_rng(14)
+    queries, keys = lengths
+    query, value = (
+        rng.normal(size=(2, queries, 5)),
+        rng.normal(size=(2, keys, 6)),
+    )
+    layer = MultiHeadAttention(
+        4,
+        6,
+        num_key_value_heads=groups,
+        position_encoding=position_encoding,
+        rope_max_wavelength=30,
+    )
+    layer.build(query.shape, value.shape)
+    randomize(layer)
+    visible = np.ones((2, 4, queries, keys), "bool")
+    options = {}
+    if masks == "padding":
+        options["value_mask"] = np.arange(keys) < np.array([[keys], [1]])
+        visible &= options["value_mask"][:, None, None]
+    elif masks == "each head":
+        visible = options["attention_mask"] = rng.random(visible.shape) < 0.6
+    elif masks == "causal":
+        options["use_causal_mask"] = True
+        visible &= np.tri(queries, keys, keys - queries, dtype="bool")
+
+    Wq, bq, Wk, bk, Wv, bv, Wo, bo = map(np.array, layer.get_weights())
+    slopes = [2.0**-2, 2.0**-4, 2.0**-6, 2.0**-8]
+    expected = np.zeros((2, queries, 5))
+    shares = np.zeros((2, 4, queries, keys))
+    for b, i, n in np.ndindex(2, queries, 4):
+        seen = np.flatnonzero(visible[b, n, i])
+        shared = n if groups is None else n // 2
+        own = i + keys - queries
+        q = query[b, i] @ Wq[:, n] + bq[n]
+        scores = []
+        for j in seen:
+            k = value[b, j] @ Wk[:, shared] + bk[shared]
+            if position_encoding == "rotary":
+                score = turned(q, own, 30) @ turned(k, j, 30) / np.sqrt(6)
+            else:
+                score = q @ k / np.sqrt(6) - slopes[n] * abs(own - j)
+            scores.append(score)
+        if len(seen):
+            shares[b, n, i, seen] = softmax(np.array(scores))
+        read = shares[b, n, i] @ (value[b] @ Wv[:, shared] + bv[shared])
+        expected[b, i] += read @ Wo[n]
+    expected = np.where(visible.any((1, 3))[..., None], expected + bo, 0)
+
+    output, weights = layer(
+        query, value, **options, return_attention_scores=True
+    )
+    close(output, expected)
+    close(weights, shares)
+    close(layer(query, value, **options), expected)
+
+
+@pytest.mark.parametrize("position_encoding", [None, "rotary", "alibi"])
+@pytest.mark.parametrize(
+    "arguments",
+    [{}, {"use_gate": True, "value_dim": 5}, {"sliding_window": 2}],
+    ids=str,
+)
+def test_keys_and_values_are_projected_once_for_many_calls(
+    arguments, position_encoding
+):
+    rng = np.random.default_rng(15)
+    query, value = rng.normal(size=(2, 3, 5)), rng.normal(size=(2, 6, 5))
+    mask = rng.random((2, 4, 3, 6)) < 0.7
+    layer = MultiHeadAttention(
+        4,
+        6,
+        num_key_value_heads=2,
+        position_encoding=position_encoding,
+        **arguments,
+    )
+    layer.build(query.shape, value.shape)
+    randomize(layer)
+    expected, shares = layer(
+        query, value, attention_mask=mask, return_attention_scores=True
+    )
+    kept = layer.keys_and_values(value, np.arange(6)[None])
+    assert tuple(kept[1].shape) == (2, 2, 6, arguments.get("value_dim", 6))
+    for i in range(3):
+        one = slice(i, i + 1)
+        output, weights = layer.attend(
+            query[:, one], *kept, mask[:, :, one], positions=np.array([[3 + i]])
+        )
+        close(output, expected[:, one])
+        close(weights, shares[:, :, one])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("position_encoding", ["rotary", "alibi"])
+def test_positions_in_half_precision(position_encoding, dtype):
+    rng = np.random.default_rng(16)
+    query = rng.normal(size=(2, 40, 8))
+    mask = rng.random((2, 4, 40, 40)) < 0.5
+    mask[0, :, 3] = False
+    mask[1, 2] = False
+    arguments = {
+        "num_key_value_heads": 1,
+        "position_encoding": position_encoding,
+    }
+    layer = MultiHeadAttention(4, 6, dtype=dtype, **arguments)
+    exact = MultiHeadAttention(4, 6, dtype="float32", **arguments)
+    expected = exact(query, query, attention_mask=mask)
+    layer.build(query.shape, query.shape)
+    layer.set_weights(exact.get_weights())
+    plain = layer(query, query, attention_mask=mask)
+    output, weights = layer(
+        query, query, attention_mask=mask, return_attention_scores=True
+    )
+    for tensor in (plain, output, weights):
+        kept = keras.backend.standardize_dtype(tensor.dtype)
+        assert kept == layer.compute_dtype
+    close(as_float32(plain), expected, atol=0.05)
+    close(as_float32(output), expected, atol=0.05)
+    assert not as_float32(plain)[0, 3].any()
+
+
+def test_a_head_that_sees_nothing_has_a_finite_gradient_with_a_bias():
+    layer = MultiHeadAttention(2, 4, position_encoding="alibi")
+    query = np.random.default_rng(17).normal(size=(1, 3, 4)).astype("float32")
+    mask = np.ones((1, 2, 3, 3), "bool")
+    mask[0, 1] = False
+    mask[0, :, 1] = False
+    layer.build(query.shape, query.shape)
+    (slope,) = gradients(
+        lambda x: keras.ops.sum(layer(x, x, attention_mask=mask) ** 2), query
+    )
+    assert np.isfinite(slope).all() and slope.any()
+
+
 def test_has_the_constructor_of_keras():
     def arguments(layer_class):
         parameters = inspect.signature(layer_class).parameters.values()
         return [(p.name, p.default) for p in parameters]
 
+    *known, kwargs = arguments(keras.layers.MultiHeadAttention)
     ours = arguments(MultiHeadAttention)
-    assert ours == arguments(keras.layers.MultiHeadAttention)
+    assert ours[: len(known)] == known and ours[-1] == kwargs
 
 
 def test_has_the_losses_and_constraints_of_keras():

@@ -22,6 +22,9 @@ def test_contract(tmp_path):
                 "activation": "gelu",
                 "layer_norm_epsilon": 1e-6,
                 "normalize_first": True,
+                "num_key_value_heads": 1,
+                "position_encoding": "rotary",
+                "rope_max_wavelength": 100,
             },
         ],
         shapes={"inputs": (3, 5, 8)},
@@ -33,6 +36,54 @@ def test_contract(tmp_path):
         # The softmax does not see what is added to all of its scores.
         still=("key/bias",),
     )
+
+
+@pytest.mark.parametrize("position_encoding", ["rotary", "alibi"])
+def test_positions_give_the_block_an_order(position_encoding):
+    inputs = np.random.default_rng(10).normal(size=(2, 5, 8))
+    mask = np.random.default_rng(11).random((2, 4, 5, 5)) < 0.7
+    layer = TransformerEncoder(
+        16, 4, num_key_value_heads=2, position_encoding=position_encoding
+    )
+    layer(inputs)
+    randomize(layer)
+    output, weights = layer(
+        inputs, attention_mask=mask, return_attention_scores=True
+    )
+    added, shares = layer.attention(
+        inputs, inputs, attention_mask=mask, return_attention_scores=True
+    )
+    close(weights, shares)
+    x = layer.attention_norm(inputs + numpy(added))
+    close(output, layer.feed_forward_norm(x + layer.contract(layer.expand(x))))
+    close(layer(inputs, attention_mask=mask), output)
+    order = [1, 0, 2, 4, 3]
+    moved = numpy(layer(inputs[:, order]))
+    assert np.abs(moved - numpy(layer(inputs))[:, order]).max() > 1e-3
+    # Further behind in a longer sequence, at the same distances.
+    padded = np.concatenate([np.ones((2, 3, 8)), inputs], axis=1)
+    kept = np.arange(8)[None].repeat(2, 0) >= 3
+    close(layer(padded, mask=kept)[:, 3:], layer(inputs))
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"num_key_value_heads": 3}, "num_key_value_heads=3, num_heads=4"),
+        ({"position_encoding": "sinusoidal"}, "position_encoding='sinus"),
+        ({"rope_max_wavelength": 0}, "rope_max_wavelength=0"),
+    ],
+)
+def test_refuses_groups_and_positions_that_it_does_not_know(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        TransformerEncoder(16, 4, **arguments)
+
+
+def test_refuses_to_rotate_heads_of_an_odd_depth():
+    with pytest.raises(ValueError, match="key_dim=3"):
+        TransformerEncoder(16, 2, position_encoding="rotary")(
+            np.ones((2, 5, 6))
+        )
 
 
 @pytest.mark.parametrize("normalize_first", [False, True])
