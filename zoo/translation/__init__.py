@@ -1,0 +1,1 @@
+"""Translation: a text in, the same in another language out."""
