@@ -9,8 +9,8 @@ from keras_attention.arguments import (
     check_sizes,
 )
 from keras_attention.functional import (
-    as_floats,
     check_query_call,
+    combine_masks,
     hide,
     masked_softmax,
 )
@@ -40,6 +40,10 @@ class PervasiveAttention(keras.layers.Layer):
     queries of a translator are the words that came before each (the target,
     shifted). `A[l]` has `bottleneck * growth_rate` columns, `h[l]`
     `growth_rate` channels, and `B` halves the channels.
+
+    At inference a row can be computed when its query becomes known, from a
+    state of what each convolution still reads of the rows above it: `begin`
+    makes the first state, `step` takes the next row.
 
     Over the columns that may be seen, `"max"` takes the greatest of each
     channel; `"mean"` the mean, times the root of their number;
@@ -94,6 +98,12 @@ class PervasiveAttention(keras.layers.Layer):
     >>> output, weights = layer(target, source, return_attention_scores=True)
     >>> tuple(output.shape), tuple(weights.shape)
     ((2, 5, 13), (2, 5, 7))
+    >>> state = layer.begin(source)
+    >>> row, weights, state = layer.step(target[:, :1], state, source)
+    >>> tuple(row.shape), tuple(weights.shape)
+    ((2, 1, 13), (2, 1, 7))
+    >>> bool(np.allclose(row, output[:, :1], atol=1e-5))
+    True
 
     Notation: query is the target t, value the source s, `growth_rate` is g,
     `kernel_size` is k.
@@ -221,44 +231,104 @@ class PervasiveAttention(keras.layers.Layer):
         return_attention_scores=False,
         training=None,
     ):
-        query, value = (
-            as_floats(x, self.compute_dtype) for x in (query, value)
+        output, weights, _ = self._read(
+            query, value, query_mask, value_mask, training=training
         )
+        return (output, weights) if return_attention_scores else output
+
+    def begin(self, value):
+        """The state before the first row.
+
+        Args:
+            value: The source, `(B, Tk, Dv)`.
+
+        Returns:
+            Zeros in the compute dtype, `(B, num_layers, kernel_size // 2, Tk,
+            bottleneck * growth_rate)`: what each convolution reads of the rows
+            above, of which there are none yet.
+
+        Raises:
+            ValueError: If the layer is not built.
+        """
+        self._check_built()
+        batch, columns = ops.shape(value)[:2]
+        return ops.zeros(
+            (batch, *self._state_sizes(columns)), dtype=self.compute_dtype
+        )
+
+    def step(self, query, state, value, query_mask=None, value_mask=None):
+        """The next row, or rows, without those before computed again.
+
+        All rows of a target, step by step, are those that a call returns at
+        inference. The normalisations use their moving averages, and nothing is
+        dropped. It can run inside `keras.ops.while_loop` and
+        `keras.ops.scan`.
+
+        Args:
+            query: The next rows of the target, `(B, n, Dq)`.
+            state: From `begin`, or from the step before.
+            value: The source, `(B, Tk, Dv)`, the same in every step.
+            query_mask: Boolean `(B, n)`, `True` where a row may be seen; or
+                `None`.
+            value_mask: Boolean `(B, Tk)`, `True` where a column may be seen; or
+                `None`. The same in every step.
+
+        Returns:
+            `(output, weights, state)`: `(B, n, channels)` and `(B, n, Tk)` as a
+            call returns them, and a state of the same shape and dtype.
+
+        Raises:
+            ValueError: If the layer is not built, or shapes or masks do not
+                fit.
+        """
+        self._check_built()
+        wanted = self._state_sizes(value.shape[1])
+        if _differ(state.shape[1:], wanted):
+            raise ValueError(
+                "`state` must be what `begin` or the last step returned for "
+                f"the same `value`, of shape {(value.shape[0], *wanted)}. "
+                f"Received: state of shape {tuple(state.shape)}"
+            )
+        return self._read(query, value, query_mask, value_mask, state)
+
+    def _read(
+        self, query, value, query_mask, value_mask, state=None, training=False
+    ):
+        """Output, weights, and the state behind the last row, if any went in.
+
+        Without a state the queries are the first ones.
+        """
+        query, value = (ops.cast(x, self.compute_dtype) for x in (query, value))
         query_mask, value_mask, _, _ = check_query_call(
             query, value, value, query_mask, value_mask
         )
-        if query_mask is not None:
-            query = hide(query, query_mask[..., None])
-        if value_mask is not None:
-            value = hide(value, value_mask[..., None])
-        batch, rows = ops.shape(query)[:2]
-        sides = (batch, rows, ops.shape(value)[1])
-        pair = [
-            ops.broadcast_to(query[:, :, None], (*sides, query.shape[2])),
-            ops.broadcast_to(value[:, None], (*sides, value.shape[2])),
-        ]
-        grid = ops.concatenate(pair, axis=-1)
-        cells = _cells(query_mask, value_mask, sides)
-
-        for norms, reduction, convolution in zip(
-            self.norms, self.reductions, self.convolutions
-        ):
+        grid, cells = _pairs(query, value, query_mask, value_mask)
+        reach, states = self.kernel_size // 2, []
+        for place, norms in enumerate(self.norms):
             read = ops.relu(norms[0](grid, training=training, mask=cells))
-            read = ops.matmul(read, reduction)
+            read = ops.matmul(read, self._weight(self.reductions[place]))
             read = ops.relu(norms[1](read, training=training, mask=cells))
             if cells is not None:
                 read = hide(read, cells[..., None])
-            added = self._convolved(read, convolution)
+            missing = reach  # rows above, which are zeros
+            if state is not None:
+                read = ops.concatenate([state[:, place], read], axis=1)
+                states.append(read[:, -reach:])
+                missing = 0
+            added = self._convolved(read, self.convolutions[place], missing)
             added = self.added_dropout(added, training=training)
             grid = ops.concatenate([grid, added], axis=-1)
 
-        grid = ops.matmul(ops.relu(grid), self.transition)
+        grid = ops.matmul(ops.relu(grid), self._weight(self.transition))
         grid = ops.relu(self.last_norm(grid, training=training, mask=cells))
         output, weights = self._aggregated(grid, value_mask)
         if query_mask is not None:
             asks = query_mask[..., None]
             output, weights = hide(output, asks), hide(weights, asks)
-        return (output, weights) if return_attention_scores else output
+        if state is not None:
+            # As exactly known as before, which a loop's state must be.
+            state = ops.reshape(ops.stack(states, axis=1), ops.shape(state))
+        return output, weights, state
 
     def _aggregated(self, grid, value_mask):
         """`(B, Tq, channels)` and the share of each column."""
@@ -274,21 +344,41 @@ class PervasiveAttention(keras.layers.Layer):
         greatest, shares = _greatest(grid, seen)
         if self.aggregator == "max":
             return greatest, shares
-        scores = ops.matmul(grid, self.score_vector) + self.score_bias
+        scores = ops.matmul(grid, self._weight(self.score_vector))
+        scores = scores + self._weight(self.score_bias)
         weights = masked_softmax(scores, seen)
         both = [greatest, _weighted(weights, grid)]
         return ops.concatenate(both, axis=-1), weights
 
-    def _convolved(self, grid, kernel):
-        """What each cell reads of itself, its sides and the rows above."""
+    def _convolved(self, grid, kernel, missing):
+        """What each cell reads of itself, its sides and the rows above.
+
+        The first rows of the grid lack so many rows above them.
+        """
         reach = self.kernel_size // 2
-        sides = [(0, 0), (reach, 0), (reach, reach), (0, 0)]
+        sides = [(0, 0), (missing, 0), (reach, reach), (0, 0)]
         return ops.conv(
             ops.pad(grid, sides),
-            kernel,
+            self._weight(kernel),
             padding="valid",
             data_format="channels_last",
         )
+
+    def _weight(self, variable):
+        """In the compute dtype: in a step Keras casts no variable."""
+        return ops.cast(variable, self.compute_dtype)
+
+    def _state_sizes(self, columns):
+        """The shape of a state behind its batch."""
+        narrow = self.bottleneck * self.growth_rate
+        return self.num_layers, self.kernel_size // 2, columns, narrow
+
+    def _check_built(self):
+        if not self.built:
+            raise ValueError(
+                "The layer must be built before one of its steps is taken, by "
+                "a call or by `build`. Received: built=False"
+            )
 
     def _norm(self, name):
         return keras.layers.BatchNormalization(
@@ -312,17 +402,36 @@ class PervasiveAttention(keras.layers.Layer):
         }
 
 
-def _cells(query_mask, value_mask, sides):
-    """Which cells may be seen, `(B, Tq, Tk)`, or `None` for all."""
-    seen = None
-    if value_mask is not None:
-        seen = value_mask[:, None]
+def _pairs(query, value, query_mask, value_mask):
+    """The grid of pairs, zeros where hidden, and which of its cells are not.
+
+    `(B, Tq, Tk, Dq + Dv)`, and boolean `(B, Tq, Tk)` or `None` for all.
+    """
     if query_mask is not None:
-        asks = query_mask[:, :, None]
-        seen = asks if seen is None else ops.logical_and(seen, asks)
-    if seen is None:
-        return None
-    return ops.broadcast_to(seen, sides)
+        query = hide(query, query_mask[..., None])
+    if value_mask is not None:
+        value = hide(value, value_mask[..., None])
+    batch, rows = ops.shape(query)[:2]
+    sides = (batch, rows, ops.shape(value)[1])
+    pair = [
+        ops.broadcast_to(query[:, :, None], (*sides, query.shape[2])),
+        ops.broadcast_to(value[:, None], (*sides, value.shape[2])),
+    ]
+    cells = combine_masks(
+        None if query_mask is None else query_mask[:, :, None],
+        None if value_mask is None else value_mask[:, None],
+    )
+    if cells is not None:
+        cells = ops.broadcast_to(cells, sides)
+    return ops.concatenate(pair, axis=-1), cells
+
+
+def _differ(shape, other):
+    """Whether two shapes differ, as far as they are known."""
+    return len(shape) != len(other) or any(
+        isinstance(x, int) and isinstance(y, int) and x != y
+        for x, y in zip(shape, other)
+    )
 
 
 def _greatest(grid, seen):

@@ -1,12 +1,24 @@
 """PervasiveAttention against the paper's equations, in NumPy."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 from keras_attention import PervasiveAttention, attention_maps
-from tests.contract import check_layer
-from tests.numbers import arrays, close, normalize, numpy, randomize, relu
+from tests.contract import RUN, check_layer
+from tests.numbers import (
+    SLACK,
+    arrays,
+    as_float32,
+    close,
+    normalize,
+    numpy,
+    randomize,
+    relu,
+)
 
 NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 RNG = np.random.default_rng(0)
@@ -120,21 +132,25 @@ def test_equals_the_equations_of_the_paper(kernel_size, aggregator, training):
         close(one, other, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("aggregator", ["max", "mean", "attention"])
-def test_no_output_knows_of_a_later_query(aggregator):
-    """Exactly, after a training step with weight decay too."""
-    layer = made(aggregator=aggregator)
+# What decays weights, and what moves them on by old gradients.
+OPTIMIZERS = {
+    "adamw": lambda: keras.optimizers.AdamW(0.1, weight_decay=0.5),
+    "sgd": lambda: keras.optimizers.SGD(0.1, momentum=0.9, weight_decay=0.5),
+    "rmsprop": lambda: keras.optimizers.RMSprop(0.1, weight_decay=0.5),
+}
+
+
+def trained(optimizer, **options):
+    """After steps of training in which rows and columns were hidden."""
+    layer = made(**options)
     model = keras.Sequential([Pair(layer)])
-    model.compile(keras.optimizers.AdamW(0.1, weight_decay=0.5), "mse")
-    target = np.ones(numpy(layer(QUERY, VALUE)).shape)
-    model.train_on_batch(np.concatenate([QUERY, VALUE[:, :5, :]], -1), target)
-    before = numpy(layer(QUERY, VALUE))
-    for place in range(1, 5):
-        other = QUERY.copy()
-        other[:, place:] = RNG.normal(size=other[:, place:].shape)
-        after = numpy(layer(other, VALUE))
-        np.testing.assert_array_equal(after[:, :place], before[:, :place])
-        assert np.abs(after[:, place] - before[:, place]).max() > 1e-3
+    model.compile(OPTIMIZERS[optimizer](), "mse")
+    target = np.ones(numpy(layer(QUERY, VALUE[:, :5])).shape)
+    for _ in range(3):
+        model.train_on_batch(
+            np.concatenate([QUERY, VALUE[:, :5]], axis=-1), target
+        )
+    return layer
 
 
 class Pair(keras.layers.Layer):
@@ -145,7 +161,59 @@ class Pair(keras.layers.Layer):
         self.layer = layer
 
     def call(self, both, training=None):
-        return self.layer(both[..., :4], both[..., 4:], training=training)
+        return self.layer(
+            both[..., :4],
+            both[..., 4:],
+            query_mask=QUERY_MASK,
+            value_mask=VALUE_MASK[:, :5],
+            training=training,
+        )
+
+
+LEARNED = pytest.mark.parametrize(
+    "options",
+    [
+        {"optimizer": "adamw", "aggregator": "max"},
+        {"optimizer": "adamw", "aggregator": "mean"},
+        {"optimizer": "adamw", "aggregator": "attention"},
+        {"optimizer": "sgd", "aggregator": "max", "kernel_size": 5},
+        {"optimizer": "rmsprop", "aggregator": "attention", "kernel_size": 5},
+    ],
+    ids=lambda options: "-".join(map(str, options.values())),
+)
+
+
+@pytest.mark.slow
+@LEARNED
+def test_no_output_knows_of_a_later_query(options):
+    """Exactly, whatever it was trained by."""
+    layer = trained(**options)
+    for mask in (None, VALUE_MASK):
+        before = numpy(layer(QUERY, VALUE, value_mask=mask))
+        for place in range(1, 5):
+            other = QUERY.copy()
+            other[:, place:] = RNG.normal(size=other[:, place:].shape)
+            after = numpy(layer(other, VALUE, value_mask=mask))
+            np.testing.assert_array_equal(after[:, :place], before[:, :place])
+            assert np.abs(after[:, place] - before[:, place]).max() > 1e-3
+
+
+@pytest.mark.slow
+@LEARNED
+def test_no_padding_is_taken_whatever_it_was_trained_by(options):
+    layer = trained(**options)
+    norm = layer.last_norm
+    norm.gamma.assign(-numpy(norm.gamma))  # What is nothing is the most.
+    for beta in (-0.5, 2.0):
+        norm.beta.assign(np.full(norm.beta.shape, beta))
+        output, weights = layer(
+            QUERY, VALUE, value_mask=VALUE_MASK, return_attention_scores=True
+        )
+        assert not (numpy(weights) * ~VALUE_MASK[:, None]).any()
+        for row, count in enumerate(VALUE_MASK.sum(axis=1)):
+            some = slice(row, row + 1)
+            alone = layer(QUERY[some], VALUE[some, :count])
+            close(numpy(output)[some], alone)
 
 
 @pytest.mark.parametrize("aggregator", ["max", "mean", "attention"])
@@ -244,6 +312,179 @@ def test_its_weights_are_among_the_maps_of_a_model():
     model = keras.Model(pair, layer(*pair))
     maps = attention_maps(model, [QUERY, VALUE])
     assert {k: v.shape for k, v in maps.items()} == {"grid": (3, 5, 7)}
+
+
+def stepped(layer, query, value, query_mask, value_mask, rows=1):
+    """Output and weights, so many rows at a time."""
+    state = layer.begin(value)
+    form = tuple(state.shape), state.dtype
+    found = []
+    for first in range(0, query.shape[1], rows):
+        some = slice(first, first + rows)
+        *both, state = layer.step(
+            query[:, some],
+            state,
+            value,
+            query_mask=None if query_mask is None else query_mask[:, some],
+            value_mask=value_mask,
+        )
+        assert (tuple(state.shape), state.dtype) == form
+        found.append([numpy(x) for x in both])
+    return [np.concatenate(parts, axis=1) for parts in zip(*found)]
+
+
+# A row hidden between others too: what is below it reads zeros of it.
+HOLES = np.array([[1, 1, 1, 1, 1], [1, 0, 1, 1, 0], [0, 1, 0, 0, 1]], "bool")
+
+
+@pytest.mark.parametrize("aggregator", ["max", "mean", "attention"])
+@pytest.mark.parametrize("kernel_size", [3, 5])
+def test_steps_give_the_rows_of_a_call(kernel_size, aggregator):
+    layer = made(kernel_size=kernel_size, aggregator=aggregator, dropout=0.5)
+    for masks in itertools.product(
+        (None, QUERY_MASK, HOLES), (None, VALUE_MASK)
+    ):
+        given = dict(zip(("query_mask", "value_mask"), masks))
+        whole = layer(QUERY, VALUE, **given, return_attention_scores=True)
+        for rows in (1, 2):
+            found = stepped(layer, QUERY, VALUE, *masks, rows=rows)
+            for one, other in zip(found, whole, strict=True):
+                close(one, other, rtol=0, atol=1e-5)
+
+
+def test_steps_beside_nothing_give_zeros():
+    layer, none = made(aggregator="attention"), np.zeros((3, 7), "bool")
+    for found in stepped(layer, QUERY, VALUE, None, none):
+        assert not found.any()
+
+
+class Reader(keras.layers.Layer):
+    """Reads on by what it has read, row by row, in one loop."""
+
+    def __init__(self, rows=4, **kwargs):
+        super().__init__(**kwargs)
+        self.rows = rows
+        self.grid = PervasiveAttention(
+            **SMALL,
+            kernel_size=5,
+            aggregator="attention",
+            dtype=kwargs["dtype"],
+        )
+
+    def build(self, shapes):
+        self.grid.build((None, None, 3), shapes["value"])
+
+    def call(self, memory):
+        value, mask = memory["value"], memory["mask"]
+
+        def turn(index, query, state, found):
+            output, _, state = self.grid.step(
+                query, state, value, value_mask=mask
+            )
+            here = ops.arange(self.rows)[:, None] == index
+            found = ops.where(here, output, found)
+            return index + 1, output[..., :3], state, found
+
+        start = ops.convert_to_tensor(0, dtype="int32")
+        output = ops.zeros_like(ops.tile(value[:, :1, :1], (1, self.rows, 12)))
+        state = (start, value[:, :1], self.grid.begin(value), output)
+        return ops.while_loop(lambda index, *_: index < self.rows, turn, state)[
+            -1
+        ]
+
+    def by_calls(self, value, mask):
+        query = value[:, :1]
+        for _ in range(self.rows):
+            output = as_float32(self.grid(query, value, value_mask=mask))
+            query = np.concatenate([value[:, :1], output[..., :3]], axis=1)
+        return output
+
+
+def reader(policy="float32"):
+    """A model, and what it reads: a source known by its length only."""
+    inputs = {
+        "value": keras.Input((None, 3), name="value"),
+        "mask": keras.Input((None,), dtype="bool", name="mask"),
+    }
+    layer = Reader(dtype=policy)
+    model = keras.Model(inputs, layer(inputs))
+    randomize(layer)
+    return model, layer, {"value": VALUE, "mask": VALUE_MASK}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", RUN)
+def test_takes_steps_in_a_loop_in_every_policy(policy):
+    model, layer, memory = reader(policy)
+    model.compile(jit_compile=keras.backend.backend() != "torch")
+    expected = layer.by_calls(VALUE, VALUE_MASK)
+    assert np.abs(np.diff(expected, axis=1)).max() > 0.1
+    slack = 10 * SLACK[layer.compute_dtype]
+    for found in (model(memory), model.predict(memory, verbose=0)):
+        close(as_float32(found), expected, slack, slack)
+    # Out of any layer's call, where nothing is cast by itself.
+    *both, state = layer.grid.step(VALUE, layer.grid.begin(VALUE), VALUE)
+    for part in (*both, state):
+        kind = keras.backend.standardize_dtype(part.dtype)
+        assert kind == layer.compute_dtype
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="exports by TensorFlow"
+)
+def test_a_loop_of_steps_exports(tmp_path):
+    import tensorflow as tf
+    from ai_edge_litert.interpreter import Interpreter
+
+    model, layer, memory = reader()
+    expected = layer.by_calls(VALUE, VALUE_MASK)
+    model.export(str(tmp_path / "model"), verbose=False)
+    served = tf.saved_model.load(str(tmp_path / "model"))
+    close(served.serve(memory), expected)
+    # Other lengths than it was traced with.
+    short = {name: x[:2, :4] for name, x in memory.items()}
+    close(served.serve(short), layer.by_calls(*short.values()))
+
+    file = str(tmp_path / "model.tflite")
+    signature = {
+        name: keras.InputSpec(shape=(1, *x.shape[1:]), dtype=x.dtype, name=name)
+        for name, x in memory.items()
+    }
+    model.export(
+        file,
+        input_signature=[signature],
+        format="litert",
+        verbose=False,
+        target_spec={"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]},
+    )
+    run = Interpreter(file).get_signature_runner()
+    for row in range(3):
+        one = {name: x[row : row + 1] for name, x in memory.items()}
+        (found,) = run(**one).values()
+        close(found, expected[row : row + 1])
+
+
+def test_a_step_refuses_what_does_not_fit():
+    layer = PervasiveAttention(**SMALL)
+    for take in (
+        lambda: layer.begin(VALUE),
+        lambda: layer.step(QUERY, None, VALUE),
+    ):
+        with pytest.raises(ValueError, match="built=False"):
+            take()
+    layer = made()
+    state = layer.begin(VALUE)
+    assert tuple(state.shape) == (3, 3, 1, 7, 6)
+    for wrong in (layer.begin(VALUE[:, :6]), state[:, 0]):
+        with pytest.raises(ValueError, match="Received: state of shape"):
+            layer.step(QUERY, wrong, VALUE)
+    with pytest.raises(ValueError, match=r"\(B, T, D\)"):
+        layer.step(QUERY[:, 0], state, VALUE)
+    with pytest.raises(ValueError, match="query_mask"):
+        layer.step(QUERY[:, :1], state, VALUE, query_mask=QUERY_MASK)
+    with pytest.raises(ValueError, match="value_mask"):
+        layer.step(QUERY, state, VALUE, value_mask=QUERY_MASK)
 
 
 @pytest.mark.parametrize(
