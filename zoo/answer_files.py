@@ -1,13 +1,14 @@
-"""Answers in a file: a table for spreadsheets and programs, or JSON."""
+"""Answers in a file: a table, JSON, or a line of text for each."""
 
 import csv
 
+from zoo import catalogue
 from zoo.atomic import replacing
 from zoo.data.tables import NUMBER
 from zoo.printing import as_json, plain
 from zoo.writable import check_not_read, check_writable
 
-SUFFIXES = (".csv", ".json", ".jsonl")
+SUFFIXES = (".csv", ".json", ".jsonl", ".txt")
 TOGETHER = 256  # inputs that are read and answered before the next ones are
 # What begins a formula in a spreadsheet, in wide letters too.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -17,16 +18,17 @@ class Unanswered(dict):
     """What stands in place of an answer: its `error` says what was wrong."""
 
 
-def check(path, inputs):
+def check(path, inputs, task=None):
     """Raises unless answers can be written to a path.
 
     Args:
         path: `pathlib.Path`.
         inputs: As in `zoo.writable.check_not_read`.
+        task: Name of the task whose answers they are, or `None`.
 
     Raises:
-        ValueError: If the suffix is none of `SUFFIXES`, or an input would be
-            replaced.
+        ValueError: If the suffix is none of `SUFFIXES`, an answer of the task
+            is not one text, or an input would be replaced.
         OSError: If it cannot be written.
     """
     if path.suffix.lower() not in SUFFIXES:
@@ -34,6 +36,14 @@ def check(path, inputs):
             f"Answers are written to a file that ends with {SUFFIXES}. "
             f"Received: --out {path}"
         )
+    if task is not None and path.suffix.lower() == ".txt":
+        output = catalogue.named(catalogue.TASKS[task]["output"])
+        if not hasattr(output, "line"):
+            raise ValueError(
+                "A file of lines is for answers that are one text each; take "
+                f".csv, .json or .jsonl. Received: --out {path}, a model of "
+                f"{task}"
+            )
     check_not_read(path, inputs)
     check_writable(path)
 
@@ -78,7 +88,8 @@ def write(path, task, raws, answers):
     """Writes answers, whole or not at all.
 
     In a table, a text that a spreadsheet would run as a formula begins with an
-    apostrophe; JSON holds all as it is.
+    apostrophe; JSON holds all as it is. A file of lines has the text of each
+    answer alone, and an empty line where there is none.
 
     Args:
         path: `pathlib.Path`, whose suffix is one of `SUFFIXES`.
@@ -95,6 +106,8 @@ def write(path, task, raws, answers):
             text = as_json(rows) + "\n"
         elif path.suffix.lower() == ".jsonl":
             text = "".join(f"{as_json(row, None)}\n" for row in rows)
+        elif path.suffix.lower() == ".txt":
+            text = "".join(f"{_line(task, answer)}\n" for answer in answers)
         else:
             with part.open(
                 "w", encoding="utf-8", errors="backslashreplace", newline=""
@@ -102,6 +115,13 @@ def write(path, task, raws, answers):
                 _write_table(file, table(task, raws, answers))
             return
         part.write_text(text, "utf-8")
+
+
+def _line(task, answer):
+    """The text of an answer on one line, whatever was said."""
+    if isinstance(answer, Unanswered):
+        return ""
+    return " ".join(task.output.line(answer).splitlines())
 
 
 def table(task, raws, answers):

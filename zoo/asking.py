@@ -5,6 +5,7 @@ import pathlib
 import shlex
 
 from zoo.data import folders
+from zoo.data.examples import read_lines
 from zoo.data.table_files import SUFFIXES
 from zoo.data.table_source import Table, read_rows
 
@@ -45,6 +46,35 @@ def from_words(input, words, options, how=None):
             f"{sorted(options)}"
         )
     return [raw for word in read for raw in _rows(input, word, how or {})]
+
+
+def from_lines(input, path):
+    """The texts of a file, one in each line.
+
+    Args:
+        input: An input, as those of `zoo.inputs`.
+        path: `pathlib.Path` of a file in UTF-8. A line may be empty.
+
+    Returns:
+        List of strings.
+
+    Raises:
+        ValueError: If the input is no text, or the file is not in UTF-8, or
+            has no line.
+        FileNotFoundError: If there is no such file.
+    """
+    if input.columns_asked != ("text",):
+        raise ValueError(
+            "A file of lines is for models that read a text. Received: "
+            f"--in {path}, a model that reads a {input.noun}"
+        )
+    lines = read_lines(path)
+    if not lines:
+        raise ValueError(
+            "There must be a line with a text at least. "
+            f"Received: --in {path}, an empty file"
+        )
+    return lines
 
 
 def command(task, folder, data):

@@ -425,9 +425,20 @@ def predict(
         typer.Option(
             help=(
                 "A file of the answers, in place of printing them: .csv, "
-                ".json or .jsonl. In .csv, a text that a spreadsheet would "
-                "run as a formula begins with an apostrophe."
+                ".json or .jsonl; or .txt, a line for each, of answers that "
+                "are one text. In .csv, a text that a spreadsheet would run as "
+                "a formula begins with an apostrophe."
             )
+        ),
+    ] = None,
+    lines: Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            "--in",
+            help=(
+                "A file of texts, one in each line, in place of arguments; "
+                "with --out FILE.txt, the answers stand in the same lines."
+            ),
         ),
     ] = None,
     runtime: Annotated[
@@ -441,13 +452,24 @@ def predict(
     ] = Runtime.keras,
     **options,
 ):
-    """Caption images, answer questions, label anything, rank candidates."""
-    from zoo import answer_files
+    """Translate, caption images, answer questions, label, rank candidates."""
+    from zoo import answer_files, asking
 
+    asked = {k: v for k, v in options.items() if v is not None}
+    if lines is not None and (inputs or asked):
+        raise ValueError(
+            "What a file of lines holds is all that is asked. Received: "
+            f"--in {lines}, with {[*(inputs or ()), *asked]}"
+        )
     if out is not None:
-        answer_files.check(out, [*(inputs or ()), *options.values()])
+        answer_files.check(out, [*(inputs or ()), lines, *options.values()])
     task = _to_ask(name, runtime)
-    raws = _raws(task, inputs, options)
+    if out is not None:
+        answer_files.check(out, [], task.name)
+    if lines is None:
+        raws = _raws(task, inputs, options)
+    else:
+        raws = asking.from_lines(task.input, lines)
     if out is not None:
         _save_answers(task, raws, out)
         return

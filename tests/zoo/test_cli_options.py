@@ -80,6 +80,10 @@ ROWS = [
         *("predict", "out", "predict m a --out o.csv"),
         *("answers.write", "path", Path("o.csv")),
     ),
+    (
+        *("predict", "lines", "predict m --in t.txt"),
+        *("from_lines", "path", Path("t.txt")),
+    ),
     ("look", "name", "look m a", "load", "name", "m"),
     ("look", "inputs", "look m a b", "look", "raw", ["a", "b"]),
     ("look", "question", f"look m {ASK}", "asked", "options", ASKED),
@@ -286,6 +290,10 @@ SAID = {
         f"{name}_column": (f"--{name}-column C", {"columns": {name: "C"}})
         for name in ("boxes", "question", "candidate", "answer")
     },
+    **{
+        f"{name}_column": (f"--{name}-column C", {"columns": {name: "C"}})
+        for name in ("source", "target")
+    },
     "delimiter": ("--delimiter ;", {"delimiter": ";"}),
     "encoding": ("--encoding cp1252", {"encoding": "cp1252"}),
 }
@@ -378,6 +386,7 @@ def reached(tmp_path, monkeypatch):
         (zoo, "card", "card", CARD),
         (zoo, "list_models", "list_models", []),
         (demo, "run", "demo.run", None),
+        (asking, "from_lines", "from_lines", ["a"]),
         (cli, "print_json", "print_json", None),
         (cli, "_print_made", "made", None),
         (cli, "save_page", "save_page", None),

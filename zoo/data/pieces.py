@@ -142,8 +142,8 @@ class Pieces:
         learned = cls(_joined(units, vocabulary_size - FIRST), LONGEST)
         if length is None:
             longest = max((len(learned.ids(text)) for text in texts), default=1)
-            length = min(longest + 1, LONGEST)
-        return cls(learned.vocabulary, max(length, 2))
+            length = max(2, min(longest + 1, LONGEST))
+        return cls(learned.vocabulary, length)
 
     @property
     def vocabulary_size(self):

@@ -266,6 +266,10 @@ class Label:
 
     # Shown.
 
+    def line(self, answer):
+        """The text of an answer."""
+        return answer["label"]
+
     def cells(self, answer):
         """The cells of an answer in a table: a list with a dict for each row.
 

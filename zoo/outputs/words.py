@@ -164,7 +164,7 @@ class Words:
         counts = [len(each) for each in data.captions]
         if not counts or not all(counts):
             raise ValueError(
-                f"There must be an {self.of}, and a {self.noun} at least of "
+                f"There must be one {self.of} at least, and a {self.noun} of "
                 f"each. Received: {len(counts)} {self.of}s in {data.name!r}"
                 + (f", none at place {counts.index(0)}" if counts else "")
             )
@@ -339,6 +339,10 @@ class Words:
         return {f"{role}.txt": "".join(f"{word}\n" for word in words)}
 
     # Shown.
+
+    def line(self, answer):
+        """The text of an answer."""
+        return answer[self.noun]
 
     def cells(self, answer):
         return [{k: v for k, v in answer.items() if k != "words"}]
