@@ -81,17 +81,13 @@ class SpeakingTransformer(keras.layers.Layer):
         return self.logits(x)
 
     def begin(self, memory):
-        # The batch is the memory's; the block takes no projected memory.
-        blank = ops.zeros_like(memory["values"][:, :1, :1, None])
-        blank = ops.cast(blank, self.compute_dtype)
-        blank = ops.tile(blank, (1, 2, STEPS, DEPTH // 2))
-        return {"key": blank, "value": blank}
+        values = memory["values"]
+        return self.block.new_cache(ops.shape(values)[0], STEPS, values)
 
     def step(self, last, index, state, memory):
         x = self.embedding(last)[:, None] + self.places(index)
         x, weights, state = self.block(
             x,
-            memory["values"],
             memory_mask=memory["mask"],
             cache=state,
             cache_index=index,
