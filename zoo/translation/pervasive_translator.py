@@ -12,8 +12,8 @@ said:
     p(y_{i+1}) = softmax(E (W f_i + b) + b')
 
 `E` is the table of the words that are said. The equations of the network are
-those of `PervasiveAttention`. A step computes one row of the grid, from what the
-convolutions read of the rows above it.
+those of `PervasiveAttention`. A step computes one row of the grid, from what
+the convolutions read of the rows above it.
 
 Departures: cells behind the end of either text have no part in the
 normalisations and win no maximum. One rate of dropout serves the vectors of
