@@ -177,8 +177,8 @@ class PervasiveDecoder(keras.layers.Layer):
 
     >>> decoder = PervasiveDecoder(20, embedding_dim=8, num_layers=2)
     >>> memory = {"values": ops.ones((1, 5, 8)), "mask": ops.ones((1, 5)) > 0}
-    >>> decoder(ops.ones((1, 3), "int32"), memory).shape[1:]
-    (3, 20)
+    >>> tuple(decoder(ops.ones((1, 3), "int32"), memory).shape)
+    (1, 3, 20)
     >>> state = decoder.begin(memory)
     >>> start = ops.ones((1,), "int32")
     >>> logits, state, maps = decoder.step(start, 0, state, memory)
