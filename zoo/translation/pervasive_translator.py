@@ -12,8 +12,8 @@ said:
     p(y_{i+1}) = softmax(E (W f_i + b) + b')
 
 `E` is the table of the words that are said. The equations of the network are
-those of `PervasiveAttention`. A step computes one row of the grid, from what the
-convolutions read of the rows above it.
+those of `PervasiveAttention`. A step computes one row of the grid, from what
+the convolutions read of the rows above it.
 
 Departures: cells behind the end of either text have no part in the
 normalisations and win no maximum. One rate of dropout serves the vectors of
@@ -177,8 +177,8 @@ class PervasiveDecoder(keras.layers.Layer):
 
     >>> decoder = PervasiveDecoder(20, embedding_dim=8, num_layers=2)
     >>> memory = {"values": ops.ones((1, 5, 8)), "mask": ops.ones((1, 5)) > 0}
-    >>> decoder(ops.ones((1, 3), "int32"), memory).shape[1:]
-    (3, 20)
+    >>> tuple(decoder(ops.ones((1, 3), "int32"), memory).shape)
+    (1, 3, 20)
     >>> state = decoder.begin(memory)
     >>> start = ops.ones((1,), "int32")
     >>> logits, state, maps = decoder.step(start, 0, state, memory)

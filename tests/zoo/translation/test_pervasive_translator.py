@@ -138,9 +138,8 @@ def test_an_empty_text_has_finite_logits():
     assert all(np.isfinite(numpy(v)).all() for v in model.variables)
 
 
-@pytest.mark.parametrize("aggregator", ["max", "mean", "attention"])
 @pytest.mark.slow
-def test_learns_to_copy(aggregator):
+def test_learns_to_copy():
     """New texts, of another length than most, by steps."""
     keras.utils.set_random_seed(0)
     generator = np.random.default_rng(0)
@@ -155,9 +154,8 @@ def test_learns_to_copy(aggregator):
     model = pervasive_translator(
         *(11, 6, 11, 7),
         embedding_dim=16,
-        num_layers=4,
+        num_layers=3,
         growth_rate=8,
-        aggregator=aggregator,
         dropout=0.05,
     )
     model.compile(
@@ -166,7 +164,7 @@ def test_learns_to_copy(aggregator):
         jit_compile=keras.backend.backend() != "torch",
     )
     inputs = {"source_ids": source, "target_ids": target}
-    history = model.fit(inputs, words, batch_size=64, epochs=12, verbose=0)
+    history = model.fit(inputs, words, batch_size=64, epochs=8, verbose=0)
     losses = history.history["loss"]
     assert losses[-1] < 0.1 * losses[0], losses
     new = texts(100)
