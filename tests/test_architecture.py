@@ -51,6 +51,7 @@ FLOORS = [
         "zoo/presets",
         "zoo/reports",
         "zoo/self_critical",
+        "zoo/stepping",
         "zoo/teaching",
         "zoo/word_networks",
     ),

@@ -169,6 +169,9 @@ TASKS = {
             "luong_translator": (
                 "zoo.translation.luong_translator:luong_translator"
             ),
+            "pervasive_translator": (
+                "zoo.translation.pervasive_translator:pervasive_translator"
+            ),
             "rnn_search": "zoo.translation.rnn_search:rnn_search",
             "transformer_translator": (
                 "zoo.translation.transformer_translator:transformer_translator"

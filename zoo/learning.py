@@ -237,7 +237,7 @@ def follow(task, data, recipe, validation=None, plan=None, **options):
         early_stopping=plan.early_stopping,
         first_epochs=plan.first_epochs,
         frozen_at_first=frozen,
-        jit_compile=plan.jit_compile,
+        jit_compile=_compiled(plan, batches),
         recipe={**recipe, **digests},
         **options,
     )
@@ -423,6 +423,14 @@ def _with_epochs(plan, data, verbose):
     if epochs > LEAST_EPOCHS and verbose != 0:
         print(f"epochs: {epochs} (small data are read more often)")
     return dataclasses.replace(plan, epochs=epochs)
+
+
+def _compiled(plan, batches):
+    """What `fit` is told; each length of sequences would be compiled anew."""
+    of_lengths = getattr(batches, "lengths", None) is not None
+    return (
+        False if of_lengths and plan.jit_compile == "auto" else plan.jit_compile
+    )
 
 
 def _batches(

@@ -137,8 +137,8 @@ class Words:
         """
         if num_classes is not None:
             raise ValueError(
-                f"`num_classes` is for labels; words come from the {self.noun}s. "
-                f"Received: num_classes={num_classes}"
+                "`num_classes` is for labels; words come from the "
+                f"{self.noun}s. Received: num_classes={num_classes}"
             )
         if self.said.unknown(_all(data)) <= 1 - KNOWN:
             return self

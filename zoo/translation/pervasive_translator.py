@@ -20,8 +20,7 @@ normalisations and win no maximum. One rate of dropout serves the vectors of
 words, the convolutions and the logits, where the authors have three. Vectors
 start with a variance of one over their width; the authors' with a standard
 deviation of 0.01. The defaults are smaller than the paper's network, which has
-24 layers and a growth rate of 32. An empty source gives the same logits at
-every step.
+24 layers and a growth rate of 32. An empty text has an empty translation.
 
 Reference: Elbayad, Besacier, Verbeek, "Pervasive Attention: 2D Convolutional
 Neural Networks for Sequence-to-Sequence Prediction", CoNLL 2018, section 3,
@@ -33,10 +32,17 @@ from keras import ops
 
 from keras_attention.arguments import check_sizes
 from keras_attention.pair.pervasive_attention import PervasiveAttention
-from zoo.data.said_words import END
+from zoo.data.pieces import END
+from zoo.translation.two_texts import nothing_of_nothing, translator
 
 PRESETS = {
     "tiny": {"embedding_dim": 8, "num_layers": 2, "growth_rate": 4},
+    "small": {
+        "embedding_dim": 128,
+        "num_layers": 8,
+        "growth_rate": 32,
+        "dropout": 0.2,
+    },
 }
 
 
@@ -51,7 +57,7 @@ def pervasive_translator(
     kernel_size=3,
     aggregator="max",
     dropout=0.1,
-    tie_embeddings=True,
+    tied="target",
     name="pervasive_translator",
 ):
     """Builds the translator.
@@ -73,20 +79,18 @@ def pervasive_translator(
             row are made one vector.
         dropout: Float in [0, 1). Share of what is set to zero of the vectors of
             words, of what each convolution adds, and before the logits.
-        tie_embeddings: Boolean. Whether the last layer is the table of the
-            words that are said, behind a projection to its width.
+        tied: `"target"`, the last layer is the table of the words that are
+            said, behind a projection to its width; or `None`.
         name: String. The model's name.
 
     Returns:
-        A `keras.Model` from a dict of `source_ids`, int32 `(B, S)`, in which 0
-        is padding, and `target_ids`, int32 `(B, T)`, the word before each word,
-        to logits, float32 `(B, T, target_vocabulary_size)`. Texts of any length
-        are taken. Its layer `encoder` is a model from `source_ids` to the
-        memory, its layer `decoder` a `PervasiveDecoder`.
+        A `keras.Model` from `source_ids` `(B, S)` and `target_ids` `(B, T)`
+        to logits `(B, T, target_vocabulary_size)`, as
+        `zoo.translation.two_texts.translator` says.
 
     Raises:
-        ValueError: If a size is not positive, or an argument is not one that
-            `PervasiveAttention` takes.
+        ValueError: If a size is not positive, `tied` is unknown, or an argument
+            is not one that `PervasiveAttention` takes.
 
     Example:
 
@@ -101,6 +105,10 @@ def pervasive_translator(
         target_vocabulary_size=target_vocabulary_size,
         target_length=target_length,
     )
+    if tied not in ("target", None):
+        raise ValueError(
+            f'`tied` must be "target" or None. Received: tied={tied!r}'
+        )
     decoder = PervasiveDecoder(
         target_vocabulary_size,
         embedding_dim,
@@ -109,17 +117,11 @@ def pervasive_translator(
         kernel_size,
         aggregator,
         dropout,
-        tie_embeddings,
+        tied is not None,
         name="decoder",
     )
     encoder = _encoder(source_vocabulary_size, embedding_dim, dropout)
-    source_ids, target_ids = (
-        keras.Input((None,), dtype="int32", name=key)
-        for key in ("source_ids", "target_ids")
-    )
-    logits = decoder(target_ids, encoder(source_ids))
-    inputs = {"source_ids": source_ids, "target_ids": target_ids}
-    return keras.Model(inputs, logits, name=name)
+    return translator(encoder, decoder, name)
 
 
 def _encoder(vocabulary_size, embedding_dim, dropout):
@@ -152,7 +154,7 @@ class PervasiveDecoder(keras.layers.Layer):
         kernel_size: Odd integer of at least 3.
         aggregator: `"max"`, `"mean"` or `"attention"`.
         dropout: Float in [0, 1).
-        tie_embeddings: Boolean. Whether the last layer is the table of words.
+        tied: Boolean. Whether the last layer is the table of words.
         seed: Integer or `None`. Seed of the dropout.
         **kwargs: Keras's own.
 
@@ -197,7 +199,7 @@ class PervasiveDecoder(keras.layers.Layer):
         kernel_size=3,
         aggregator="max",
         dropout=0.0,
-        tie_embeddings=True,
+        tied=True,
         seed=None,
         **kwargs,
     ):
@@ -214,7 +216,7 @@ class PervasiveDecoder(keras.layers.Layer):
         self.kernel_size = kernel_size
         self.aggregator = aggregator
         self.dropout = dropout
-        self.tie_embeddings = tie_embeddings
+        self.tied = tied
         self.seed = seed
         policy = self.dtype_policy
         self.grid = PervasiveAttention(
@@ -234,7 +236,7 @@ class PervasiveDecoder(keras.layers.Layer):
             keras.layers.Dropout(dropout, seed=seed, dtype=policy, name=each)
             for each in ("words_drop", "drop")
         )
-        if tie_embeddings:
+        if tied:
             self.projection = keras.layers.Dense(
                 embedding_dim, dtype=policy, name="projection"
             )
@@ -252,7 +254,7 @@ class PervasiveDecoder(keras.layers.Layer):
         channels = self.grid.transition.shape[1]
         if self.aggregator == "attention":
             channels = 2 * channels
-        if not self.tie_embeddings:
+        if not self.tied:
             self.logits.build((None, None, channels))
             return
         self.projection.build((None, None, channels))
@@ -287,7 +289,7 @@ class PervasiveDecoder(keras.layers.Layer):
             return_attention_scores=True,
             training=training,
         )
-        logits = self._logits(self.drop(rows, training=training))
+        logits = self._logits(self.drop(rows, training=training), memory)
         return (logits, weights) if return_attention_scores else logits
 
     def begin(self, memory):
@@ -301,15 +303,17 @@ class PervasiveDecoder(keras.layers.Layer):
             value_mask=memory["mask"],
         )
         maps = {"attention": weights[:, 0]}
-        return self._logits(row)[:, 0], {"rows": rows}, maps
+        return self._logits(row, memory)[:, 0], {"rows": rows}, maps
 
-    def _logits(self, rows):
-        if not self.tie_embeddings:
-            return self.logits(rows)
-        rows = ops.cast(self.projection(rows), "float32")
-        table = ops.cast(self.embedding.embeddings, "float32")
-        bias = ops.cast(self.bias, "float32")
-        return ops.matmul(rows, ops.transpose(table)) + bias
+    def _logits(self, rows, memory):
+        if self.tied:
+            rows = ops.cast(self.projection(rows), "float32")
+            table = ops.cast(self.embedding.embeddings, "float32")
+            bias = ops.cast(self.bias, "float32")
+            logits = ops.matmul(rows, ops.transpose(table)) + bias
+        else:
+            logits = self.logits(rows)
+        return nothing_of_nothing(logits, memory["mask"])
 
     def get_config(self):
         return {
@@ -321,7 +325,7 @@ class PervasiveDecoder(keras.layers.Layer):
             "kernel_size": self.kernel_size,
             "aggregator": self.aggregator,
             "dropout": self.dropout,
-            "tie_embeddings": self.tie_embeddings,
+            "tied": self.tied,
             "seed": self.seed,
         }
 

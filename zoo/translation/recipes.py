@@ -1,6 +1,7 @@
 """Recipes: how each preset of translation is trained, as data."""
 
 from zoo.translation.luong_translator import PRESETS as LUONG
+from zoo.translation.pervasive_translator import PRESETS as PERVASIVE
 from zoo.translation.rnn_search import PRESETS as RNN_SEARCH
 from zoo.translation.transformer_translator import PRESETS as TRANSFORMER
 
@@ -69,6 +70,11 @@ _FROM_SCRATCH = {
 }
 
 FROM_SCRATCH = {
+    "pervasive_translator": {
+        "builder_args": dict(PERVASIVE["small"]),
+        **_FROM_SCRATCH,
+        "training": {**_TRAINING, "learning_rate": 2e-3},
+    },
     "rnn_search": {
         "builder_args": dict(RNN_SEARCH["small"]),
         **_FROM_SCRATCH,

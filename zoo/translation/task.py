@@ -39,9 +39,7 @@ class Translation(Task):
         loss = found.pop("loss")
         hits, chance, places = self._letters(maps, data)
         by_chance = Score.mean(chance, places)
-        found["alignment"] = Score.mean(
-            hits, places, baseline=float(by_chance)
-        )
+        found["alignment"] = Score.mean(hits, places, baseline=float(by_chance))
         found["chance"] = by_chance
         return {**found, "loss": loss}
 

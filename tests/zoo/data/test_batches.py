@@ -59,7 +59,8 @@ def test_little_is_padding_and_epochs_differ():
     padded = sum((x[1] == 0).sum() for x in first)
     assert padded < 0.4 * (ids == 0).sum()
     orders = [
-        [row for x in each for row in x[1][:, 0]] for each in (first, again, other)
+        [row for x in each for row in x[1][:, 0]]
+        for each in (first, again, other)
     ]
     assert orders[0] == orders[1] != orders[2]
 

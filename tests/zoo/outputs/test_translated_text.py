@@ -51,5 +51,7 @@ def test_answers_on_one_line():
 
 
 def test_refuses_a_text_without_a_translation():
-    with pytest.raises(ValueError, match="one text at least, and a translation of each"):
+    with pytest.raises(
+        ValueError, match="one text at least, and a translation of each"
+    ):
         learned().select(TranslationData(["x"], [[]]))

@@ -41,4 +41,6 @@ def test_letters_from_nowhere_are_not_counted():
 @pytest.mark.parametrize("kept", [1, 2])
 def test_of_texts_that_were_cut_the_rest_is_left_out(kept):
     weights = np.zeros((1, kept, 2))
-    assert len(letters_found(weights, SPANS, LETTERS, LETTERS, TEXTS)[0]) == kept
+    assert (
+        len(letters_found(weights, SPANS, LETTERS, LETTERS, TEXTS)[0]) == kept
+    )

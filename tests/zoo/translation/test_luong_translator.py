@@ -99,7 +99,9 @@ def weights_by_hand(made, w, query, values, mask, place):
         seen = mask & (abs(places - place) <= WINDOW)
     if made.attention == "local_p":
         hidden = np.tanh(query @ found(w, "position_kernel"))
-        centre = mask.sum(axis=1) * sigmoid(hidden @ found(w, "position_vector"))
+        centre = mask.sum(axis=1) * sigmoid(
+            hidden @ found(w, "position_vector")
+        )
         centre = centre[:, None]
         seen = mask & (abs(places - np.floor(centre)) <= WINDOW)
         nearness = np.exp(-((places - centre) ** 2) / (2 * (WINDOW / 2) ** 2))

@@ -29,7 +29,7 @@ def decoder(seed=1, size=1.0, **options):
         (None, None), {"values": (None, None, DEPTH), "mask": (None, None)}
     )
     randomize(made, seed)
-    if made.tie_embeddings:
+    if made.tied:
         weight = made.projection.kernel
     else:
         weight = made.logits.kernel
@@ -47,7 +47,7 @@ def translator(**options):
     "options",
     [
         {"aggregator": "max"},
-        {"aggregator": "mean", "tie_embeddings": False},
+        {"aggregator": "mean", "tied": False},
         {"aggregator": "attention", "kernel_size": 5},
     ],
     ids=lambda options: options["aggregator"],
@@ -178,9 +178,9 @@ def test_learns_to_copy():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tie_embeddings", [True, False])
-def test_everything_learns(tie_embeddings):
-    model = translator(tie_embeddings=tie_embeddings, aggregator="attention")
+@pytest.mark.parametrize("tied", ["target", None])
+def test_everything_learns(tied):
+    model = translator(tied=tied, aggregator="attention")
     before = {v.path: numpy(v).copy() for v in model.trainable_variables}
     model.compile(keras.optimizers.Adam(0.01), SentenceCrossentropy())
     for _ in range(3):
@@ -194,7 +194,7 @@ def test_everything_learns(tie_embeddings):
 
 def test_saves_and_loads(tmp_path):
     options = {"aggregator": "attention", "kernel_size": 5, "dropout": 0.3}
-    model = translator(**options, tie_embeddings=False)
+    model = translator(**options, tied=None)
     randomize(model)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
@@ -245,6 +245,7 @@ def test_is_what_the_zoo_expects():
         ({"kernel_size": 4}, "kernel_size=4"),
         ({"dropout": 1.0}, "dropout=1.0"),
         ({"embedding_dim": 0}, "embedding_dim=0"),
+        ({"tied": "all"}, "tied='all'"),
     ],
 )
 def test_refuses_bad_arguments(options, message):

@@ -149,9 +149,7 @@ def test_an_empty_text_has_an_empty_translation():
 
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
 def test_drops_in_training_only(dropout):
-    model = rnn_search(
-        SOURCE, 4, TARGET, 4, dropout=dropout, **PRESETS["tiny"]
-    )
+    model = rnn_search(SOURCE, 4, TARGET, 4, dropout=dropout, **PRESETS["tiny"])
     inputs = {"source_ids": SOURCE_IDS, "target_ids": TARGET_IDS}
     plain = numpy(model(inputs))
     close(numpy(model(inputs)), plain, 0, 0)
@@ -165,7 +163,9 @@ def test_learns_to_copy():
     words = generator.integers(2, 6, (64, 5)).astype("int32")
     inputs = {
         "source_ids": words,
-        "target_ids": np.pad(words[:, :-1], ((0, 0), (1, 0)), constant_values=1),
+        "target_ids": np.pad(
+            words[:, :-1], ((0, 0), (1, 0)), constant_values=1
+        ),
     }
     model = rnn_search(6, 5, 6, 5, **PRESETS["tiny"])
     model.compile("adam", SentenceCrossentropy())

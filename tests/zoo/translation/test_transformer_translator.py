@@ -32,7 +32,10 @@ def shapes(layers=None):
 
 def speaker(layers=2, mixes=None, **options):
     made = TransformerSpeaker(
-        *(TARGET, DEPTH, layers), num_heads=2, intermediate_dim=12, length=4,
+        *(TARGET, DEPTH, layers),
+        num_heads=2,
+        intermediate_dim=12,
+        length=4,
         **options,
     )
     made.build((None, None), shapes_of(memory(shapes(mixes))))
@@ -100,9 +103,7 @@ def test_a_transparent_decoder_reads_a_mean_for_each_block():
     found, seen = encoder(SOURCE_IDS), SOURCE_IDS != 0
     for place in range(3):
         mean = sum(s * x for s, x in zip(shares[:, place], layers))
-        close(
-            numpy(found[f"values_{place}"])[seen], mean[seen], 1e-4, 1e-4
-        )
+        close(numpy(found[f"values_{place}"])[seen], mean[seen], 1e-4, 1e-4)
     made = speaker(3, mixes=3)
     read = memory(shapes(3))
     before = numpy(made(TARGET_IDS, read))
