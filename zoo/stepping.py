@@ -15,7 +15,8 @@ def over_steps(step, inputs, state):
         step: Function of `(B, D)`, the inputs of a place, and the state:
             `(output, state)`, the output `(B, K)`.
         inputs: `(B, T, D)`. T may be unknown.
-        state: List of tensors `(B, ...)`, floats, whose last axis is known.
+        state: List of tensors `(B, ...)`, floats of one dtype, whose last axis
+            is known.
 
     Returns:
         The outputs, `(B, T, K)`.
@@ -30,18 +31,17 @@ def over_steps(step, inputs, state):
     >>> np.array(sums)[0, :, 0].tolist()
     [1.0, 2.0, 3.0]
     """
-    cell = _Step(step, [each.shape[-1] for each in state])
-    loop = keras.layers.RNN(
-        cell, return_sequences=True, dtype=cell.dtype_policy
-    )
+    dtype = keras.backend.standardize_dtype(state[0].dtype)
+    cell = _Step(step, [each.shape[-1] for each in state], dtype)
+    loop = keras.layers.RNN(cell, return_sequences=True, dtype=dtype)
     return loop(inputs, initial_state=list(state))
 
 
 class _Step(keras.layers.Layer):
     """A function as a cell of `keras.layers.RNN`; it has no weights."""
 
-    def __init__(self, step, state_size):
-        super().__init__(autocast=False)
+    def __init__(self, step, state_size, dtype):
+        super().__init__(dtype=dtype)
         self.step = step
         self.state_size = state_size
         self.built = True

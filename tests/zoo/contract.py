@@ -461,7 +461,7 @@ def _without_looks(answer):
             **answer,
             "answers": list(map(_without_looks, answer["answers"])),
         }
-    looks = ("attention", "words", "weights")
+    looks = ("attention", "source", "words", "weights")
     return {
         k: _without_looks(v) if isinstance(v, dict) else v
         for k, v in answer.items()

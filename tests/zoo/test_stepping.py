@@ -59,3 +59,11 @@ def test_the_length_need_not_be_known():
         found = model.predict(INPUTS[:, :length], verbose=0)
         close(found, by_hand(1.0)[:, :length], 1e-5, 1e-5)
     assert numpy(found).shape == (2, 1, 4)
+
+
+def test_keeps_the_dtype_of_its_state():
+    state = [ops.cast(each, "bfloat16") for each in begun()]
+    inputs = ops.cast(INPUTS, "bfloat16")
+    found = over_steps(decayed(ops.cast(0.5, "bfloat16")), inputs, state)
+    assert keras.backend.standardize_dtype(found.dtype) == "bfloat16"
+    close(ops.cast(found, "float32"), by_hand(0.5), 0.05, 0.05)

@@ -41,8 +41,9 @@ def write(task, path, signatures=None, batch=None):
         # The root of what is saved: whatever a signature reads hangs here.
         root = tf.Module()
         root.weights = [variable.value for variable in task.model.variables]
-        root.prepare = task.input.tensorflow()
-        root.answer = task.output.tensorflow(pathlib.Path(folder))
+        if signatures is None or "serving_default" in signatures:
+            root.prepare = task.input.tensorflow()
+            root.answer = task.output.tensorflow(pathlib.Path(folder))
         chosen = _signatures(task, root, signatures, batch)
         tf.saved_model.save(root, str(path), signatures=chosen)
 
