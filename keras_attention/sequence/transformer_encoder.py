@@ -70,8 +70,9 @@ class TransformerEncoder(keras.layers.Layer):
         mask: Boolean `(B, T)`, `True` where there is something to see. Taken
             from `inputs` when it carries a Keras mask, and handed on. The rows
             that it hides are not seen by any other.
-        attention_mask: Boolean `(T, T)`, `(B, T, T)` or `(B, N, T, T)`, `True`
-            where a position (last axis but one) may see another (last axis).
+        attention_mask: Boolean `(T, T)`, `(B, T, T)`, `(B, 1, T, T)` or
+            `(B, N, T, T)`, `True` where a position (last axis but one) may see
+            another (last axis).
             As every mask here, it may also hold 1 and 0.
         return_attention_scores: Boolean. Whether to return the weights too.
         training: Boolean. Whether to apply the dropout.
@@ -84,10 +85,10 @@ class TransformerEncoder(keras.layers.Layer):
     Raises:
         ValueError: If `intermediate_dim` or `num_heads` is below 1, `num_heads`
             does not divide the depth or `num_key_value_heads` `num_heads`,
-            `position_encoding` is not known, or does not fit the depth of a
-            head, `rope_max_wavelength` is not positive, the depth is not known,
-            or a mask holds
-            other than booleans, 1 and 0, or has another shape.
+            `position_encoding` is not known, or is rotary and the depth of a
+            head odd, `rope_max_wavelength` is not positive, the depth is not
+            known, or a mask holds other than booleans, 1 and 0, or has another
+            shape.
 
     Example:
 
