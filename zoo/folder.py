@@ -150,6 +150,8 @@ def write(part, card, model, assets, inputs, outputs):
     """
     import numpy as np
 
+    from zoo.weights import halve
+
     files = {role: f"{role}.json" for role in assets}
     card = {**cards.plain(card), "assets": files}
     if not all(map(cards.is_role, assets)):
@@ -158,6 +160,7 @@ def write(part, card, model, assets, inputs, outputs):
             f"only. Received: assets={list(assets)!r}"
         )
     model.save(part / "model.keras")
+    halve(part / "model.keras")
     for role, asset in assets.items():
         text = json.dumps(
             cards.plain(asset, role), indent=1, ensure_ascii=False

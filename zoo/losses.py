@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from zoo.data.said_words import END
+from zoo.data.said_words import END, START
 
 
 @keras.saving.register_keras_serializable(package="keras_attention_zoo")
@@ -58,7 +58,8 @@ def sentence_crossentropy(words, logits, label_smoothing=0.0):
     Args:
         words: Integers `(B, T)`.
         logits: `(B, T, V)`.
-        label_smoothing: Float in [0, 1). Share spread over all words.
+        label_smoothing: Float in [0, 1). Share spread over all words but the
+            start, which is never said. Nothing is spread behind the end.
 
     Returns:
         Float32 `(B,)`.
@@ -67,7 +68,8 @@ def sentence_crossentropy(words, logits, label_smoothing=0.0):
     logs = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
     right = ops.take_along_axis(logs, words[..., None], axis=-1)[..., 0]
     if label_smoothing:
-        spread = ops.mean(logs, axis=-1)
+        said = ops.sum(logs, axis=-1) - logs[..., START]
+        spread = said / (logs.shape[-1] - 1)
         right = (1 - label_smoothing) * right + label_smoothing * spread
     return -ops.sum(ops.where(counted(words), right, 0.0), axis=-1)
 

@@ -26,7 +26,7 @@ class Plan:
         optimizer: `"adamw"` or `"sgd"`.
         learning_rate: Positive float, the highest of the schedule; or `None`:
             it follows from what learns, by `zoo.layer_groups.learning_rate`.
-        schedule: `"one_cycle"`, `"cosine"` or `"constant"`.
+        schedule: `"one_cycle"`, `"cosine"`, `"inverse_sqrt"` or `"constant"`.
         weight_decay: Float of at least 0.
         augment: Names in `zoo.data.images.AUGMENTATION`.
         label_smoothing: Float in [0, 1).

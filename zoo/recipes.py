@@ -20,6 +20,7 @@ from zoo import (
     presets,
     saving,
     training,
+    weights,
 )
 from zoo.data import sources
 from zoo.data.table_source import Table, as_table
@@ -226,9 +227,10 @@ def follow(
         recipe: Dict, as those in `RECIPES`. It may have `table`, a dict of how
             that of its `data` is read, as `zoo.Table.asked` gives it;
             `backbone_weights`, which the training begins with; `freeze` in its
-            `training`, as `zoo.plan.Plan` takes it; `asked`, a dict of those
-            of its `builder_args` that must stay as they are, whatever the data
-            say; and `enough_epochs`, whether `zoo.from_scratch.epochs_of`
+            `training`, as `zoo.plan.Plan` takes it; `half`, whether its weights
+            are rounded to float16, so that its file is half as large; `asked`,
+            a dict of those of its `builder_args` that must stay as they are,
+            whatever the data say; and `enough_epochs`, whether `zoo.from_scratch.epochs_of`
             counts them.
         learned: The input and the output, where another run has learned them
             from the same data already; `None` learns them.
@@ -280,6 +282,8 @@ def follow(
     frozen = Plan(**recipe["training"]).freeze
     layer_groups.freeze(task.model, frozen, task.output.heads)
     task.follow(data, recipe, validation, **options)
+    if recipe.get("half"):
+        weights.round_to_half(task.model)
     task.measure(test)
     return task
 

@@ -17,6 +17,7 @@ import zipfile
 
 import keras
 import numpy as np
+from keras import ops
 
 from zoo import layer_groups
 from zoo.atomic import replacing
@@ -24,7 +25,7 @@ from zoo.writable import SMALL, check_writable
 
 CHECKPOINT, LOG = "checkpoint.npz", "log.json"
 OPTIMIZERS = ("adamw", "sgd")
-SCHEDULES = ("constant", "cosine", "one_cycle")
+SCHEDULES = ("constant", "cosine", "inverse_sqrt", "one_cycle")
 FIRST = 10  # times the learning rate, while what is new learns alone
 
 
@@ -65,7 +66,9 @@ def fit(
         optimizer: `"sgd"`, with Nesterov momentum of 0.9, or `"adamw"`.
         learning_rate: Positive float, the highest of the schedule.
         schedule: `"one_cycle"`, up over 30 % of the steps and down to nearly
-            nothing by a cosine; `"cosine"`, up over 5 %; or `"constant"`.
+            nothing by a cosine; `"cosine"`, up over 5 %; `"inverse_sqrt"`, the
+            Transformer's, up over 10 % and down as one over the root of the
+            steps; or `"constant"`.
         weight_decay: Float. Share of a weight lost in a step, times the
             learning rate. Biases and normalisations are spared.
         multipliers: Dict from path of a variable to the factor of its learning
@@ -217,7 +220,7 @@ def learning_rate_schedule(name, peak, steps):
     """The learning rate over a training.
 
     Args:
-        name: `"one_cycle"`, `"cosine"` or `"constant"`.
+        name: One of `SCHEDULES`.
         peak: Positive float, the highest rate.
         steps: Positive integer, all steps of the training.
 
@@ -234,6 +237,8 @@ def learning_rate_schedule(name, peak, steps):
         )
     if name == "constant":
         return peak
+    if name == "inverse_sqrt":
+        return InverseSquareRoot(peak, max(1, round(0.1 * steps)))
     start, warmup, end = (
         (peak / 25, 0.3, 1e-4) if name == "one_cycle" else (0.0, 0.05, 0.0)
     )
@@ -245,6 +250,38 @@ def learning_rate_schedule(name, peak, steps):
         warmup_target=peak,
         warmup_steps=warmup_steps,
     )
+
+
+@keras.saving.register_keras_serializable(package="keras_attention_zoo")
+class InverseSquareRoot(keras.optimizers.schedules.LearningRateSchedule):
+    """The schedule of the Transformer: a straight way up, then ever more slowly
+    down.
+
+        peak * min(step / warmup, sqrt(warmup / step))
+
+    Args:
+        peak: Positive float, the highest rate; `(D * warmup) ** -0.5` in the
+            paper.
+        warmup: Positive integer, the step at which it is reached.
+
+    Reference:
+        Vaswani et al. Attention Is All You Need. NeurIPS 2017, section 5.3,
+        equation 3. https://arxiv.org/abs/1706.03762
+    """
+
+    def __init__(self, peak, warmup):
+        super().__init__()
+        self.peak = peak
+        self.warmup = warmup
+
+    def __call__(self, step):
+        step = ops.cast(step, "float32") + 1.0
+        return self.peak * ops.minimum(
+            step / self.warmup, ops.sqrt(self.warmup / step)
+        )
+
+    def get_config(self):
+        return {"peak": self.peak, "warmup": self.warmup}
 
 
 def weights_digest(model):
@@ -484,7 +521,7 @@ class _Run(keras.callbacks.Callback):
             {
                 "epoch": epoch + 1,
                 "seconds": round(time.perf_counter() - self.started, 1),
-                "learning_rate": float(keras.ops.convert_to_numpy(rate)),
+                "learning_rate": float(ops.convert_to_numpy(rate)),
                 **{name: float(value) for name, value in (logs or {}).items()},
             }
         )
@@ -609,6 +646,6 @@ def _state(model):
 
 
 def _array(variable):
-    array = keras.ops.convert_to_numpy(variable.value)
+    array = ops.convert_to_numpy(variable.value)
     known = array.dtype.kind in "biuf"  # NumPy's files know no bfloat16
     return array if known else array.astype("float32")

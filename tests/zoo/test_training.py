@@ -187,6 +187,20 @@ def test_cosine_climbs_over_5_percent():
         training.learning_rate_schedule("linear", 0.5, 9)
 
 
+def test_the_transformers_climbs_over_10_percent_and_falls_by_the_root():
+    rate = rates("inverse_sqrt", 200)
+    steps = np.arange(1, 202)
+    expected = 0.5 * np.minimum(steps / 20, np.sqrt(20 / steps))
+    np.testing.assert_allclose(rate, expected, rtol=1e-6)
+    # The paper's, of a width of 512 and 4,000 steps of warm-up.
+    own = training.InverseSquareRoot((512 * 4000) ** -0.5, 4000)
+    for step in (1, 3999, 4000, 100_000):
+        paper = 512**-0.5 * min(step**-0.5, step * 4000**-1.5)
+        assert float(own(step - 1)) == pytest.approx(paper, rel=1e-5)
+    again = type(own).from_config(own.get_config())
+    assert float(again(7)) == float(own(7))
+
+
 def decayed(**options):
     """Trains on a loss without gradient, so that only the decay moves."""
     model = small_model()

@@ -24,6 +24,7 @@ _DATES = {
 
 _MULTI30K = {
     "data": "multi30k_de_en",
+    "half": True,
     "pieces": {"vocabulary_size": 4000, "length": 48},
     "words": {
         "vocabulary_size": 4000,
