@@ -230,8 +230,8 @@ def follow(
             `training`, as `zoo.plan.Plan` takes it; `half`, whether its weights
             are rounded to float16, so that its file is half as large; `asked`,
             a dict of those of its `builder_args` that must stay as they are,
-            whatever the data say; and `enough_epochs`, whether `zoo.from_scratch.epochs_of`
-            counts them.
+            whatever the data say; and `enough_epochs`, whether
+            `zoo.from_scratch.epochs_of` counts them.
         learned: The input and the output, where another run has learned them
             from the same data already; `None` learns them.
         dtype: Name of a dtype policy, `None` for Keras's global one.
