@@ -109,6 +109,9 @@ def note(task, results, test):
         }
         for metric, value in results.items()
     }
+    if hasattr(task.output, "signatures"):  # how some of them are computed
+        for metric, signature in task.output.signatures(test).items():
+            task.card["metrics"][metric]["signature"] = signature
 
 
 def digests(task, data, validation):

@@ -277,7 +277,10 @@ def metric_line(found):
     text = metric_number(found["value"])
     if found.get("std") is not None:
         text += f" ± {found['std']:.4f}"
-    return f"{text} ({found['n']:,} examples, seeds {seeds})"
+    text += f" ({found['n']:,} examples, seeds {seeds})"
+    if found.get("signature"):
+        text += f" {found['signature']}"
+    return text
 
 
 def pairs_line(values):

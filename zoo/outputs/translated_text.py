@@ -2,7 +2,7 @@
 
 from zoo.data.pieces import Pieces
 from zoo.outputs.words import Words
-from zoo.translation_metrics import translation_metrics
+from zoo.translation_metrics import signature, translation_metrics
 
 
 class TranslatedText(Words):
@@ -37,3 +37,7 @@ class TranslatedText(Words):
     def compared(self, captions, data):
         """BLEU and its like, beside those of the texts left as they are."""
         return translation_metrics(captions, data.translations, data.texts)
+
+    def signatures(self, data):
+        """How metrics are computed, as sacrebleu says it, by their names."""
+        return signature(data.translations)
