@@ -164,3 +164,33 @@ def test_tensorflow_joins_alike(learned):
     ids = np.concatenate([ids, learned(TEXTS)[:, :12]])
     joined = [text.decode() for text in join(tf.constant(ids)).numpy()]
     assert joined == [learned.text(row) for row in ids]
+
+
+def test_says_which_letters_each_piece_spells():
+    pieces = Pieces([" May", " 2", "ä"], length=20)
+    text = "May 20, Bär"
+    spans = pieces.spans(text)
+    words = pieces.words(pieces.ids(text))
+    assert len(spans) == len(words)
+    found = [text[first:after] for first, after in spans]
+    assert found[:4] == ["May", "2", "0", ","]
+    assert found[-2:] == ["ä", "r"]
+    # A space alone is a piece, and so are the bytes of a letter.
+    assert pieces.spans("x é")[-2:] == [(2, 3), (2, 3)]
+
+
+def test_lists_what_each_id_is():
+    pieces = Pieces([" May", "é"], length=4)
+    lines = pieces.lines()
+    assert len(lines) == pieces.vocabulary_size == 260
+    assert lines[:4] == ["[END]", "[START]", "<0x00>", "<0x01>"]
+    assert lines[2 + ord("a")] == "a" and lines[2 + 0xC3] == "<0xC3>"
+    assert lines[-2:] == [" May", "é"]
+
+
+def test_pieces_are_learned_of_others_that_share_them():
+    texts, others = ["rot rot"] * 3, ["blau blau"] * 9
+    apart = Pieces.learn(texts, 280)
+    both = Pieces.learn(texts, 280, others=others)
+    assert " blau" in both.vocabulary and " blau" not in apart.vocabulary
+    assert both.length == len(both.ids("rot rot")) + 1
