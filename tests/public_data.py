@@ -34,6 +34,6 @@ def needs_public(*names):
 def _source(name):
     """The public set that a set is, or is made of; `None` for none."""
     first = name.split("_")[0]
-    if first in ("digits", "glyphs", "scenes"):
+    if first in ("dates", "digits", "glyphs", "scenes"):
         return None
-    return first if first == "mnist" else name
+    return first if first in ("mnist", "multi30k") else name

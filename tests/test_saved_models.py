@@ -18,8 +18,9 @@ from zoo.folder import read_file  # noqa: E402
 NAMES = presets._folders(presets.CHECKOUT)
 
 # How far a metric may be from what the card says. A pair of candidates that
-# two machines rank differently moves MAP by more than an image moves accuracy.
-SLACK = {"map": 2e-3}
+# two machines rank differently moves MAP by more than an image moves accuracy;
+# BLEU is of 100, and a word that two machines choose differently moves others.
+SLACK = {"map": 2e-3, "bleu": 0.1}
 
 
 @functools.cache
@@ -147,7 +148,7 @@ def test_the_manifest_fits_the_cards():
 
 def test_all_saved_models_are_small():
     sizes = [p.stat().st_size for p in presets.CHECKOUT.rglob("*")]
-    assert sum(sizes) < 48 * 2**20
+    assert sum(sizes) < 57 * 2**20
 
 
 @pytest.mark.slow
