@@ -24,6 +24,7 @@ def model(card):
         card={"data": card, "recipe": {"training": {"seed": 0}}},
         read=load_texts,
         count=lambda metric, data: len(data),
+        output=None,
     )
 
 
