@@ -35,7 +35,8 @@ def new(task, network, data, targets=None, seed=0, dtype=None, **sizes):
             `zoo.catalogue.from_scratch` has, such as `embedding_dim=64`; and of
             what it reads and says: `vocabulary_size` (at most), `length` and
             `keep` of texts, `image_size` and `channels` of images,
-            `target_length` and `beams` of captions.
+            `target_length` and `beams` of captions and translations, and of
+            these `shared`, whether both languages have one vocabulary.
 
     Returns:
         A `zoo.task.Task`. Its `fit` has by default the options of a training

@@ -31,10 +31,8 @@ class TranslatedText(Words):
         pieces = recipe.get("pieces", {})
         if not pieces.get("shared"):
             return {}
-        return {
-            "others": data.texts,
-            "vocabulary_size": pieces["vocabulary_size"],
-        }
+        sizes = {k: v for k, v in pieces.items() if k == "vocabulary_size"}
+        return {"others": data.texts, **sizes}
 
     def compared(self, captions, data):
         """BLEU and its like, beside those of the texts left as they are."""
