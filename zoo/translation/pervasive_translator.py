@@ -33,7 +33,11 @@ from keras import ops
 from keras_attention.arguments import check_sizes
 from keras_attention.pair.pervasive_attention import PervasiveAttention
 from zoo.data.pieces import END
-from zoo.translation.two_texts import nothing_of_nothing, translator
+from zoo.translation.two_texts import (
+    nothing_of_nothing,
+    spec_of_logits,
+    translator,
+)
 
 PRESETS = {
     "tiny": {"embedding_dim": 8, "num_layers": 2, "growth_rate": 4},
@@ -268,14 +272,7 @@ class PervasiveDecoder(keras.layers.Layer):
     def compute_output_spec(
         self, target_ids, memory, return_attention_scores=False, training=None
     ):
-        batch, steps = target_ids.shape
-        logits = keras.KerasTensor(
-            (batch, steps, self.vocabulary_size), dtype="float32"
-        )
-        if not return_attention_scores:
-            return logits
-        shape = (batch, steps, memory["mask"].shape[1])
-        return logits, keras.KerasTensor(shape, dtype=self.compute_dtype)
+        return spec_of_logits(self, target_ids, memory, return_attention_scores)
 
     def call(
         self, target_ids, memory, return_attention_scores=False, training=None

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from zoo.stepping import over_steps
-from zoo.translation.two_texts import nothing_of_nothing
+from zoo.translation.two_texts import nothing_of_nothing, spec_of_logits
 
 
 class RecurrentDecoder(keras.layers.Layer):
@@ -76,14 +76,7 @@ class RecurrentDecoder(keras.layers.Layer):
     def compute_output_spec(
         self, target_ids, memory, return_attention_scores=False, training=None
     ):
-        batch, steps = target_ids.shape
-        logits = keras.KerasTensor(
-            (batch, steps, self.vocabulary_size), dtype="float32"
-        )
-        if not return_attention_scores:
-            return logits
-        shape = (batch, steps, memory["mask"].shape[1])
-        return logits, keras.KerasTensor(shape, dtype=self.compute_dtype)
+        return spec_of_logits(self, target_ids, memory, return_attention_scores)
 
     def compute_mask(self, target_ids, memory, previous_mask=None):
         return None

@@ -39,6 +39,7 @@ from keras_attention.sequence.transformer_encoder import TransformerEncoder
 from zoo.translation.two_texts import (
     check_dropout,
     nothing_of_nothing,
+    spec_of_logits,
     translator,
 )
 
@@ -313,14 +314,7 @@ class TransformerSpeaker(keras.layers.Layer):
     def compute_output_spec(
         self, target_ids, memory, return_attention_scores=False, training=None
     ):
-        batch, steps = target_ids.shape
-        logits = keras.KerasTensor(
-            (batch, steps, self.vocabulary_size), dtype="float32"
-        )
-        if not return_attention_scores:
-            return logits
-        shape = (batch, steps, memory["mask"].shape[1])
-        return logits, keras.KerasTensor(shape, dtype=self.compute_dtype)
+        return spec_of_logits(self, target_ids, memory, return_attention_scores)
 
     def compute_mask(self, target_ids, memory, previous_mask=None):
         return None

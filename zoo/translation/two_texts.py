@@ -34,6 +34,28 @@ def translator(encoder, decoder, name):
     return keras.Model(inputs, decoder(inputs["target_ids"], memory), name=name)
 
 
+def spec_of_logits(decoder, target_ids, memory, return_attention_scores=False):
+    """What the `call` of a decoder gives, for its `compute_output_spec`.
+
+    Args:
+        decoder: The layer, with a `vocabulary_size`.
+        target_ids: `KerasTensor` `(B, T)`.
+        memory: Dict with `mask`, `(B, S)`.
+        return_attention_scores: Boolean. Whether the weights come too.
+
+    Returns:
+        `KerasTensor`s: logits `(B, T, V)`, or a pair with `(B, T, S)`.
+    """
+    batch, steps = target_ids.shape
+    logits = keras.KerasTensor(
+        (batch, steps, decoder.vocabulary_size), dtype="float32"
+    )
+    if not return_attention_scores:
+        return logits
+    shape = (batch, steps, memory["mask"].shape[1])
+    return logits, keras.KerasTensor(shape, dtype=decoder.compute_dtype)
+
+
 def nothing_of_nothing(logits, mask):
     """Logits, of the end where there was nothing to translate.
 
