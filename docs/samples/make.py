@@ -6,6 +6,7 @@ checkout: `python docs/samples/make.py`.
 
 import argparse
 import csv
+import datetime
 import itertools
 import pathlib
 
@@ -22,6 +23,11 @@ CAPTIONED = 24  # scenes to learn captions from
 DIGITS = ("3", "8")  # classes of the folder to learn from
 OF_EACH = 12
 HOUSEHOLDS = 240
+GERMAN_DATES = 200
+MONTHS = (
+    *("Januar", "Februar", "März", "April", "Mai", "Juni", "Juli"),
+    *("August", "September", "Oktober", "November", "Dezember"),
+)
 
 
 def main():
@@ -48,6 +54,8 @@ def write(folder):
     _write_digits(folder / "digits")
     _write_captions(folder / "captions")
     _write_rows(folder / "pairs.csv", ("left", "right", "label"), pairs())
+    names = ("source", "target")
+    _write_rows(folder / "translations.csv", names, translations())
     names = ("age", "education", "hours", "savings", "income", "marital")
     _write_rows(folder / "households.csv", names, households())
 
@@ -103,6 +111,16 @@ def pairs():
         yield one, f"{name} is {means}", "entailment"
         yield one, f"{name} is not {done}", "contradiction"
         yield one, other, "neutral"
+
+
+def translations():
+    """Rows of a date in German and in ISO 8601."""
+    draw = np.random.default_rng(0)
+    first = datetime.date(1900, 1, 1)
+    for days in draw.choice(73_000, GERMAN_DATES, replace=False):
+        date = first + datetime.timedelta(days=int(days))
+        month = MONTHS[date.month - 1]
+        yield f"{date.day}. {month} {date.year}", date.isoformat()
 
 
 def households():

@@ -59,8 +59,8 @@ def test_each_command_has_its_files_and_its_model():
                 known = asked in recipes.RECIPES
             assert known or asked in made, shlex.join(words)
         read = [*(found.get("inputs") or ()), found.get("data")]
-        read.append(found.get("candidates"))
-        for each in filter(None, read):
+        read += [found.get("candidates"), found.get("lines")]
+        for each in map(str, filter(None, read)):
             if "/" in each or re.search(r"\.\w{2,4}$", each):
                 assert (ROOT / each).exists(), shlex.join(words)
         for option in WRITTEN:
