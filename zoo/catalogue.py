@@ -181,7 +181,8 @@ TASKS = {
         "from_scratch": "zoo.translation.recipes:FROM_SCRATCH",
         "data": (
             "dates, made here; multi30k_de_en and other pairs of its "
-            "languages; or a CSV file with the columns source and target."
+            "languages; a set of tensorflow-datasets; two files of lines, "
+            "mine.de,mine.en; or a CSV file with the columns source and target."
         ),
         "columns": ("source", "target"),
     },

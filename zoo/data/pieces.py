@@ -120,7 +120,7 @@ class Pieces:
 
         Args:
             texts: List of strings.
-            vocabulary_size: Integer, 260 or more. How many ids there may be.
+            vocabulary_size: Integer, 259 or more. How many ids there may be.
             length: As of the class; by default that of the longest text.
             others: List of strings, whose pieces are learned too, such as
                 those of another language that shares the vocabulary.

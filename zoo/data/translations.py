@@ -112,14 +112,15 @@ def load_translations(source="dates", split="train"):
             set of tensorflow-datasets that has translations from one language
             into another, such as `"ted_hrlr_translate/pt_to_en"`, if it is
             prepared; a pair of paths of two text files, plain or `.gz`, whose
-            lines belong to each other, or two such tuples, to learn from and
-            to measure on; a `.csv` or `.tsv` file that names
-            in its first line the columns `source` and `target`, or a folder
-            with such files `train` and `test` (or `validation`); a `zoo.Table`
-            or a frame, in which columns may have other names; a pair of lists
-            `(texts, translations)`, translations being strings or lists of
-            strings; or a `TranslationData`, returned as it is. How a name is
-            told from a place says `zoo.data.sources.place`.
+            lines belong to each other, or one string of both with a comma
+            between, or two such tuples, to learn from and to measure on; a
+            `.csv` or `.tsv` file that names in its first line the columns
+            `source` and `target`, or a folder with such files `train` and
+            `test` (or `validation`); a `zoo.Table` or a frame, in which columns
+            may have other names; a pair of lists `(texts, translations)`,
+            translations being strings or lists of strings; or a
+            `TranslationData`, returned as it is. How a name is told from a
+            place says `zoo.data.sources.place`.
         split: `"train"` or `"test"`. A set that comes in one part is cut, 80
             to 20, the same way every time. The test of Multi30k is
             `test_2016_flickr`, or the part that a name goes on with:
@@ -148,6 +149,7 @@ def load_translations(source="dates", split="train"):
     examples.check_split(split)
     if isinstance(source, TranslationData):
         return source
+    source = _two_files(source) or source
     table = as_table(source)
     if table is not None and table.in_memory:
         return _from_table(table)
@@ -272,6 +274,12 @@ def _check_two(source):
             "`data` must be two: texts and translations, or the paths of "
             f"theirs. Received: {type(source).__name__} of {len(source)}"
         )
+
+
+def _two_files(source):
+    """The two paths in a string with a comma, as a shell gives them."""
+    paths = source.split(",") if isinstance(source, str) else []
+    return len(paths) == 2 and all(map(os.path.isfile, paths)) and tuple(paths)
 
 
 def _is_pair_of_files(source):

@@ -31,7 +31,9 @@ class PiecedText:
     flags = ()
     choices = {
         "vocabulary_size": ("pieces", "vocabulary_size"),
+        "source_vocabulary_size": ("pieces", "vocabulary_size"),
         "length": ("pieces", "length"),
+        "source_length": ("pieces", "length"),
         "shared": ("pieces", "shared"),
     }
 

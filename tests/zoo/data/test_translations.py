@@ -52,6 +52,20 @@ def test_two_files_are_read_line_by_line_and_cut(tmp_path):
     assert again.sha256() == parts[0].sha256()
 
 
+def test_a_shell_gives_two_files_with_a_comma(tmp_path):
+    paths = [tmp_path / "a.de", tmp_path / "b.en"]
+    for path, lines in zip(paths, ("eins\nzwei\n", "one\ntwo\n")):
+        path.write_text(lines, "utf-8")
+    both = ",".join(map(str, paths))
+    found = load_translations(both)
+    known = load_translations(tuple(paths))
+    assert found.texts == known.texts and found.place == known.place
+    with pytest.raises((ValueError, FileNotFoundError)):
+        load_translations(f"{both},{paths[0]}")
+    with pytest.raises((ValueError, FileNotFoundError)):
+        load_translations(f"{paths[0]},{tmp_path / 'none'}")
+
+
 def test_two_pairs_of_files_are_two_parts(tmp_path):
     pairs = [
         (

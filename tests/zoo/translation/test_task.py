@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+import zoo
 from tests.zoo.contract import check_task
 from tests.zoo.translation.tiny import tiny_translations, untrained
 from zoo.data.translations import TranslationData, spelled_dates
@@ -122,6 +123,17 @@ def test_one_vocabulary_serves_both_languages_if_it_is_shared():
     assert input.pieces.vocabulary == output.said.vocabulary
     apart = Translation.learn(data, {"pieces": {"vocabulary_size": 290}})
     assert apart[0].pieces.vocabulary != apart[1].said.vocabulary
+
+
+@pytest.mark.parametrize("side", ["", "source_"])
+def test_from_scratch_both_vocabularies_and_lengths_are_chosen(side):
+    sizes = {f"{side}vocabulary_size": 270, f"{side}length": 5}
+    sizes |= {"target_vocabulary_size": 275, "target_length": 6}
+    task = zoo.new("translation", "rnn_search", tiny_translations(), **sizes)
+    built = task.card["builder_args"]
+    assert built["source_vocabulary_size"] == 270
+    assert built["target_vocabulary_size"] == 275
+    assert (built["source_length"], built["target_length"]) == (5, 6)
 
 
 def test_dates_know_where_each_letter_comes_from():
