@@ -50,13 +50,15 @@ class Answering(keras.layers.Layer):
         """Word after word, each by what was said before it."""
         encoder, decoder = map(self.network.get_layer, ("encoder", "decoder"))
         memory = encoder(one_or_all(inputs), training=False)
-        answers, maps = beam_search(decoder, memory, **self.decoding)
+        answers, maps = beam_search(
+            decoder, memory, **self.decoding, with_maps=self.attention
+        )
         if self.attention and not maps:
             raise ValueError(
                 "There must be attention to look at. "
                 f"Received: decoder={decoder!r}, whose steps have no maps"
             )
-        return self.final(answers), maps if self.attention else {}
+        return self.final(answers), maps
 
 
 def one_or_all(inputs):

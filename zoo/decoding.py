@@ -18,6 +18,7 @@ def beam_search(
     end=0,
     length_penalty=0.0,
     forbidden=(),
+    with_maps=True,
 ):
     """Finds the most probable sequence of tokens that a decoder can say.
 
@@ -54,7 +55,9 @@ def beam_search(
             last, `(B,)`, and the place of the next, a scalar integer tensor; it
             returns `(logits, state, maps)`: `(B, V)`, a state of the same
             structure, shapes and dtypes, and a dict of attention weights,
-            `(B, ...)`. `call(target_ids, memory)`, with `start` first, gives
+            `(B, ...)`. What of the state never changes, such as projected keys,
+            is best handed on as the same tensor: then it is not copied from
+            beam to beam. `call(target_ids, memory)`, with `start` first, gives
             the logits of all steps, `(B, T, V)`; it is what training uses. A
             decoder that has room for so many steps only says so in an attribute
             `length`.
@@ -71,13 +74,15 @@ def beam_search(
         length_penalty: Float of at least 0, alpha. 0.6 to 0.7 in the paper.
         forbidden: Tokens that are never said. Probabilities are not shared out
             anew among the others.
+        with_maps: Boolean. Whether to give the maps too. Without them the
+            search is faster: it carries all maps of all sequences along.
 
     Returns:
         `(answers, maps)`. Answers are `"token_ids"`, int32 `(B, T)`, and
         `"score"`, float32 `(B,)`, whatever dtype the decoder computes in. Maps
         are the decoder's, `(B, T, ...)`, along the sequence that was returned:
         row t is what was read to say token t, `end` included; rows behind it
-        are zeros.
+        are zeros. Without `with_maps` the dict is empty.
 
         Where scores tie, an answer found earlier stays; `end` goes before other
         tokens, the sequence that was better so far before others, and of its
@@ -125,10 +130,17 @@ def beam_search(
     # beam of one goes on behind no end.
     most = penalty(length) if beams > 1 else 1.0
 
+    def step(last, index, state, memory):
+        logits, state, maps = decoder.step(last, index, state, memory)
+        return logits, state, maps if with_maps else {}
+
     state = decoder.begin(memory)
     last = ops.full((_rows(memory),), start, dtype="int32")
     index = ops.convert_to_tensor(0, dtype="int32")
-    logits, state, maps = decoder.step(last, index, state, memory)
+    logits, state, maps = step(last, index, state, memory)
+    # Places in the state that no step but the first has changed: there all
+    # sequences of a sample are alike, whichever goes on.
+    alike = set(range(len(keras.tree.flatten(state))))
     tokens = _vocabulary(logits, start, end, forbidden)
     silent = [token for token in {start, *forbidden} if token != end]
     bias = np.zeros(tokens, "float32")
@@ -168,7 +180,14 @@ def beam_search(
 
         ids = found["ids"]
         if beams > 1:  # Else each sample's only sequence is its own parent.
-            ids, maps, state = follow((ids, maps, state), parent)
+            ids, maps = follow((ids, maps), parent)
+            parts = [
+                part
+                if before == beams and place in alike
+                else follow(part, parent)
+                for place, part in enumerate(keras.tree.flatten(state))
+            ]
+            state = keras.tree.pack_sequence_as(state, parts)
         last = ops.reshape(token, (-1,))
         ids = ops.where(_at(index, length, ids), last[:, None], ids)
         # Where nothing could become better, nothing goes on.
@@ -184,8 +203,12 @@ def beam_search(
     several = _several(memory, beams)
 
     def turn(index, last, state, found):
-        logits, state, maps = decoder.step(last, index, state, several)
-        return choose(index, logits, state, maps, found)
+        logits, after, maps = step(last, index, state, several)
+        parts = map(keras.tree.flatten, (state, after))
+        alike.intersection_update(
+            [place for place, (x, y) in enumerate(zip(*parts)) if x is y]
+        )
+        return choose(index, logits, after, maps, found)
 
     worst = ops.full_like(last, -np.inf, dtype="float32")
     nothing = {

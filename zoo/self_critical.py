@@ -340,7 +340,11 @@ class Saying(keras.layers.Layer):
         # Nothing is forbidden: it is the network's softmax that learns.
         drawn, _ = sample(decoder, memory, **asked, seed=self.seeds)
         likeliest, _ = beam_search(
-            decoder, memory, **asked, forbidden=self.decoding["forbidden"]
+            decoder,
+            memory,
+            **asked,
+            forbidden=self.decoding["forbidden"],
+            with_maps=False,
         )
         return {
             "drawn": drawn["token_ids"],

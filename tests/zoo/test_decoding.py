@@ -292,6 +292,55 @@ def test_memory_may_be_nested_and_lack_parts():
     )
 
 
+@pytest.mark.parametrize("beams", [1, 3])
+def test_without_maps_the_answers_are_the_same(beams):
+    memory = table(rows=20, length=5)
+    answers, _ = search(memory, 5, beams=beams, length_penalty=0.6)
+    alone, maps = search(
+        memory, 5, beams=beams, length_penalty=0.6, with_maps=False
+    )
+    assert maps == {}
+    for name in answers:
+        np.testing.assert_array_equal(alone[name], answers[name])
+
+
+def test_what_a_step_hands_on_is_not_copied_from_beam_to_beam(monkeypatch):
+    memory = table(rows=20, length=5)
+    taken = []
+    take = ops.take
+
+    def counted(x, *args, **options):
+        taken.append(tuple(x.shape))
+        return take(x, *args, **options)
+
+    wanted, _ = search(memory, 5, beams=3)
+    monkeypatch.setattr("zoo.decoding.ops.take", counted)
+    answers, _ = beam_search(
+        Keeps(), ops.convert_to_tensor(memory), START, 5, beams=3
+    )
+    # Once, when a sample's only sequence becomes three.
+    assert [shape[-1] for shape in taken].count(Keeps.width) == 1
+    for name in wanted:
+        np.testing.assert_array_equal(
+            ops.convert_to_numpy(answers[name]), wanted[name]
+        )
+
+
+def test_what_some_steps_change_follows_its_beam():
+    if keras.backend.backend() == "jax":
+        pytest.skip("JAX traces one step for all")
+    memory = table(rows=40, length=6)
+    memory = ops.convert_to_tensor(memory)
+    same, copied = (
+        beam_search(InTurns(keep), memory, START, 6, beams=3)[0]
+        for keep in (lambda x: x, lambda x: x + 0)
+    )
+    for name in same:
+        np.testing.assert_array_equal(
+            ops.convert_to_numpy(same[name]), ops.convert_to_numpy(copied[name])
+        )
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -481,6 +530,34 @@ class Nested(Table):
         assert memory["a"] is None
         assert memory["b"][1]["c"].shape[0] == last.shape[0]
         return super().step(last, index, state, memory["b"][0])
+
+
+class Keeps(Table):
+    """Reads the logits from its state, which hands them on."""
+
+    width = 6 * 6 * 6
+
+    def begin(self, memory):
+        shape = (*memory.shape[:2], self.width)
+        return {**super().begin(memory), "kept": ops.reshape(memory, shape)}
+
+    def step(self, last, index, state, memory):
+        kept = ops.reshape(state["kept"], (-1, *memory.shape[1:]))
+        logits, after, maps = super().step(last, index, state, kept)
+        return logits, {**state, **after}, maps
+
+
+class InTurns(Table):
+    """Keeps every second token only; `keep` gives the others' steps a state."""
+
+    def __init__(self, keep):
+        self.keep = keep
+
+    def step(self, last, index, state, memory):
+        logits, after, maps = super().step(last, index, state, memory)
+        if int(index) % 2:
+            after = {"before": self.keep(state["before"])}
+        return logits, after, maps
 
 
 def search(memory, length, start=START, **options):
