@@ -215,7 +215,7 @@ def test_a_picture_without_a_caption_is_refused(captions, task, images):
         with pytest.raises(ValueError, match="a word in it.*at place 1"):
             use(data)
     whole = CaptionData(images[:2], [["a large"], []])
-    with pytest.raises(ValueError, match="a caption at least.*place 1"):
+    with pytest.raises(ValueError, match="a caption of each.*place 1"):
         task.evaluate(whole)
 
 
