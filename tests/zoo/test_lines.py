@@ -23,7 +23,14 @@ def model(tmp_path_factory):
     return task, task.save(tmp_path_factory.mktemp("models") / "tiny")
 
 
-@pytest.mark.parametrize("suffix", [".txt", ".jsonl", ".csv"])
+@pytest.mark.parametrize(
+    "suffix",
+    [
+        ".txt",
+        pytest.param(".jsonl", marks=pytest.mark.slow),
+        pytest.param(".csv", marks=pytest.mark.slow),
+    ],
+)
 def test_answers_stand_in_the_lines_of_their_texts(model, tmp_path, suffix):
     task, folder = model
     (tmp_path / "in.txt").write_text(LINES, "utf-8")
@@ -46,6 +53,7 @@ def test_answers_stand_in_the_lines_of_their_texts(model, tmp_path, suffix):
         ]
 
 
+@pytest.mark.slow
 def test_without_out_they_are_printed(model, tmp_path):
     (tmp_path / "in.txt").write_text("rot\nblau\n", "utf-8")
     done = run("predict", model[1], "--in", tmp_path / "in.txt", "--json")

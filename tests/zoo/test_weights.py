@@ -32,6 +32,7 @@ def arrays_of(path):
     return found
 
 
+@pytest.mark.slow
 def test_what_is_rounded_is_kept_in_half_the_space(tmp_path):
     task, data = tiny_task(), tiny_data()
     whole = task.save(tmp_path / "whole") / "model.keras"

@@ -157,6 +157,7 @@ def test_drops_in_training_only(dropout):
     assert (abs(trained - plain).max() > 1e-4) == bool(dropout)
 
 
+@pytest.mark.slow
 def test_learns_to_copy():
     keras.utils.set_random_seed(0)
     generator = np.random.default_rng(0)

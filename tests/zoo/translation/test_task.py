@@ -42,8 +42,14 @@ def test_keeps_the_contract_of_a_task(options, tmp_path):
     check_task(task, recipe, data, RAWS, RAWS[:2], tmp_path / "made")
 
 
-def test_answers_of_many_equal_those_of_one():
-    task, _ = untrained()
+@pytest.fixture(scope="module")
+def task():
+    """One that is not trained, and that no test changes."""
+    made, _ = untrained()
+    return made
+
+
+def test_answers_of_many_equal_those_of_one(task):
     several = task.predict(RAWS)
     assert [answer["translation"] for answer in several] == [
         task.predict(raw)["translation"] for raw in RAWS
@@ -51,24 +57,21 @@ def test_answers_of_many_equal_those_of_one():
     assert set(several[0]) == {"translation", "words", "score", "cut"}
 
 
-def test_an_empty_text_is_translated_by_an_empty_one():
-    task, _ = untrained()
+def test_an_empty_text_is_translated_by_an_empty_one(task):
     answers = task.predict(["", "rot", " \n"])
     assert [answer["translation"] for answer in answers][::2] == ["", ""]
     assert answers[0]["score"] == pytest.approx(0, abs=1e-6)
     assert task.picture(["", ""], task.look(["", "rot"])).axes
 
 
-def test_says_what_was_not_read():
-    task, _ = untrained()
+def test_says_what_was_not_read(task):
     text = "rot " * (task.input.pieces.length + 3)
     answer = task.predict(text)
     assert answer["cut"] == 3
     assert "3 pieces at its end not read" in task.input.shown(text, answer)
 
 
-def test_looks_at_the_pieces_that_were_read():
-    task, _ = untrained()
+def test_looks_at_the_pieces_that_were_read(task):
     answer = task.look("rot Hund")
     assert "".join(answer["source"]).strip() == "rot Hund"
     weights = answer["attention"]["attention"]
@@ -79,9 +82,8 @@ def test_looks_at_the_pieces_that_were_read():
     assert json.dumps({k: v for k, v in answer.items() if k != "attention"})
 
 
-def test_measures_translations_and_where_it_looks():
+def test_measures_translations_and_where_it_looks(task):
     data = tiny_translations()
-    task, _ = untrained(data)
     found = task.evaluate(data)
     assert list(found) == [
         *("bleu", "chrf", "exact"),
@@ -104,6 +106,7 @@ def test_a_card_says_how_the_metrics_are_computed():
     assert signed in metric_line(task.card["metrics"]["bleu"])
 
 
+@pytest.mark.slow
 def test_several_translations_of_a_text_are_all_learned():
     data = TranslationData(
         ["rot", "blau"], [["red", "crimson"], ["blue"]], "several"
@@ -136,6 +139,7 @@ def test_from_scratch_both_vocabularies_and_lengths_are_chosen(side):
     assert (built["source_length"], built["target_length"]) == (5, 6)
 
 
+@pytest.mark.slow
 def test_dates_know_where_each_letter_comes_from():
     data = spelled_dates(200, 1)
     task, _ = untrained(data)
@@ -144,8 +148,7 @@ def test_dates_know_where_each_letter_comes_from():
     assert 0.1 < found["chance"] < 0.5
 
 
-def test_a_translation_beyond_its_length_is_cut_and_said_so():
-    task, _ = untrained()
+def test_a_translation_beyond_its_length_is_cut_and_said_so(task):
     longer = TranslationData(["rot"], [["red " * 40]], "longer")
     with pytest.warns(UserWarning, match="1 of the 1 translations of 'longer'"):
         task.evaluate(longer)
