@@ -102,7 +102,7 @@ class PervasiveAttention(keras.layers.Layer):
     >>> row, weights, state = layer.step(target[:, :1], state, source)
     >>> tuple(row.shape), tuple(weights.shape)
     ((2, 1, 13), (2, 1, 7))
-    >>> bool(np.allclose(row, output[:, :1], atol=1e-5))
+    >>> bool(ops.max(ops.abs(row - output[:, :1])) < 1e-5)
     True
 
     Notation: query is the target t, value the source s, `growth_rate` is g,
