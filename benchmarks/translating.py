@@ -11,7 +11,8 @@ Four questions about `transformer_translator` with the sizes of its preset
   `call`: the prefix alone, or padded to the full length.
 - `torch`: greedy decoding against `nn.Transformer` with the same weights and a
   loop in Python that reads the prefix anew for each word, in a process of its
-  own. It is left out without a Python that has PyTorch.
+  own with PyTorch's own number of threads. It is left out without a Python that
+  has PyTorch.
 - `training`: a training step against the same network written with Keras's own
   layers, which has the same weights.
 - `lengths`: an epoch in batches of texts of similar length against batches in
@@ -232,7 +233,7 @@ def against_torch(rounds, python):
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         folder = pathlib.Path(folder)
         ask = stack.enter_context(answering(python, network, folder))
-        version = ask()["version"]
+        about = ask()
         for batch in BATCHES:
             ids = sources(batch)
             path = folder / f"{batch}.npy"
@@ -247,7 +248,7 @@ def against_torch(rounds, python):
             }
             measured.append({"batch": batch, **in_turn(calls, rounds)})
             print(rates(measured[-1], calls), flush=True)
-    return {"steps": STEPS, "version": version, "measured": measured}
+    return {"steps": STEPS, **about, "measured": measured}
 
 
 @contextlib.contextmanager
@@ -513,8 +514,9 @@ def lengths(rounds, batches=20):
         compiled(model, False)
         epoch = functools.partial(model.fit, epochs, shuffle=False, verbose=0)
         calls[side] = functools.partial(timed, epoch)
-    seconds = in_turn(calls, rounds)
-    print(rates({"batch": 1, **seconds}, calls), flush=True)
+    # An epoch is many steps, so fewer rounds will do.
+    seconds = in_turn(calls, max(1, rounds // 5))
+    print(rates({"batches": batches, **seconds}, calls), flush=True)
     return {
         "batch": BUCKET,
         "batches": batches,

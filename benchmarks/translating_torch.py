@@ -9,7 +9,6 @@ the seconds that it took.
 
 import json
 import math
-import os
 import sys
 import time
 
@@ -70,7 +69,6 @@ def greedy(model, ids, steps, start):
 
 
 def main(sizes, weights):
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
     with open(sizes) as file:
         sizes = json.load(file)
     steps, start = sizes.pop("steps"), sizes.pop("start")
@@ -78,7 +76,8 @@ def main(sizes, weights):
     arrays = np.load(weights)
     model.load_state_dict({key: torch.tensor(arrays[key]) for key in arrays})
     model.eval()
-    print(json.dumps({"version": torch.__version__}), flush=True)
+    about = {"version": torch.__version__, "threads": torch.get_num_threads()}
+    print(json.dumps(about), flush=True)
     for line in sys.stdin:
         ids = torch.tensor(np.load(line.strip()), dtype=torch.int64)
         begun = time.perf_counter()
