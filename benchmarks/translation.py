@@ -15,8 +15,8 @@ same data, pieces and epochs; nothing was chosen on the test part.
 
 *Depth*: a Transformer of 12 blocks that normalises behind its sums reads dates,
 with transparent attention and without: the norm of the loss's gradient by the
-weights of the encoder's first block over that of its last, in the middle of the
-training and at its end, and what is reached.
+weights of the encoder's first block over that of its last, before the training
+and at its end, and what is reached.
 
 The tables are printed, and every figure kept in `benchmarks/translation.json`;
 called again after a kill, it goes on where it was.
@@ -69,8 +69,15 @@ SIZES = {
     "multi30k": {
         "rnn_search": recipes.RECIPES["rnn_search_multi30k"]["builder_args"],
         "luong_translator": LUONG["small"],
-        "transformer_translator": transformer_translator.PRESETS["small"],
-        "pervasive_translator": pervasive_translator.PRESETS["small"],
+        # Wider or narrower than the presets, for as many parameters.
+        "transformer_translator": {
+            **transformer_translator.PRESETS["small"],
+            "embedding_dim": 128,
+        },
+        "pervasive_translator": {
+            **pervasive_translator.PRESETS["small"],
+            "embedding_dim": 176,
+        },
     },
 }
 DEPTH = {"depth 12": False, "depth 12, transparent": True}
@@ -191,14 +198,17 @@ def show(runs):
                 ]
                 size = f"{found[0]['parameters']:,}"
                 print(f"| {network} | {' | '.join([*cells, size])} |")
-    print("\n| BLEU by words of the text | " + " | ".join(_lengths(runs)))
+    lengths = [*_lengths(runs), "all, 95 % CI"]
+    print(f"\n| BLEU by words of the text | {' | '.join(lengths)} |")
+    print("| --- |" + " --- |" * len(lengths))
     for network in NETWORKS:
         for found in of_name(runs, f"multi30k, {network}")[:1]:
             cells = [f"{x[-1]:.1f}" for x in found["bleu_by_length"]]
             low, high = found["bleu_interval"]
             cells.append(f"{found['bleu']:.1f} ({low:.1f} to {high:.1f})")
             print(f"| {network} | {' | '.join(cells)} |")
-    print("\n| encoder | right | gradients at first | at last |")
+    print("\n| encoder | right | gradients before | at the end |")
+    print("| --- | --- | --- | --- |")
     for name in DEPTH:
         if found := of_name(runs, name):
             keys = "exact", "gradients at first", "gradients at last"

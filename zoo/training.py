@@ -254,8 +254,7 @@ def learning_rate_schedule(name, peak, steps):
 
 @keras.saving.register_keras_serializable(package="keras_attention_zoo")
 class InverseSquareRoot(keras.optimizers.schedules.LearningRateSchedule):
-    """The schedule of the Transformer: a straight way up, then ever more slowly
-    down.
+    """The Transformer's schedule: straight up, then ever more slowly down.
 
         peak * min(step / warmup, sqrt(warmup / step))
 

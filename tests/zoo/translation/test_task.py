@@ -8,7 +8,9 @@ import pytest
 import zoo
 from tests.zoo.contract import check_task
 from tests.zoo.translation.tiny import tiny_translations, untrained
+from zoo import training
 from zoo.data.translations import TranslationData, spelled_dates
+from zoo.plan import Plan
 from zoo.printing import metric_line
 from zoo.translation import luong_translator, transformer_translator
 from zoo.translation.task import Translation
@@ -93,6 +95,28 @@ def test_measures_translations_and_where_it_looks(task):
     assert task.count("loss", data) == task.count("bleu", data) == len(data)
     plain = TranslationData(data.texts, data.translations, "plain")
     assert "alignment" not in task.evaluate(plain)
+
+
+@pytest.mark.parametrize("asked", ["auto", True, False])
+def test_learns_from_batches_of_about_one_length(task, monkeypatch, asked):
+    """Each length would be compiled anew, so nothing is unless it is asked."""
+    given = {}
+
+    def fit(model, batches, validation, **options):
+        given.update(options, batches=batches, validation=validation)
+        return []
+
+    monkeypatch.setattr(training, "fit", fit)
+    copy, data = task.rebuilt(), tiny_translations()
+    plan = Plan(epochs=1, learning_rate=0.1, jit_compile=asked)
+    copy.follow(data, {"training": {}}, data, plan)
+    assert given["jit_compile"] is (asked if asked != "auto" else False)
+    source = [len(task.input.pieces.ids(text)) for text in data.texts]
+    said = [len(task.output.said.ids(each)) for (each,) in data.translations]
+    longest = np.maximum(source, np.array(said) + 1)
+    for batches in (given["batches"], given["validation"]):
+        assert batches.lengths.tolist() == (-(-longest // 8) * 8).tolist()
+    assert given["batches"].shuffle and not given["validation"].shuffle
 
 
 def test_a_card_says_how_the_metrics_are_computed():
