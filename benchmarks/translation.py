@@ -41,6 +41,7 @@ from zoo.translation_metrics import bleu_by_length
 
 FIGURES = pathlib.Path(__file__).with_suffix(".json")
 PRESETS = {"dates": "rnn_search_dates", "multi30k": "rnn_search_multi30k"}
+EPOCHS = {"dates": 6, "multi30k": 5}
 EDGES = (10, 15, 20)  # words
 
 # Network, and what its arguments are beside those of its size.
@@ -105,6 +106,7 @@ def recipe(name):
     found["builder_args"] = {**SIZES[data][builder], **changed}
     own = from_scratch.recipe_of("translation", builder, {})["training"]
     found["training"]["learning_rate"] = own["learning_rate"]
+    found["training"]["epochs"] = EPOCHS[data]
     return found
 
 

@@ -331,6 +331,7 @@ def test_keys_and_values_are_projected_once_for_many_calls(
         close(weights, shares[:, :, one])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float16", "mixed_bfloat16"])
 @pytest.mark.parametrize("position_encoding", ["rotary", "alibi"])
 def test_positions_in_half_precision(position_encoding, dtype):

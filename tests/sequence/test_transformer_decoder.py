@@ -319,6 +319,7 @@ def test_a_mask_that_the_new_positions_carry_hides_them():
     close(output, whole[:, 1:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["T T", "B T T", "B 1 T T", "B N T T"])
 @pytest.mark.parametrize("has_memory", [False, True])
 def test_a_mask_of_pairs_is_added_to_the_causal_one(has_memory, form):
@@ -386,6 +387,7 @@ WAYS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS, ids=str)
 @pytest.mark.parametrize("normalize_first", [False, True])
 @pytest.mark.parametrize("has_memory", [False, True])
@@ -445,6 +447,7 @@ def test_positions_count_from_the_cache_and_the_memory_has_none():
         assert np.abs(numpy(swapped) - numpy(layer(target)[:, 3])).max() > 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS, ids=str)
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
 def test_rows_of_several_lengths_go_on_each_from_its_end(dtype, way):
@@ -496,6 +499,7 @@ def test_rows_of_several_lengths_go_on_each_from_its_end(dtype, way):
         assert kept == layer.compute_dtype
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("new_only", [True, False])
 def test_rows_of_their_own_place_take_masks(new_only):
     rng = np.random.default_rng(14)
@@ -584,6 +588,7 @@ def test_rows_and_a_kept_memory_work_inside_a_loop(way):
         close(cache["memory_key"], first["memory_key"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "mixed_float16"])
 def test_a_memory_is_projected_once(dtype):
     rng = np.random.default_rng(16)

@@ -7,6 +7,7 @@ _VECTORS = {"learned_from": ["squad"]}
 
 _WIKIQA = {
     "data": "wikiqa",
+    "half": True,
     "tokens": {
         # With the ids of unknown words, one for each place, 10,000.
         "vocabulary_size": 9_936,

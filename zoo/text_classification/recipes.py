@@ -8,6 +8,7 @@ from zoo.text_classification import (
 
 _IMDB = {
     "data": "imdb_reviews",
+    "half": True,
     "training": {
         "epochs": 3,
         "batch_size": 128,
