@@ -55,8 +55,8 @@ def own_test(task):
     )
     source = sources.Known(name)
     if place is not None:
-        source = pathlib.Path(os.path.expanduser(place))
-        if not os.path.exists(source):
+        source = _at_place(place)
+        if source is None:
             raise FileNotFoundError(
                 f"{rule}place={place!r}, no such file or folder"
             )
@@ -69,6 +69,15 @@ def own_test(task):
         raise ValueError(
             f"{rule}card's data={place or name!r}: {error}"
         ) from error
+
+
+def _at_place(place):
+    """What is at the place on a card, or `None`; a comma parts two files."""
+    path = os.path.expanduser(place)
+    if os.path.exists(path):
+        return pathlib.Path(path)
+    paths = list(map(os.path.expanduser, place.split(",")))
+    return ",".join(paths) if all(map(os.path.isfile, paths)) else None
 
 
 def check_readable(task, test):

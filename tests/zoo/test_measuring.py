@@ -7,6 +7,7 @@ import pytest
 from zoo import measuring
 from zoo.data.table_source import Table
 from zoo.data.texts import load_texts
+from zoo.data.translations import load_translations
 
 ASKED = {"columns": {"label": "stars"}, "delimiter": ";", "encoding": "cp1252"}
 
@@ -44,6 +45,21 @@ def test_a_table_is_read_again_as_its_card_says(path):
     path.write_text("text,label\n" + "c,1\nd,2\n" * 5)
     measuring.note(task, {}, load_texts(path, "test"))
     assert not set(ASKED) & set(card)
+
+
+def test_two_files_are_read_again(tmp_path):
+    paths = [tmp_path / "a.de", tmp_path / "a.en"]
+    for path, word in zip(paths, ("eins", "one"), strict=True):
+        path.write_text("".join(f"{word} {n}\n" for n in range(20)))
+    test = load_translations(tuple(paths), "test")
+    task = model({"name": "a.de"})
+    task.read = load_translations
+    measuring.note(task, {}, test)
+    again = measuring.own_test(task)
+    assert again.sha256() == test.sha256() and again.split == test.split
+    paths[1].unlink()
+    with pytest.raises(FileNotFoundError, match="a.en.*no such file or folder"):
+        measuring.own_test(task)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,10 @@ END, START, BYTES = 0, 1, 2
 SPECIAL = ("[END]", "[START]")
 FIRST = BYTES + 256  # the id of the first piece that was learned
 
+# Bytes that come in no text that is normalised: control characters, and what
+# UTF-8 has not.
+NEVER = (*range(0x20), 0x7F, 0xC0, 0xC1, *range(0xF5, 0x100))
+
 # Python and RE2 read these alike. A word keeps the space before it; what is
 # longer goes on without one, which bounds the work that a word makes.
 GAP = "[\u0000-\u0020\u007f-\u00a0\u202f]+"
@@ -174,8 +178,8 @@ class Pieces:
 
     @property
     def forbidden(self):
-        """Ids that are never said: none."""
-        return ()
+        """Ids that are never said: of bytes that no text has."""
+        return tuple(BYTES + byte for byte in NEVER)
 
     def lines(self):
         """What each id is, in their order; a byte alone is `<0xNN>`."""

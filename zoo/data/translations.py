@@ -312,7 +312,7 @@ def _from_files(*paths):
         texts,
         translations,
         paths[0].name,
-        place=" and ".join(map(sources.shown, paths)),
+        place=",".join(map(sources.shown, paths)),
         skipped=skipped,
     )
 

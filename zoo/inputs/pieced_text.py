@@ -185,4 +185,6 @@ class PiecedText:
 
     def shown(self, raw, note):
         cut = word_notes.unread(note["cut"], (), part="piece")
+        if cut and len(raw.split("\n")) > 1:
+            cut += " [--in FILE reads each line of a file as a text]"
         return word_notes.beginning(raw) + cut

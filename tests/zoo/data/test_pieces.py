@@ -104,6 +104,17 @@ def test_shows_pieces_and_bytes():
     ]
 
 
+def test_forbids_the_bytes_that_no_text_has_and_no_others():
+    pieces = Pieces(["aa"], length=10_000)
+    places = [*range(0x800), *range(0x800, 0x110000, 61)]
+    letters = [chr(x) for x in places if not 0xD800 <= x < 0xE000]
+    said = set()
+    for start in range(0, len(letters), 2000):
+        said.update(pieces.ids("".join(letters[start : start + 2000])))
+    assert said == set(range(2, 258)) - set(pieces.forbidden)
+    assert pieces.keys[pieces.forbidden[0]] == b"\0"
+
+
 def test_half_a_letter_is_left_out():
     made = Pieces([" é"], 9)
     ids = [START, byte("a"), 2 + 0xE4, 2 + 0xB8, byte("b"), END, byte("c")]

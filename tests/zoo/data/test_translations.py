@@ -47,7 +47,7 @@ def test_two_files_are_read_line_by_line_and_cut(tmp_path):
         for text, (given,) in zip(part.texts, part.translations)
     }
     assert found == dict(zip(GERMAN, ENGLISH))
-    assert "a.de and" in parts[0].place and parts[0].name == "a.de"
+    assert "a.de," in parts[0].place and parts[0].name == "a.de"
     again = load_translations([str(path) for path in pair], "train")
     assert again.sha256() == parts[0].sha256()
 

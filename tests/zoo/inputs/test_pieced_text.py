@@ -31,6 +31,8 @@ def test_counts_the_pieces_that_are_not_read():
     (note,) = made.notes(["xxxxxx"], {})
     assert note == {"cut": 3}  # the space before it is a piece, too
     assert "3 pieces at its end not read" in made.shown("xxxxxx", note)
+    assert "--in" not in made.shown("xxxxxx", note)
+    assert "--in FILE" in made.shown("xxx\nxxx", note)
     (note,) = made.notes(["x"], {"attention": None})
     assert note == {"cut": 0, "source": [" ", "x"]}
 

@@ -32,7 +32,7 @@ def test_keeps_the_contract():
 def test_nothing_is_unknown_and_only_the_end_ends():
     made = learned()
     assert made.said.unknown(["völlig neu"]) == 0
-    assert made.decoding["forbidden"] == ()
+    assert made.decoding["forbidden"] == made.said.forbidden
     assert made.like(TranslationData(["x"], [["völlig neu"]])) is made
 
 
