@@ -41,7 +41,11 @@ from zoo.translation_metrics import bleu_by_length
 
 FIGURES = pathlib.Path(__file__).with_suffix(".json")
 PRESETS = {"dates": "rnn_search_dates", "multi30k": "rnn_search_multi30k"}
-EPOCHS = {"dates": 6, "multi30k": 6}
+# Small batches, for more steps in few epochs.
+BUDGET = {
+    "dates": {"epochs": 6, "batch_size": 64},
+    "multi30k": {"epochs": 4, "batch_size": 64},
+}
 EDGES = (10, 15, 20)  # words
 
 # Network, and what its arguments are beside those of its size.
@@ -106,7 +110,7 @@ def recipe(name):
     found["builder_args"] = {**SIZES[data][builder], **changed}
     own = from_scratch.recipe_of("translation", builder, {})["training"]
     found["training"]["learning_rate"] = own["learning_rate"]
-    found["training"]["epochs"] = EPOCHS[data]
+    found["training"].update(BUDGET[data])
     return found
 
 
