@@ -43,7 +43,7 @@ FIGURES = pathlib.Path(__file__).with_suffix(".json")
 PRESETS = {"dates": "rnn_search_dates", "multi30k": "rnn_search_multi30k"}
 # Small batches, for many steps in few epochs.
 BUDGET = {
-    "dates": {"epochs": 3, "batch_size": 64},
+    "dates": {"epochs": 8, "batch_size": 64},
     "multi30k": {"epochs": 4, "batch_size": 64},
 }
 EDGES = (10, 15, 20)  # words
@@ -123,7 +123,7 @@ def deep(transparent):
         **{"num_layers": 12, "decoder_layers": 2, "dropout": 0.1},
         "transparent": transparent,
     }
-    found["training"].update(learning_rate=1e-3, epochs=2)
+    found["training"].update(learning_rate=1e-3, epochs=4)
     return found
 
 
