@@ -85,6 +85,7 @@ SIZES = {
         },
     },
 }
+TITLES = {"dates": "dates", "multi30k": "Multi30k"}  # of tables
 DEPTH = {"depth 12": False, "depth 12, transparent": True}
 RUNS = [
     *(f"{data}, {name}" for data in SIZES for name in NETWORKS),
@@ -194,7 +195,8 @@ def show(runs):
         columns = {"bleu": "BLEU", "chrf": "chrF"}
         if kind == "dates":
             columns = {"exact": "right", "alignment": "alignment"}
-        print(f"\n| {kind} | {' | '.join(columns.values())} | parameters |")
+        titles = " | ".join([TITLES[kind], *columns.values(), "parameters"])
+        print(f"\n| {titles} |")
         print("| --- |" + " --- |" * (len(columns) + 1))
         for network in NETWORKS:
             if found := of_name(runs, f"{kind}, {network}"):

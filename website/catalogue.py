@@ -123,6 +123,7 @@ PICTURES = {
 COSTS = "What does each layer cost?"
 GATES = "What do the gates bring and cost?"
 SEQUENCE = "What do the sequence layers cost beside Keras's?"
+TRANSLATION = "What does attention bring to translation?"
 # Layer -> tables of `benchmarks/README.md`: heading, first cell of the header,
 # and the first cells of the rows that measure this layer.
 MEASURED = {
@@ -196,6 +197,27 @@ MEASURED = {
             None,
         ),
     ],
+    "BahdanauAttention": [
+        (TRANSLATION, "Multi30k", ("no attention", "RNNsearch")),
+        (TRANSLATION, "dates", ("no attention", "RNNsearch")),
+    ],
+    "LuongAttention": [
+        (
+            TRANSLATION,
+            "Multi30k",
+            ("Luong, dot", "Luong, general", "Luong, concat"),
+        ),
+    ],
+    "LocalAttention": [
+        (TRANSLATION, "Multi30k", ("Luong, general", "Luong, local-p")),
+    ],
+    "TransformerDecoder": [
+        (TRANSLATION, "Multi30k", ("RNNsearch", "Transformer")),
+    ],
+    "PervasiveAttention": [
+        (TRANSLATION, "dates", ("no attention", "pervasive")),
+    ],
+    "TransparentAttention": [(TRANSLATION, "encoder", None)],
     "SoftVisualAttention": [
         (
             "Does it pay to look, when a scene is described or asked about?",
