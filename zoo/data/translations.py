@@ -278,8 +278,11 @@ def _check_two(source):
 
 def _two_files(source):
     """The two paths in a string with a comma, as a shell gives them."""
-    paths = source.split(",") if isinstance(source, str) else []
-    return len(paths) == 2 and all(map(os.path.isfile, paths)) and tuple(paths)
+    if not isinstance(source, str):
+        return False
+    # A shell expands the first `~` alone.
+    paths = tuple(map(os.path.expanduser, source.split(",")))
+    return len(paths) == 2 and all(map(os.path.isfile, paths)) and paths
 
 
 def _is_pair_of_files(source):

@@ -52,7 +52,7 @@ def test_two_files_are_read_line_by_line_and_cut(tmp_path):
     assert again.sha256() == parts[0].sha256()
 
 
-def test_a_shell_gives_two_files_with_a_comma(tmp_path):
+def test_a_shell_gives_two_files_with_a_comma(tmp_path, monkeypatch):
     paths = [tmp_path / "a.de", tmp_path / "b.en"]
     for path, lines in zip(paths, ("eins\nzwei\n", "one\ntwo\n")):
         path.write_text(lines, "utf-8")
@@ -60,6 +60,8 @@ def test_a_shell_gives_two_files_with_a_comma(tmp_path):
     found = load_translations(both)
     known = load_translations(tuple(paths))
     assert found.texts == known.texts and found.place == known.place
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load_translations("~/a.de,~/b.en").texts == known.texts
     with pytest.raises((ValueError, FileNotFoundError)):
         load_translations(f"{both},{paths[0]}")
     with pytest.raises((ValueError, FileNotFoundError)):
