@@ -75,6 +75,9 @@ class ContextAwarePyramid(keras.layers.Layer):
     >>> tuple(output.shape), tuple(gate.shape)
     ((2, 8, 8, 32), (2, 1, 1, 32))
 
+    Notation: `joined` is the paper's CPFE of three maps, `gate` its
+    channel-wise attention; `filters` is 32 there.
+
     Departures: none from the authors' code. `norm_momentum` is ours.
 
     Reference:

@@ -81,6 +81,9 @@ class FeaturePyramidAttention(keras.layers.Layer):
     >>> tuple(output.shape), tuple(weights.shape)
     ((2, 16, 16, 8), (2, 16, 16, 1))
 
+    Notation: the layer is FPA; `mean` is the branch of global pooling in
+    figure 3.
+
     Departures: the paper gives the kernels and the shape of the pyramid (its
     figure 3), but neither its widths nor how it is halved: one channel, as
     in much used code, and maxima of 2x2 places, whose centres are those of

@@ -78,6 +78,9 @@ class GlobalAttentionUpsample(keras.layers.Layer):
     >>> tuple(output.shape), tuple(gate.shape)
     ((2, 8, 8, 8), (2, 1, 1, 8))
 
+    Notation: the layer is GAU; `low` and `high` are the low-level and
+    high-level features of figure 4.
+
     Departures: the paper leaves open what is done to `high` before it is
     resized; here it is brought to `filters` channels and normalised, as
     `low` is. `gate="sigmoid"` and `norm_momentum` are ours.

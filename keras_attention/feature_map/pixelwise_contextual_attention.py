@@ -74,6 +74,9 @@ class PixelwiseContextualAttention(keras.layers.Layer):
     >>> tuple(output.shape), tuple(weights.shape)
     ((1, 9, 9, 4), (1, 9, 9, 49))
 
+    Notation: `weights` is alpha, `inputs` F, `output` F_att; a window has
+    `K * K` = D places.
+
     Departures: the authors' code lets a window beyond the edge read zeros, and
         give weight to them; here it reads the places that there are.
 

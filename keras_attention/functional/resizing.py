@@ -51,6 +51,14 @@ def _shares(old, new):
 
 
 def size_of(inputs, data_format):
-    """Height and width of a map, as far as they are known, else as tensors."""
+    """Height and width of a map, as far as they are known, else as tensors.
+
+    Args:
+        inputs: `(B, H, W, C)`, or `(B, C, H, W)` with `"channels_first"`.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Returns:
+        `(H, W)`, integers or scalar integer tensors.
+    """
     shape = ops.shape(inputs)
     return tuple(shape[axis] for axis in spatial_axes(4, data_format))
