@@ -43,6 +43,30 @@ LAYERS = {
     "SpatialAttention": (ka.SpatialAttention, {"inputs": MAP}),
     "BAM": (ka.BAM, {"inputs": MAP}),
     "SelectiveKernel": (lambda: ka.SelectiveKernel(WIDTH), {"inputs": MAP}),
+    "ResidualAttentionModule": (ka.ResidualAttentionModule, {"inputs": MAP}),
+    "GlobalAttentionUpsample": (
+        lambda: ka.GlobalAttentionUpsample(WIDTH),
+        {"low": MAP, "high": (16, 16, WIDTH)},
+    ),
+    "FeaturePyramidAttention": (
+        lambda: ka.FeaturePyramidAttention(WIDTH),
+        {"inputs": MAP},
+    ),
+    "ContextAwarePyramid": (
+        lambda: ka.ContextAwarePyramid(WIDTH // 4),
+        {"maps": [MAP, (16, 16, WIDTH)]},
+    ),
+    "PixelwiseContextualAttention": (
+        lambda: ka.PixelwiseContextualAttention(units=WIDTH),
+        {"inputs": MAP},
+    ),
+    "ScaleAttention": (
+        lambda: ka.ScaleAttention(WIDTH),
+        {
+            "scores": [MAP, (16, 16, WIDTH)],
+            "features": [MAP, (16, 16, WIDTH)],
+        },
+    ),
     "SpatialTransformer": (ka.SpatialTransformer, {"images": MAP}),
     "AttentionCrop": (
         lambda: ka.AttentionCrop((16, 16)),

@@ -12,6 +12,24 @@ from keras_attention.feature_map.cbam import (
 from keras_attention.feature_map.cbam import (
     SpatialAttention as SpatialAttention,
 )
+from keras_attention.feature_map.context_aware_pyramid import (
+    ContextAwarePyramid as ContextAwarePyramid,
+)
+from keras_attention.feature_map.feature_pyramid_attention import (
+    FeaturePyramidAttention as FeaturePyramidAttention,
+)
+from keras_attention.feature_map.global_attention_upsample import (
+    GlobalAttentionUpsample as GlobalAttentionUpsample,
+)
+from keras_attention.feature_map.pixelwise_contextual_attention import (
+    PixelwiseContextualAttention as PixelwiseContextualAttention,
+)
+from keras_attention.feature_map.residual_attention_module import (
+    ResidualAttentionModule as ResidualAttentionModule,
+)
+from keras_attention.feature_map.scale_attention import (
+    ScaleAttention as ScaleAttention,
+)
 from keras_attention.feature_map.se_block import SEBlock as SEBlock
 from keras_attention.feature_map.selective_kernel import (
     SelectiveKernel as SelectiveKernel,

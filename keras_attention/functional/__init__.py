@@ -81,6 +81,8 @@ from keras_attention.functional.regions import box_weights as box_weights
 from keras_attention.functional.regularizers import (
     doubly_stochastic_penalty as doubly_stochastic_penalty,
 )
+from keras_attention.functional.resizing import resize as resize
+from keras_attention.functional.resizing import size_of as size_of
 from keras_attention.functional.sampling import affine_grid as affine_grid
 from keras_attention.functional.sampling import (
     attention_matrix as attention_matrix,

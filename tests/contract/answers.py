@@ -111,10 +111,7 @@ def check_policies(layer_class, init, data, limits, sum_axis, policies):
 
 def check_data_format(layer, init, shapes, rng):
     """Channels first equals the transposed channels last, gates too."""
-    images = {
-        name: rng.normal(size=shape).astype("float32")
-        for name, shape in shapes.items()
-    }
+    images = {name: drawn(rng, shape) for name, shape in shapes.items()}
     answers = []
     for data_format in ("channels_last", "channels_first"):
         twin = type(layer)(**{**init, "data_format": data_format})
@@ -125,7 +122,7 @@ def check_data_format(layer, init, shapes, rng):
         twin.set_weights(layer.get_weights())
         answers.append(ask(twin, data))
     last, first = answers
-    ranks = {len(shape) for shape in shapes.values()}
+    ranks = ranks_of(shapes)
     last = keras.tree.map_structure(
         lambda tensor: channels_moved(as_numpy(tensor), ranks), last
     )
@@ -149,11 +146,24 @@ def channels_moved(array, ranks):
 
 
 def with_channels_first(data):
-    return {name: np.moveaxis(array, -1, 1) for name, array in data.items()}
+    return keras.tree.map_structure(lambda x: np.moveaxis(x, -1, 1), data)
+
+
+def ranks_of(shapes):
+    """The ranks of all maps, those in lists too."""
+    several = (x if isinstance(x, list) else [x] for x in shapes.values())
+    return {len(shape) for each in several for shape in each}
+
+
+def drawn(rng, shape):
+    """An array of that shape; a list of them for a list of shapes."""
+    if isinstance(shape, list):
+        return [drawn(rng, one) for one in shape]
+    return rng.normal(size=shape).astype("float32")
 
 
 def shapes_with_channels_first(expected, shapes):
-    ranks = {len(shape) for shape in shapes.values()}
+    ranks = ranks_of(shapes)
 
     def moved(shape):
         if isinstance(shape, dict):

@@ -11,6 +11,7 @@ from tests.contract.answers import (
     check_samples,
     check_settings,
     check_weights,
+    drawn,
     shapes_with_channels_first,
     with_channels_first,
 )
@@ -115,12 +116,7 @@ def check_layer(
     for number, init in enumerate(inits):
         rng = np.random.default_rng(number)
         expected = picked(output, number), picked(weights, number)
-        data = {
-            name: [drawn(rng, one) for one in shape]
-            if isinstance(shape, list)
-            else drawn(rng, shape)
-            for name, shape in shapes.items()
-        }
+        data = {name: drawn(rng, shape) for name, shape in shapes.items()}
         if init.get("data_format") == "channels_first":
             data = with_channels_first(data)
             expected = shapes_with_channels_first(expected, shapes)
@@ -170,7 +166,3 @@ def copied(value):
     if isinstance(value, (list, tuple)):
         return type(value)(map(copied, value))
     return value
-
-
-def drawn(rng, shape):
-    return rng.normal(size=shape).astype("float32")
