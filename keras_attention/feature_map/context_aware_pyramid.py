@@ -78,7 +78,8 @@ class ContextAwarePyramid(keras.layers.Layer):
     Notation: `joined` is the paper's CPFE of three maps, `gate` its
     channel-wise attention; `filters` is 32 there.
 
-    Departures: none from the authors' code. `norm_momentum` is ours.
+    Departures: the authors' code also adds a penalty on the gate's mean, which
+    is not here. `norm_momentum` is ours.
 
     Reference:
         Zhao, Wu. Pyramid Feature Attention Network for Saliency Detection.

@@ -24,9 +24,9 @@ def resize(inputs, size, data_format):
         A map that has that size already is returned as it is.
     """
     axes = spatial_axes(4, data_format)
-    if tuple(inputs.shape[axis] for axis in axes) == tuple(size):
-        return inputs
     if all(isinstance(each, int) for each in size):
+        if tuple(inputs.shape[axis] for axis in axes) == tuple(size):
+            return inputs
         return ops.image.resize(
             inputs, tuple(size), "bilinear", data_format=data_format
         )

@@ -103,6 +103,22 @@ def test_the_gate_is_of_the_whole_coarse_map():
     close(gate, same)
 
 
+def test_one_of_the_maps_may_have_a_size_that_is_not_known():
+    rng = np.random.default_rng(4)
+    low, high = rng.normal(size=(2, 8, 6, 5)), rng.normal(size=(2, 4, 3, 7))
+    layer = GlobalAttentionUpsample(6)
+    expected = layer(low, high)
+    for shapes in (
+        ((None, None, 5), (4, 3, 7)),
+        ((8, None, 5), (4, 3, 7)),
+        ((8, 6, 5), (None, None, 7)),
+    ):
+        inputs = [keras.Input(shape) for shape in shapes]
+        model = keras.Model(inputs, layer(*inputs))
+        found = model.predict_on_batch([low, high])
+        close(found, expected)
+
+
 def test_has_the_parameters_that_its_equations_have():
     layer = GlobalAttentionUpsample(6)
     layer.build((None, 8, 8, 5), (None, 4, 4, 7))
