@@ -502,13 +502,16 @@ def _integers(values):
 def _written(cache, index, new):
     """The cache with `new` from place `index` on, or from one in each row.
 
-    Rows of their own are written by choosing, place by place, between what was
-    there and what is new: of operators that every export has.
+    Rows of their own, and one place alone, are written by choosing, place by
+    place, between what was there and what is new: of operators that every
+    export has.
     """
+    places = ops.arange(ops.shape(cache)[2], dtype="int32")
     if len(index.shape) == 0:
+        if new.shape[2] == 1:
+            return ops.where((places == index)[:, None], new, cache)
         return ops.slice_update(cache, (0, 0, index, 0), new)
     length = ops.shape(new)[2]
-    places = ops.arange(ops.shape(cache)[2], dtype="int32")
     source = places - index[:, None]  # (B, Tmax), which of `new` belongs here
     inside = ops.logical_and(source >= 0, source < length)
     source = ops.clip(source, 0, length - 1)
