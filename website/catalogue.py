@@ -215,6 +215,7 @@ MEASURED = {
         (TRANSLATION, "Multi30k", ("RNNsearch", "Transformer")),
     ],
     "PervasiveAttention": [
+        (TRANSLATION, "Multi30k", ("no attention", "RNNsearch", "pervasive")),
         (TRANSLATION, "dates", ("no attention", "pervasive")),
     ],
     "TransparentAttention": [(TRANSLATION, "encoder", None)],
