@@ -43,6 +43,7 @@ FLOORS = [
     (
         "zoo/backbones",
         "zoo/describing",
+        "zoo/image_networks",
         "zoo/learning",
         "zoo/measuring",
         "zoo/own_loss",

@@ -14,6 +14,7 @@ import math
 import keras
 
 from keras_attention import BAM, CBAM, SEBlock, SelectiveKernel
+from zoo.image_networks import bottleneck_block, conv, residual_block
 
 ATTENTION = {
     "se": (SEBlock, "branch"),
@@ -21,6 +22,8 @@ ATTENTION = {
     "bam": (BAM, "stage"),
     "sk": (SelectiveKernel, "conv"),
 }
+
+BLOCKS = {"basic": residual_block, "bottleneck": bottleneck_block}
 
 PRESETS = {
     "tiny": {"filters": (8, 16), "blocks": 1},
@@ -92,9 +95,9 @@ def attention_resnet(
     image = keras.Input(input_shape, dtype="float32", name="image")
     x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(image)
     if stem == "small":
-        x = _conv(x, filters[0], "stem")
+        x = conv(x, filters[0], "stem")
     else:
-        x = _conv(x, filters[0], "stem", kernel_size=7, strides=2)
+        x = conv(x, filters[0], "stem", kernel_size=7, strides=2)
         x = keras.layers.MaxPooling2D(
             3, 2, "same", data_format="channels_last", name="stem_pool"
         )(x)
@@ -109,7 +112,7 @@ def attention_resnet(
                 width,
                 strides,
                 f"stage_{stage}_block_{index}",
-                conv=layer if place == "conv" else _conv,
+                conv=layer if place == "conv" else conv,
                 gate=layer if place == "branch" else None,
             )
         if place == "stage" and stage < len(filters):
@@ -148,59 +151,6 @@ def _attention(attention, arguments):
 
         return select, place
     return (lambda x, name: layer(name=name, **arguments)(x)), place
-
-
-def _basic_block(x, width, strides, name, conv, gate):
-    branch = conv(x, width, f"{name}_1", strides=strides)
-    branch = _conv(branch, width, f"{name}_2", activation=None)
-    return _merge(x, branch, strides, name, gate)
-
-
-def _bottleneck_block(x, width, strides, name, conv, gate):
-    branch = _conv(x, width, f"{name}_1", kernel_size=1)
-    branch = conv(branch, width, f"{name}_2", strides=strides)
-    branch = _conv(branch, 4 * width, f"{name}_3", 1, activation=None)
-    return _merge(x, branch, strides, name, gate)
-
-
-BLOCKS = {"basic": _basic_block, "bottleneck": _bottleneck_block}
-
-
-def _merge(x, branch, strides, name, gate):
-    if gate is not None:
-        branch = gate(branch, f"{name}_attention")
-    if strides > 1:
-        # A 1x1 convolution of stride 2 in two steps: as one, its gradient
-        # corrupts memory in TensorFlow 2.21 on CPU (oneDNN, batch of 5).
-        x = keras.layers.AveragePooling2D(
-            1,
-            strides,
-            data_format="channels_last",
-            name=f"{name}_shortcut_pool",
-        )(x)
-    if strides > 1 or x.shape[-1] != branch.shape[-1]:
-        x = _conv(x, branch.shape[-1], f"{name}_shortcut", 1, activation=None)
-    x = keras.layers.Add(name=f"{name}_add")([x, branch])
-    return keras.layers.ReLU(name=f"{name}_relu")(x)
-
-
-def _conv(x, channels, name, kernel_size=3, strides=1, activation="relu"):
-    x = keras.layers.Conv2D(
-        channels,
-        kernel_size,
-        strides,
-        padding="same",
-        data_format="channels_last",
-        use_bias=False,
-        kernel_initializer="he_normal",
-        name=f"{name}_conv",
-    )(x)
-    x = keras.layers.BatchNormalization(
-        momentum=0.9, epsilon=1e-5, name=f"{name}_norm"
-    )(x)
-    if activation is None:
-        return x
-    return keras.layers.Activation(activation, name=f"{name}_{activation}")(x)
 
 
 def _check(num_classes, filters, depths, block, stem):
