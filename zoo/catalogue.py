@@ -70,6 +70,10 @@ TASKS = {
                 "zoo.image_classification.recurrent_attention_model:"
                 "recurrent_attention_model"
             ),
+            "residual_attention_network": (
+                "zoo.image_classification.residual_attention_network:"
+                "residual_attention_network"
+            ),
         },
         "recipes": "zoo.image_classification.recipes:RECIPES",
         "from_scratch": "zoo.image_classification.recipes:FROM_SCRATCH",

@@ -8,6 +8,9 @@ from zoo.image_classification.ra_cnn import PRESETS as RA_CNN
 from zoo.image_classification.recurrent_attention_model import (
     PRESETS as RECURRENT_ATTENTION,
 )
+from zoo.image_classification.residual_attention_network import (
+    PRESETS as RESIDUAL_ATTENTION,
+)
 from zoo.image_classification.spatial_transformer_network import (
     PRESETS as SPATIAL_TRANSFORMER,
 )
@@ -231,6 +234,18 @@ FROM_SCRATCH = {
     ),
     "recurrent_attention_model": _from_scratch(
         dict(RECURRENT_ATTENTION["translated_40"]), 60
+    ),
+    "residual_attention_network": _from_scratch(
+        {
+            **RESIDUAL_ATTENTION["attention_20"],
+            "filters": list(RESIDUAL_ATTENTION["attention_20"]["filters"]),
+            "mask": "mixed",
+            "mode": "residual",
+        },
+        20,
+        optimizer="sgd",
+        learning_rate=0.05,
+        weight_decay=2e-3,
     ),
     "spatial_transformer_network": _from_scratch(
         {"transform": "affine"}, 20, jit_compile=False
