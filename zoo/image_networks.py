@@ -86,8 +86,8 @@ def merge(x, branch, strides, name, gate=None):
 def every_other(x, strides, name):
     """Takes the places that a 1x1 convolution of these `strides` would read.
 
-    As one layer, the gradient of such a convolution corrupts memory in
-    TensorFlow 2.21 on CPU (oneDNN, batch of 5).
+    To be followed by one of stride 1: the gradient of a 1x1 convolution with
+    strides corrupts memory in TensorFlow 2.21 on CPU (oneDNN, batch of 5).
     """
     return keras.layers.AveragePooling2D(
         1, strides, data_format="channels_last", name=name
