@@ -1,14 +1,17 @@
-"""Answers in a file: a table, JSON, or a line of text for each."""
+"""Answers in files: a table, JSON, a line of text for each, or a picture."""
 
+import collections
 import csv
+import pathlib
 
 from zoo import catalogue
 from zoo.atomic import replacing
 from zoo.data.tables import NUMBER
-from zoo.printing import as_json, plain
+from zoo.printing import as_json, plain_answers
 from zoo.writable import check_not_read, check_writable
 
 SUFFIXES = (".csv", ".json", ".jsonl", ".txt")
+PICTURE = ".png"  # of an answer that is one; a folder holds several
 TOGETHER = 256  # inputs that are read and answered before the next ones are
 # What begins a formula in a spreadsheet, in wide letters too.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -28,24 +31,68 @@ def check(path, inputs, task=None):
 
     Raises:
         ValueError: If the suffix is none of `SUFFIXES`, an answer of the task
-            is not one text, or an input would be replaced.
+            is not one text, or one picture, or an input would be replaced.
         OSError: If it cannot be written.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(
-            f"Answers are written to a file that ends with {SUFFIXES}. "
-            f"Received: --out {path}"
-        )
-    if task is not None and path.suffix.lower() == ".txt":
+    suffix = path.suffix.lower()
+    output, pictures = None, True
+    if task is not None:
         output = catalogue.named(catalogue.TASKS[task]["output"])
-        if not hasattr(output, "line"):
+        pictures = hasattr(output, "image")
+    if suffix not in SUFFIXES and not (pictures and suffix in (PICTURE, "")):
+        raise ValueError(
+            f"Answers are written to a file that ends with {SUFFIXES}; masks "
+            f"to a file that ends with {PICTURE} too, and several of them to a "
+            f"folder. Received: --out {path}"
+            + ("" if task is None else f", a model of {task}")
+        )
+    if output is not None and suffix == ".txt":
+        if getattr(output, "line", None) is None:
             raise ValueError(
                 "A file of lines is for answers that are one text each; take "
                 f".csv, .json or .jsonl. Received: --out {path}, a model of "
                 f"{task}"
             )
     check_not_read(path, inputs)
-    check_writable(path)
+    check_writable(path, is_folder=not suffix)
+
+
+def pictures(path, raws):
+    """Where the pictures of answers go.
+
+    Args:
+        path: `pathlib.Path`: a file that ends with `PICTURE`, for one answer;
+            or a folder, in which each is called as what was asked about.
+        raws: List of raw inputs.
+
+    Returns:
+        List of `pathlib.Path`; `None` where the path is of another kind.
+
+    Raises:
+        ValueError: If there are several for one file, two of one name, or one
+            would replace what is read.
+    """
+    if path.suffix.lower() == PICTURE:
+        if len(raws) > 1:
+            raise ValueError(
+                "A file holds the mask of one image; name a folder for "
+                f"several, without {PICTURE}. Received: --out {path} for "
+                f"{len(raws):,} images"
+            )
+        return [path]
+    if path.suffix:
+        return None
+    names = [pathlib.Path(raw).stem for raw in raws]
+    twice = [name for name, n in collections.Counter(names).items() if n > 1]
+    if twice:
+        raise ValueError(
+            "Images whose masks go to one folder must have different names. "
+            f"Received: {twice[0]!r} more than once"
+        )
+    places = [path / f"{name}{PICTURE}" for name in names]
+    for place in places:
+        check_not_read(place, raws)
+    return places
 
 
 def answered(task, raws, progress):
@@ -88,19 +135,24 @@ def write(path, task, raws, answers):
     """Writes answers, whole or not at all.
 
     In a table, a text that a spreadsheet would run as a formula begins with an
-    apostrophe; JSON holds all as it is. A file of lines has the text of each
-    answer alone, and an empty line where there is none.
+    apostrophe; JSON holds all as it is, but a mask as a PNG in a `data:` URL. A
+    file of lines has the text of each answer alone, and an empty line where
+    there is none. Pictures go where `pictures` says.
 
     Args:
-        path: `pathlib.Path`, whose suffix is one of `SUFFIXES`.
+        path: `pathlib.Path`, as `check` takes it.
         task: A `zoo.task.Task`.
         raws: List of raw inputs.
         answers: List of dicts, as `answered` gives them.
     """
-    rows = [
-        {task.input.noun: plain(raw), **answer}
-        for raw, answer in zip(raws, answers)
-    ]
+    places = pictures(path, raws)
+    if places is not None:
+        for place, answer in zip(places, answers):
+            if not isinstance(answer, Unanswered):
+                with replacing(place) as part:
+                    task.output.image(answer).save(part, "png")
+        return
+    rows = plain_answers(task, raws, answers)
     with replacing(path) as part:
         if path.suffix.lower() == ".json":
             text = as_json(rows) + "\n"

@@ -34,7 +34,7 @@ from zoo.printing import (  # noqa: E402
     metric_line,
     metrics_line,
     pairs_line,
-    plain,
+    plain_answers,
     print_answers,
     print_json,
     print_parts,
@@ -426,7 +426,8 @@ def predict(
             help=(
                 "A file of the answers, in place of printing them: .csv, "
                 ".json or .jsonl; or .txt, a line for each, of answers that "
-                "are one text. In .csv, a text that a spreadsheet would run as "
+                "are one text; or .png, a mask, and a folder for the masks of "
+                "several images. In .csv, a text that a spreadsheet would run as "
                 "a formula begins with an apostrophe."
             )
         ),
@@ -475,12 +476,7 @@ def predict(
         return
     answers = task.predict(raws)
     if as_json:
-        print_json(
-            [
-                {task.input.noun: plain(raw), **answer}
-                for raw, answer in zip(raws, answers)
-            ]
-        )
+        print_json(plain_answers(task, raws, answers))
         return
     print_answers(task, raws, answers)
 
@@ -488,19 +484,23 @@ def predict(
 def _save_answers(task, raws, out):
     from zoo import answer_files
 
+    answer_files.pictures(out, raws)  # refused before the work
     with progress_bar(f"{task.input.noun}s", len(raws)) as advance:
         answers = answer_files.answered(task, raws, advance)
     answer_files.write(out, task, raws, answers)
     unanswered = answer_files.Unanswered
-    failed = sum(isinstance(answer, unanswered) for answer in answers)
+    failed = [each for each in answers if isinstance(each, unanswered)]
     console.print(
-        f"answers: {out} ({len(raws) - failed:,} of {len(raws):,})",
+        f"answers: {out} ({len(raws) - len(failed):,} of {len(raws):,})",
         soft_wrap=True,
     )
     if failed:
+        why = f"the column `error` of {out} says why"
+        if out.suffix.lower() not in answer_files.SUFFIXES:
+            why = f"the first one: {failed[0]['error']}"
         raise ValueError(
-            f"{failed:,} of {len(raws):,} {task.input.noun}s could not be "
-            f"answered; the column `error` of {out} says why"
+            f"{len(failed):,} of {len(raws):,} {task.input.noun}s could not be "
+            f"answered; {why}"
         )
 
 

@@ -11,6 +11,7 @@ from zoo.answering import one_or_all
 from zoo.backbones import backbone_of
 from zoo.data.batches import Batches
 from zoo.data.examples import at
+from zoo.data.images import Augmenting
 from zoo.plan import (
     LEAST_EPOCHS,
     Plan,
@@ -96,6 +97,8 @@ def finetune(
         if said and verbose != 0:
             print(said)
     output = task.output.like(data, num_classes)
+    if resized is not task.input and hasattr(output, "resized"):
+        output = output.resized(resized.size)
     try:
         copy = task.rebuilt(output, plan.dtype, input)
     except ValueError as error:
@@ -279,6 +282,8 @@ def rebuilt(task, output=None, dtype=None, input=None):
         **input.sizes(),
     }
     card["preprocessing"] = input.settings()
+    if output.settings():
+        card["postprocessing"] = output.settings()
     model = saving.build(card, dtype)
     rows = {}
     if hasattr(input, "rows"):
@@ -436,7 +441,10 @@ def _compiled(plan, batches):
 def _batches(
     task, data, plan, class_weight=None, augment=(), seed=0, shuffle=False
 ):
-    data = task.output.select(data)
+    data, change = task.output.select(data), None
+    if augment and hasattr(task.output, "masks"):
+        # What is learned moves with what is read.
+        augment, change = (), Augmenting(augment, seed)
     read = task.input.reader(data, augment, seed)
     places, told = task.output.told(data)
 
@@ -453,5 +461,5 @@ def _batches(
     return Batches(
         len(places),
         heard,
-        *(targets, weights, plan.batch_size, shuffle, seed, lengths),
+        *(targets, weights, plan.batch_size, shuffle, seed, lengths, change),
     )

@@ -1,8 +1,9 @@
-"""Losses and metrics that Keras does not have: of labels, and of words."""
+"""Losses and metrics that Keras does not have: of labels, words and masks."""
 
 import keras
 from keras import ops
 
+from zoo.data.masks import UNLABELLED
 from zoo.data.said_words import END, START
 
 
@@ -115,3 +116,79 @@ class WordAccuracy(keras.metrics.Mean):
         return super().update_state(
             ops.cast(right, "float32"), ops.cast(counted(words), "float32")
         )
+
+
+def _by_known(losses, known):
+    """Losses of pixels, whose mean is the mean over images of known ones'."""
+    known = ops.cast(known, losses.dtype)
+    counts = ops.sum(known, axis=(1, 2), keepdims=True)
+    pixels = losses.shape[1] * losses.shape[2]
+    return losses * known * (pixels / ops.maximum(counts, 1.0))
+
+
+@keras.saving.register_keras_serializable(package="keras_attention_zoo")
+class MaskCrossentropy(keras.losses.Loss):
+    """Cross-entropy of a class for each pixel: `(B, H, W)`.
+
+    The mean over images of the mean over their pixels whose class is known;
+    255 stands for what is not. An image without any costs nothing.
+
+    Args:
+        label_smoothing: Float in [0, 1). Share spread over all classes.
+        **kwargs: Keras's own.
+    """
+
+    def __init__(self, label_smoothing=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.label_smoothing = label_smoothing
+
+    def call(self, y_true, y_pred):
+        masks = ops.cast(y_true, "int32")
+        known = ops.not_equal(masks, UNLABELLED)
+        logs = ops.log_softmax(ops.cast(y_pred, "float32"), axis=-1)
+        # What is not known is looked up as class 0, and then left out.
+        places = ops.where(known, masks, 0)[..., None]
+        right = ops.take_along_axis(logs, places, axis=-1)[..., 0]
+        if self.label_smoothing:
+            spread = ops.mean(logs, axis=-1)
+            right = right * (1 - self.label_smoothing)
+            right = right + self.label_smoothing * spread
+        return _by_known(-right, known)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "label_smoothing": self.label_smoothing,
+        }
+
+
+@keras.saving.register_keras_serializable(package="keras_attention_zoo")
+class SaliencyCrossentropy(keras.losses.Loss):
+    """Binary cross-entropy of each pixel, of logits `(B, H, W, 1)`.
+
+    As `MaskCrossentropy`, the mask being 1 on what stands out and else 0.
+
+    Args:
+        label_smoothing: Float in [0, 1). By how much both ends come nearer to
+            one half.
+        **kwargs: Keras's own.
+    """
+
+    def __init__(self, label_smoothing=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.label_smoothing = label_smoothing
+
+    def call(self, y_true, y_pred):
+        masks = ops.cast(y_true, "int32")
+        known = ops.not_equal(masks, UNLABELLED)
+        logits = ops.cast(y_pred, "float32")[..., 0]
+        target = ops.cast(ops.where(known, masks, 0), "float32")
+        target = target * (1 - self.label_smoothing) + self.label_smoothing / 2
+        losses = ops.softplus(logits) - target * logits
+        return _by_known(losses, known)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "label_smoothing": self.label_smoothing,
+        }

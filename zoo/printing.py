@@ -101,13 +101,22 @@ def as_json(value, indent=1):
     >>> print(as_json("é\x9b\u202e"))
     "é\u009b\u202e"
     """
-    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    text = json.dumps(
+        value, indent=indent, ensure_ascii=False, default=_as_list
+    )
     return "".join(
         each
         if each.isprintable() or each == "\n"
         else json.dumps(each).strip('"')
         for each in text
     )
+
+
+def _as_list(value):
+    """An array in JSON."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is not what JSON can hold")
 
 
 @contextlib.contextmanager
@@ -213,6 +222,18 @@ def plain(raw):
     if isinstance(raw, dict):
         return {name: plain(value) for name, value in raw.items()}
     return list(raw) if isinstance(raw, (list, tuple)) else str(raw)
+
+
+def plain_answers(task, raws, answers):
+    """What was asked and answered, as JSON: a dict for each."""
+    as_plain = getattr(task.output, "plain", dict)
+    return [
+        {
+            task.input.noun: plain(raw),
+            **(answer if "error" in answer else as_plain(answer)),
+        }
+        for raw, answer in zip(raws, answers)
+    ]
 
 
 def print_answers(task, raws, answers):

@@ -19,6 +19,7 @@ from zoo import answer_files, comparing, exported, layer_groups
 from zoo.answering import one_or_all
 from zoo.cli import app
 from zoo.decoding import beam_search
+from zoo.printing import as_json, plain_answers
 from zoo.scores import Score, interval
 
 QUICK = {"epochs": 1, "batch_size": 8, "verbose": 0}
@@ -129,7 +130,7 @@ def check_output(made, data, said, raws, notes, final=None, losses=None):
     final = {k: keras.ops.convert_to_numpy(v) for k, v in final.items()}
     measured = final if losses is None else {**final, "losses": losses}
     answers = made.answers(final, raws, [dict(note) for note in notes])
-    assert len(answers) == len(raws) and json.dumps(answers)
+    assert len(answers) == len(raws) and _as_json(answers)
     for name, array in measured.items():
         if array.dtype.kind != "f":
             continue
@@ -233,7 +234,7 @@ def check_task(
 
 def _check_answers(task, raws):
     several = task.predict(raws)
-    assert len(several) == len(raws) and json.dumps(several)
+    assert len(several) == len(raws) and _as_json(several)
     _alike(task.predict(raws[0]), several[0])
     _alike(task.predict(raws[1:2]), several[1:2])
     _alike(task.predict(raws, batch_size=1), several)
@@ -319,7 +320,7 @@ def _check_learns(task, recipe, data):
 def _check_is_kept(task, raws, folder):
     again = zoo.load(task.save(folder))
     assert type(again) is type(task)
-    assert again.predict(raws) == task.predict(raws)
+    assert _as_json(again.predict(raws)) == _as_json(task.predict(raws))
     assert again.card == zoo.card(folder) == task.card
     assert again.assets == _as_json(task.assets)
     assert set(again.card["assets"]) == {
@@ -424,7 +425,8 @@ def _check_refuses(task, data):
 
 def _check_shell(task, words, options, folder):
     kept, picture = str(task.save(folder / "shell")), folder / "seen.png"
-    expected = task.predict(task.input.from_shell(words, options))
+    raws = task.input.from_shell(words, options)
+    expected = plain_answers(task, raws, task.predict(raws))
     given = [f"--{name}={value}" for name, value in options.items()]
     words = [*given, *words]
     result = CliRunner().invoke(app, ["predict", kept, "--json", *words])
@@ -586,7 +588,7 @@ def _mapped(function, values):
 
 
 def _as_json(value):
-    return json.loads(json.dumps(value))
+    return json.loads(as_json(value))
 
 
 def _named(values):

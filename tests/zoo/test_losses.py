@@ -1,10 +1,12 @@
-"""Losses and metrics against NumPy: of labels, and of words."""
+"""Losses and metrics against NumPy: of labels, words and masks."""
 
 import keras
 import numpy as np
 import pytest
 
 from zoo.losses import (
+    MaskCrossentropy,
+    SaliencyCrossentropy,
     SentenceCrossentropy,
     SmoothedCrossentropy,
     WordAccuracy,
@@ -69,3 +71,51 @@ def test_accuracy_counts_words_and_the_end_alike():
     assert float(metric.result()) == pytest.approx(3 / 5)
     metric.update_state(target[:1], np.eye(5)[target[:1]])
     assert float(metric.result()) == pytest.approx(6 / 8)
+
+
+MASKS = np.array([[[0, 2], [1, 255]], [[255, 255], [255, 0]]], "uint8")
+
+
+def test_a_mask_costs_the_mean_over_images_of_their_known_pixels():
+    logits = np.random.default_rng(0).normal(size=(2, 2, 2, 3))
+    shares = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    one = shares[0, 0, 0, 0], shares[0, 0, 1, 2], shares[0, 1, 0, 1]
+    expected = [-np.log(one).mean(), -np.log(shares[1, 1, 1, 0])]
+    found = MaskCrossentropy()(MASKS, logits.astype("float32"))
+    assert float(found) == pytest.approx(np.mean(expected), rel=1e-5)
+
+
+def test_a_mask_s_labels_are_smoothed_over_all_classes():
+    logits = np.random.default_rng(1).normal(size=(1, 2, 2, 3))
+    logs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    masks = MASKS[:1]
+    expected = [
+        -(0.7 * logs[0, r, c, masks[0, r, c]] + 0.3 * logs[0, r, c].mean())
+        for r, c in ((0, 0), (0, 1), (1, 0))
+    ]
+    found = MaskCrossentropy(0.3)(masks, logits.astype("float32"))
+    assert float(found) == pytest.approx(np.mean(expected), rel=1e-5)
+
+
+def test_saliency_costs_the_mean_over_images_of_their_known_pixels():
+    masks = np.where(MASKS == 2, 0, MASKS)
+    logits = np.random.default_rng(2).normal(size=(2, 2, 2, 1))
+    on = 1 / (1 + np.exp(-logits[..., 0]))
+    one = 1 - on[0, 0, 0], 1 - on[0, 0, 1], on[0, 1, 0]
+    expected = [-np.log(one).mean(), -np.log(1 - on[1, 1, 1])]
+    found = SaliencyCrossentropy()(masks, logits.astype("float32"))
+    assert float(found) == pytest.approx(np.mean(expected), rel=1e-5)
+    # Smoothed by 0.2, one is 0.9 and zero 0.1.
+    found = SaliencyCrossentropy(0.2)(masks[1:], logits[1:].astype("float32"))
+    share = on[1, 1, 1]
+    expected = -(0.1 * np.log(share) + 0.9 * np.log(1 - share))
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", [MaskCrossentropy, SaliencyCrossentropy])
+def test_images_without_a_known_pixel_cost_nothing(loss):
+    masks = np.full((1, 2, 2), 255, "uint8")
+    logits = np.ones((1, 2, 2, 3 if loss is MaskCrossentropy else 1))
+    assert float(loss()(masks, logits.astype("float32"))) == 0
+    again = loss.from_config(loss(0.25).get_config())
+    assert again.label_smoothing == 0.25

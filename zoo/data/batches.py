@@ -29,6 +29,9 @@ class Batches(keras.utils.PyDataset):
             padding of all is left out, up to a multiple of 8; for `read` gives
             longer ones. The longest batch is the first, the shortest the
             second.
+        change: Function of what is read of a batch, a list of what is learned
+            of it, the epoch and the batch's place in it, that gives both
+            again, such as images and masks that are turned alike; or `None`.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class Batches(keras.utils.PyDataset):
         shuffle=False,
         seed=0,
         lengths=None,
+        change=None,
     ):
         super().__init__()
         self.count = count
@@ -50,6 +54,7 @@ class Batches(keras.utils.PyDataset):
         self.shuffle = shuffle
         self.seed = seed
         self.lengths = None if lengths is None else -(-lengths // STEP) * STEP
+        self.change = change
         self.epoch = 0
         self._orders = {}
 
@@ -60,7 +65,10 @@ class Batches(keras.utils.PyDataset):
         epoch = self.epoch
         indices = self._batches(epoch)[place]
         inputs = self.read(indices, epoch, place)
-        batch = inputs, *(at(values, indices) for values in self.learned)
+        learned = [at(values, indices) for values in self.learned]
+        if self.change is not None:
+            inputs, learned = self.change(inputs, learned, epoch, place)
+        batch = inputs, *learned
         if self.lengths is None:
             return batch
         longest = self.lengths[indices].max()

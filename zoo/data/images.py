@@ -62,6 +62,21 @@ AUGMENTATION = {
     "brightness": lambda: keras.layers.RandomBrightness(0.2, **_PINNED),
 }
 
+# The same of masks, by nearest pixels; what comes in from outside is 255.
+_OF_MASKS = {"fill_mode": "constant", "fill_value": 255.0, **_PINNED}
+MOVES = {
+    "flip": AUGMENTATION["flip"],
+    "shift": lambda: keras.layers.RandomTranslation(
+        0.125, 0.125, interpolation="nearest", **_OF_MASKS
+    ),
+    "rotate": lambda: keras.layers.RandomRotation(
+        0.04, interpolation="nearest", **_OF_MASKS
+    ),
+    "zoom": lambda: keras.layers.RandomZoom(
+        0.15, interpolation="nearest", **_OF_MASKS
+    ),
+}
+
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")
 
@@ -526,36 +541,78 @@ class Reader:
     """
 
     def __init__(self, images, size, channels, augment=(), seed=0):
+        self.augmenting = Augmenting(augment, seed)
+        if isinstance(images, np.ndarray):
+            check_batch(images)
+        self.images = images
+        self.size = tuple(size)
+        self.channels = channels
+
+    def __call__(self, indices, epoch, place):
+        images = examples.at(self.images, indices)
+        images = _fitted(images, self.size, self.channels, indices)
+        images, _ = self.augmenting(images, (), epoch, place)
+        return images
+
+
+class Augmenting:
+    """Images, and masks of them, turned and shifted alike.
+
+    Args:
+        augment: As in `Reader`.
+        seed: Integer.
+
+    Call arguments:
+        images: Float32 array `(B, H, W, C)`, 0 to 255.
+        masks: List of arrays `(B, H, W)`, a value for each pixel. They move as
+            the images do, and what comes in from outside is 255.
+        epoch: As in `Reader`.
+        place: As there.
+
+    Returns:
+        `(images, masks)`.
+    """
+
+    def __init__(self, augment, seed=0):
         unknown = sorted(set(augment) - set(AUGMENTATION))
         if unknown:
             raise ValueError(
                 f"`augment` takes names among {sorted(AUGMENTATION)}. "
                 f"Received: augment={list(augment)!r}"
             )
-        if isinstance(images, np.ndarray):
-            check_batch(images)
-        self.images = images
-        self.size = tuple(size)
-        self.channels = channels
         self.seed = seed
         self.layers = [AUGMENTATION[name]() for name in augment]
+        self.moves = [
+            MOVES[name]() if name in MOVES else None for name in augment
+        ]
         self.lock = threading.Lock()
 
-    def __call__(self, indices, epoch, place):
-        images = examples.at(self.images, indices)
-        images = _fitted(images, self.size, self.channels, indices)
-        return self._augmented(images, epoch, place)
-
-    def _augmented(self, images, epoch, place):
+    def __call__(self, images, masks, epoch, place):
         if not self.layers:
-            return images
+            return images, masks
+        kinds = [mask.dtype for mask in masks]
+        masks = [mask[..., None].astype("float32") for mask in masks]
         # Keras reads one batch of the next epoch ahead, from another thread.
         with self.lock, _floats_of_32_bits():
             for index, layer in enumerate(self.layers):
-                drawn = np.random.default_rng((self.seed, epoch, place, index))
-                layer.generator.state.assign(drawn.integers(0, 2**31, 2))
-                images = layer(images, training=True)
-        return keras.ops.convert_to_numpy(images)
+                images = self._changed(layer, images, epoch, place, index)
+                move = self.moves[index]
+                if move is not None:
+                    masks = [
+                        self._changed(move, mask, epoch, place, index)
+                        for mask in masks
+                    ]
+        return keras.ops.convert_to_numpy(images), [
+            np.round(keras.ops.convert_to_numpy(mask)[..., 0]).astype(kind)
+            if kind.kind in "iu"
+            else keras.ops.convert_to_numpy(mask)[..., 0]
+            for mask, kind in zip(masks, kinds)
+        ]
+
+    def _changed(self, layer, images, *drawn):
+        drawn = np.random.default_rng((self.seed, *drawn))
+        layer.generator.state.assign(drawn.integers(0, 2**31, 2))
+        return layer(images, training=True)
 
 
 @contextlib.contextmanager

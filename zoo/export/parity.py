@@ -21,7 +21,7 @@ from zoo.export.saved_model import quiet, safe_names
 
 # The largest difference allowed. Logits, values and sums of logarithms are of
 # any size; all else is a share, or a number that must be the same.
-TOLERANCE = {"logits": 1e-4, "score": 1e-4}
+TOLERANCE = {"logits": 1e-4, "score": 1e-4, "mask": 1e-4}
 SHARES = 1e-5
 
 
@@ -37,7 +37,8 @@ def compare(expected, actual, tolerance=None):
         actual: The same, of the export.
         tolerance: Float, the largest difference allowed in any output; by
             default 1e-4 in logits, 1e-5 in shares, and in values 1e-5 of the
-            largest. Text must be equal.
+            largest; of a mask of classes 1e-4 of the pixels may be of another.
+            Text must be equal.
 
     Returns:
         Dict: `largest_difference`, the `output` it is in (the one nearest to
@@ -185,15 +186,21 @@ def _difference(name, expected, actual):
                 f"{name!r} must hold finite numbers. Received: NaN or infinity "
                 f"from the {whose}"
             )
+    if _kind(name) == "mask" and expected.dtype.kind in "iu":
+        return float((expected != actual).mean())
     return float(np.abs(expected.astype("float64") - actual).max(initial=0))
 
 
 def _tolerance(name, expected):
-    """By the last word of an output's name."""
-    kind = name.rpartition("_")[-1]
+    kind = _kind(name)
     if kind == "value":
         return SHARES * max(1.0, float(np.abs(expected).max(initial=0)))
     return TOLERANCE.get(kind, SHARES)
+
+
+def _kind(name):
+    """The last word of an output's name."""
+    return name.rpartition("_")[-1]
 
 
 def _text(array):

@@ -8,6 +8,9 @@ import re
 import keras
 import numpy as np
 
+from keras_attention.feature_map.pixelwise_contextual_attention import (
+    PixelwiseContextualAttention,
+)
 from keras_attention.feature_map.selective_kernel import SelectiveKernel
 from keras_attention.glimpse.attention_crop import AttentionCrop
 from keras_attention.glimpse.entropy_saliency import EntropySaliency
@@ -52,7 +55,9 @@ Row = collections.namedtuple("Row", "words ratios draw")
 Views = collections.namedtuple("Views", "images ratios grounds read same")
 
 
-def where_it_looked(raws, read, answers, titles=None, maps=3, model=None):
+def where_it_looked(
+    raws, read, answers, titles=None, maps=3, model=None, answered=()
+):
     """Draws images side by side; below each, what the network looked at.
 
     Many images stand in several such blocks, one below the other.
@@ -84,6 +89,9 @@ def where_it_looked(raws, read, answers, titles=None, maps=3, model=None):
         maps: Positive integer. How many layers of a kind at most.
         model: The network, whose layers say what their weights are; without
             it they are maps, gates, or what their names say.
+        answered: List of pairs, words and a function of an axes object, an
+            image's number, and a dict of where `imshow` puts it, that draws an
+            answer over the image; a row for each comes below the images.
 
     Returns:
         A `matplotlib.figure.Figure`; `keras_attention.pictures.save_figure`
@@ -110,6 +118,8 @@ def where_it_looked(raws, read, answers, titles=None, maps=3, model=None):
         ]
     views = _views(raws, read)
     rows = _rows(views, answers, model, maps)
+    for place, (words, draw) in enumerate(answered, 1):
+        rows.insert(place, _answer(views, words, draw))
 
     across = min(MOST, count)
     wide = SIZE
@@ -229,6 +239,8 @@ def _rows(views, answers, model, most):
             pass  # drawn below the patches that were cut by it
         elif found.ndim == 3:
             glimpses.append([_heat(views, title, found)])
+        elif isinstance(layer, PixelwiseContextualAttention):
+            places[found.shape[1:3]] = _title(path), _seen_by_all(found, layer)
         elif found.shape[1] * found.shape[2] == 1:
             gates = {_title(path): found[:, 0, 0]}
         else:
@@ -256,6 +268,35 @@ def _rows(views, answers, model, most):
         *(_map(views, *each) for each in list(places.values())[-most:]),
         *(_bars(*each) for each in gates.items()),
     ]
+
+
+def _seen_by_all(weights, layer):
+    """How much all places together look at each: `(B, H, W)`."""
+    _, height, width, _ = weights.shape
+    kernel, dilation = layer.kernel, layer.dilation
+    before = kernel // 2 * dilation
+    after = (kernel - 1) * dilation - before
+    found = np.zeros(
+        (len(weights), before + height + after, before + width + after)
+    )
+    for place in range(kernel * kernel):
+        row, column = (dilation * each for each in divmod(place, kernel))
+        there = slice(row, row + height), slice(column, column + width)
+        found[:, *there] += weights[..., place]
+    return found[:, before : before + height, before : before + width]
+
+
+def _answer(views, words, draw):
+    """A row of what was answered, over the image in light greys."""
+
+    def both(ax, index):
+        _gray(ax, views, index)
+        height, width = views.read.shape[1:3]
+        style = {"extent": (0, width, height, 0), "aspect": ax.get_aspect()}
+        draw(ax, index, style)
+        ax.set(xlim=(0, width), ylim=(height, 0))
+
+    return Row(words, views.ratios, both)
 
 
 def _layer_of(model, name):
@@ -489,10 +530,7 @@ def _seen(ax, views, index, boxes):
 def _overlay(ax, views, index, values, low, high, extent=None):
     """The map over the image, which is grey: all colours are the map's."""
     height, width = views.read.shape[1:3]
-    # In light greys the image leaves the colours to the map.
-    grey = 0.4 * 255 + 0.6 * (views.grounds[index] @ GREY)
-    black_and_white = {"cmap": "gray", "vmin": 0, "vmax": 255}
-    _draw(ax, views, index, _as_bytes(grey), **black_and_white)
+    _gray(ax, views, index)
     ax.imshow(
         values,
         interpolation="bilinear",
@@ -504,6 +542,13 @@ def _overlay(ax, views, index, values, low, high, extent=None):
         alpha=ALPHA,
     )
     ax.set(xlim=(0, width), ylim=(height, 0))
+
+
+def _gray(ax, views, index):
+    """The image in light greys, which leave the colours to what covers it."""
+    grey = 0.4 * 255 + 0.6 * (views.grounds[index] @ GREY)
+    black_and_white = {"cmap": "gray", "vmin": 0, "vmax": 255}
+    _draw(ax, views, index, _as_bytes(grey), **black_and_white)
 
 
 def _draw(ax, views, index, picture, **style):

@@ -58,7 +58,7 @@ class Label:
         names = data.label_names
         if num_classes is None or num_classes == len(names):
             same = sorted(self.labels) == sorted(names)
-            return self if same else type(self)(names)
+            return self if same else self._of(names)
         if num_classes < len(names):
             raise ValueError(
                 "`num_classes` must be at least the number of classes in the "
@@ -67,7 +67,11 @@ class Label:
         places = range(len(names), len(names) + num_classes)
         spare = [str(place) for place in places]
         spare = [name for name in spare if name not in names]
-        return type(self)([*names, *spare][:num_classes])
+        return self._of([*names, *spare][:num_classes])
+
+    def _of(self, labels):
+        """The same for other labels."""
+        return type(self)(labels)
 
     def kept(self, other):
         """Names of the heads whose weights go over to a copy for `other`."""
@@ -82,6 +86,11 @@ class Label:
         Raises:
             ValueError: If a class is not the model's; near ones are listed.
         """
+        places = self._places(data)
+        return dataclasses.replace(data, labels=places[data.labels])
+
+    def _places(self, data):
+        """Where each class of the data is among the model's own, int64."""
         own = {label: place for place, label in enumerate(self.labels)}
         unknown = [name for name in data.label_names if name not in own]
         # Places only if none is a name: else all would be shifted.
@@ -96,8 +105,7 @@ class Label:
                 f"{list(own)}. Received: {unknown[0]!r}"
                 + (f"; near: {near}" if near else "")
             )
-        places = np.array([own[name] for name in data.label_names], "int64")
-        return dataclasses.replace(data, labels=places[data.labels])
+        return np.array([own[name] for name in data.label_names], "int64")
 
     def teach(self, data, class_weight=None):
         """What a network learns from selected data.
@@ -113,14 +121,18 @@ class Label:
         """
         if class_weight is None:
             return data.labels, None
-        if class_weight == "balanced":
-            counts = np.bincount(data.labels, minlength=len(self.labels))
-            by_class = len(data) / ((counts > 0).sum() * np.maximum(counts, 1))
-        else:
-            by_class = np.ones(len(self.labels))
-            for name, weight in class_weight.items():
-                by_class[self.labels.index(name)] = weight
+        counts = np.bincount(data.labels, minlength=len(self.labels))
+        by_class = self._weights(class_weight, counts)
         return data.labels, by_class[data.labels].astype("float32")
+
+    def _weights(self, class_weight, counts):
+        """The weight of each class, of which there are so many."""
+        if class_weight == "balanced":
+            return counts.sum() / ((counts > 0).sum() * np.maximum(counts, 1))
+        weights = np.ones(len(self.labels))
+        for name, weight in class_weight.items():
+            weights[self.labels.index(name)] = weight
+        return weights
 
     def told(self, data):
         return np.arange(len(data)), {}

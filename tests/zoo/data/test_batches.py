@@ -69,3 +69,23 @@ def test_lengths_of_one_step_leave_one_width():
     ids = np.ones((20, 8), "int32")
     found = batches_of(ids, np.full(20, 5))
     assert {x[1].shape for x in found} == {(8, 8), (4, 8)}
+
+
+def test_what_is_read_and_what_is_learned_may_change_together():
+    values = np.arange(6.0)[:, None]
+
+    def change(inputs, learned, epoch, place):
+        targets, weights = learned
+        return -inputs, [targets + 10 * epoch + place, 2 * weights]
+
+    batches = Batches(
+        *(6, lambda indices, epoch, place: values[indices], values),
+        weights=np.ones((6, 1)),
+        batch_size=4,
+        change=change,
+    )
+    batches.epoch = 1
+    inputs, targets, weights = batches[1]
+    np.testing.assert_array_equal(inputs, -values[4:])
+    np.testing.assert_array_equal(targets, values[4:] + 11)
+    np.testing.assert_array_equal(weights, [[2], [2]])

@@ -16,6 +16,7 @@ from tests.zoo.tiny import tiny_data
 from zoo.data.batches import Batches
 from zoo.data.images import (
     AUGMENTATION,
+    Augmenting,
     ImageData,
     Reader,
     image_to_draw,
@@ -484,3 +485,34 @@ def test_augments_alike_under_every_global_setting(name):
 def test_keras_augments_as_named():
     for make in AUGMENTATION.values():
         assert isinstance(make(), keras.layers.Layer)
+
+
+@pytest.mark.parametrize("name", sorted(AUGMENTATION))
+def test_masks_move_as_their_images_do(name):
+    # Blocks of 8 pixels, in three grays: the mask can be read off the image.
+    drawn = np.random.default_rng(0).integers(0, 3, (6, 4, 6))
+    masks = drawn.repeat(8, axis=1).repeat(8, axis=2).astype("uint8")
+    images = (60.0 + 50 * masks).astype("float32")[..., None]
+    weights = (1.0 + masks).astype("float32")
+    augmenting = Augmenting([name], seed=3)
+    found, (moved, weighed) = augmenting(images, [masks, weights], 1, 2)
+    assert found.shape == images.shape and moved.dtype == "uint8"
+    assert weighed.dtype == "float32"
+    outside = moved == 255
+    np.testing.assert_array_equal(weighed[~outside], 1 + moved[~outside])
+    if name in ("contrast", "brightness"):
+        np.testing.assert_array_equal(moved, masks)
+        assert (found != images).any()
+        return
+    assert (moved != masks).any()
+    assert outside.any() == (name != "flip")
+    told = np.round((found[..., 0] - 60) / 50)
+    # But for the edges of blocks, where colours mix.
+    assert (told == moved)[~outside].mean() > (0.8 if name == "rotate" else 0.9)
+    again = augmenting(images, [masks], 1, 2)
+    np.testing.assert_array_equal(again[1][0], moved)
+    other = augmenting(images, [masks], 1, 3)
+    assert (other[1][0] != moved).any()
+    # What is read without masks is the same.
+    reader = Reader(images, images.shape[1:3], 1, [name], seed=3)
+    np.testing.assert_array_equal(reader(np.arange(6), 1, 2), found)

@@ -1,0 +1,189 @@
+"""The tasks of masks: an image in, a mask of its own size out."""
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from typer.testing import CliRunner
+
+from tests.zoo.contract import check_task
+from zoo.cards import PresetError
+from zoo.cli import app
+from zoo.data import odd_one_out, scenes
+from zoo.data.masks import MaskData, load_masks
+from zoo.inputs.image import Image
+from zoo.outputs.mask import Mask
+from zoo.segmentation.pyramid_attention_network import PRESETS as PYRAMID
+from zoo.segmentation.salient_object_detector import PRESETS as SALIENT
+from zoo.segmentation.task import SaliencyDetection, Segmentation
+
+COUNT = 24
+TRAINING = {
+    "epochs": 6,
+    "batch_size": 8,
+    "optimizer": "adamw",
+    "learning_rate": 0.01,
+    "schedule": "one_cycle",
+    "weight_decay": 0.0,
+    "seed": 0,
+}
+
+
+def tiny_scenes(count=COUNT, names=("ground", "small", "large")):
+    """Scenes of 32 x 48, whose objects are small or large."""
+    made = scenes.make(count, 0, (32, 48))
+    kinds = np.concatenate(
+        [np.zeros((count, 1), "int8"), 1 + made.kinds[:, :, 0]], axis=1
+    )
+    masks = np.take_along_axis(
+        kinds, made.masks.reshape(count, -1).astype("int64"), axis=1
+    )
+    masks = masks.reshape(made.masks.shape).astype("uint8")
+    return MaskData(made.images, masks, list(names), "tiny")
+
+
+def tiny_salient(count=COUNT):
+    images, masks, _ = odd_one_out.make(count, 0, (32, 48))
+    return MaskData(images, masks, ["background", "object"], "tiny")
+
+
+def untrained(kind=Segmentation, data=None, size=(32, 48), **options):
+    data = data or (
+        tiny_scenes() if kind is Segmentation else tiny_salient()
+    )
+    builder, presets = {
+        Segmentation: ("pyramid_attention_network", PYRAMID),
+        SaliencyDetection: ("salient_object_detector", SALIENT),
+    }[kind]
+    recipe = {
+        "builder": builder,
+        "builder_args": {
+            "input_shape": [*size, 3],
+            **presets["tiny"],
+            **options,
+        },
+        "training": TRAINING,
+    }
+    keras.utils.set_random_seed(0)
+    task = kind.untrained(recipe, *kind.learn(data, recipe))
+    task.card["data"] = {"name": "tiny"}
+    return task, recipe, data
+
+
+def files_of(data, folder, count=3):
+    paths = [folder / f"{place}.png" for place in range(count)]
+    for path, pixels in zip(paths, data.images):
+        Pillow.fromarray(pixels).save(path)
+    return paths
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [Segmentation, SaliencyDetection])
+def test_keeps_the_contract_of_a_task(kind, tmp_path):
+    task, recipe, data = untrained(kind)
+    other = None
+    if kind is Segmentation:
+        other = tiny_scenes(names=("Grund", "klein", "gross"))
+    check_task(
+        task,
+        recipe,
+        data,
+        list(data.images[:3]),
+        list(map(str, files_of(data, tmp_path))),
+        tmp_path,
+        other,
+    )
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A folder with an untrained model, and pictures of three sizes."""
+    task, _, data = untrained()
+    folder = tmp_path_factory.mktemp("masks")
+    task.save(folder / "model")
+    photos = folder / "photos"
+    photos.mkdir()
+    for place, size in enumerate(((48, 32), (31, 77), (1, 1))):
+        image = Pillow.fromarray(data.images[place]).resize(size)
+        image.save(photos / f"{place}.png")
+    return folder
+
+
+def run(*words):
+    return CliRunner().invoke(app, list(map(str, words)))
+
+
+def test_predict_writes_masks_of_the_images_own_sizes(model, tmp_path):
+    found = run(
+        "predict", model / "model", model / "photos", "--out", tmp_path / "out"
+    )
+    assert found.exit_code == 0, found.output
+    for place, size in enumerate(((48, 32), (31, 77), (1, 1))):
+        with Pillow.open(tmp_path / "out" / f"{place}.png") as mask:
+            assert mask.size == size and mask.mode == "P"
+            assert np.asarray(mask).max() < 3
+    one = tmp_path / "one.png"
+    photo = model / "photos" / "1.png"
+    assert run("predict", model / "model", photo, "--out", one).exit_code == 0
+    assert one.read_bytes() == (tmp_path / "out" / "1.png").read_bytes()
+
+
+def test_predict_refuses_what_would_lose_something(model, tmp_path):
+    kept, photos = model / "model", model / "photos"
+    for words, message in (
+        ([photos, "--out", tmp_path / "one.png"], "the mask of one image"),
+        ([photos / "0.png", "--out", photos], "must not replace what is"),
+        ([photos / "0.png", "--out", tmp_path / "a.txt"], "one text each"),
+        ([photos / "0.png", "--out", tmp_path / "a.bmp"], "that ends with"),
+    ):
+        found = run("predict", kept, *words)
+        assert found.exit_code == 1
+        assert message in " ".join(found.output.split()), found.output
+    twin = tmp_path / "0.png"
+    Pillow.new("RGB", (4, 4)).save(twin)
+    found = run(
+        "predict", kept, photos / "0.png", twin, "--out", tmp_path / "out"
+    )
+    assert "different names" in found.output and found.exit_code == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_broken_image_costs_no_other_its_mask(model, tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "a.png").write_bytes((model / "photos/0.png").read_bytes())
+    (photos / "b.png").write_bytes(b"no image")
+    out = tmp_path / "out"
+    found = run("predict", model / "model", photos, "--out", out)
+    assert found.exit_code == 1 and "the first one" in found.output
+    assert [path.name for path in out.iterdir()] == ["a.png"]
+
+
+def test_a_mask_s_size_must_be_that_of_the_images():
+    task, _, _ = untrained()
+    with pytest.raises(PresetError, match="images of"):
+        Segmentation(
+            *(task.model, task.card, Image((32, 48), 3)),
+            Mask(["a", "b", "c"], (32, 32)),
+        )
+
+
+def test_a_user_s_two_folders_train_by_one_line(tmp_path):
+    data = tiny_scenes(12)
+    for name in ("images", "masks"):
+        (tmp_path / "mine" / name).mkdir(parents=True)
+    for place in range(12):
+        image = Pillow.fromarray(data.images[place])
+        image.save(tmp_path / "mine" / "images" / f"{place}.jpg")
+        mask = Pillow.fromarray(data.masks[place])
+        mask.save(tmp_path / "mine" / "masks" / f"{place}.png")
+    assert len(load_masks(tmp_path / "mine", "train")) == 9
+    found = run(
+        *("train", "--task", "segmentation"),
+        *("--network", "pyramid_attention_network"),
+        *("--data", tmp_path / "mine", "--epochs", 1),
+        *("--set", "filters=[8,8]", "--set", "decoder_filters=8"),
+        *("--folder", tmp_path / "models", "--runs", tmp_path / "runs"),
+    )
+    assert found.exit_code == 0, found.output
+    assert "mean_iou" in found.output

@@ -1,0 +1,402 @@
+"""A class for each pixel as the output of a task."""
+
+import dataclasses
+import io
+
+import numpy as np
+
+from zoo.cards import PresetError, check_strings, shown
+from zoo.data.images import read_image
+from zoo.data.masks import UNLABELLED, palette, read_masks
+from zoo.data.resizing import fit_pixels
+from zoo.lazy import keras
+from zoo.metrics import check_loss
+from zoo.outputs.label import Label
+from zoo.scores import Score
+
+
+class Mask(Label):
+    """A class for each pixel of an image.
+
+    An answer is a dict: `mask`, a uint8 array `(H, W)` of the image's own size
+    whose values are places in `labels`; and `shares`, a dict from label to the
+    share of the pixels, the highest first; then what the input notes. `image`
+    makes a picture of the mask.
+
+    The network says the classes at the size of the images that it reads. Its
+    probabilities are resized to the image's own size, and then the likeliest
+    class is taken. It learns, and is measured, at the size that it reads.
+
+    Args:
+        labels: List of distinct strings, the classes; 255 at most.
+        size: `(height, width)` of the images that the network reads.
+    """
+
+    suffixes = (".png",)  # of a file that holds an answer
+
+    def __init__(self, labels, size):
+        super().__init__(labels)
+        height, width = size
+        self.size = height, width
+
+    @classmethod
+    def learn(cls, data, recipe, size):
+        return cls(data.label_names, size)
+
+    @classmethod
+    def from_card(cls, settings, assets):
+        labels = check_strings(assets["labels"], "labels")
+        if len(labels) > UNLABELLED:
+            raise PresetError(
+                f"A mask has {UNLABELLED} classes at most. "
+                f"Received: {len(labels)}"
+            )
+        return cls(labels, checked_size(settings))
+
+    def settings(self):
+        return {"image_size": list(self.size)}
+
+    def resized(self, size):
+        """The same output, of a network that reads images of another size."""
+        return type(self)(self.labels, size)
+
+    def _of(self, labels):
+        return type(self)(labels, self.size)
+
+    # Learning.
+
+    def select(self, data):
+        """The data, the values of their masks being the model's own classes.
+
+        Classes are told as in `Label`.
+
+        Raises:
+            ValueError: If a class is not the model's; near ones are listed.
+        """
+        if list(data.label_names) == self.labels:
+            return data
+        values = np.full(UNLABELLED + 1, UNLABELLED, "uint8")
+        places = self._places(data)
+        values[: len(places)] = places
+        masks = [values[mask] for mask in read_masks(data)]
+        return dataclasses.replace(
+            data, masks=masks, label_names=list(self.labels)
+        )
+
+    def teach(self, data, class_weight=None):
+        """What a network learns from selected data.
+
+        Args:
+            data: What `select` gave.
+            class_weight: As in `Label.teach`, of pixels.
+
+        Returns:
+            `(masks, weights)`: uint8 `(N, height, width)`, 255 where nothing
+            is known, and floats of that shape or `None`.
+        """
+        masks = self.masks(data)
+        if class_weight is None:
+            return masks, None
+        counts = np.bincount(masks.reshape(-1), minlength=UNLABELLED + 1)
+        weights = np.zeros(UNLABELLED + 1, "float32")
+        weights[: len(self.labels)] = self._weights(
+            class_weight, counts[: len(self.labels)]
+        )
+        return masks, weights[masks]
+
+    def masks(self, data):
+        """The masks of selected data at the network's size, by their nearest
+        pixel: uint8 `(N, height, width)`."""
+        found = np.empty((len(data), *self.size), "uint8")
+        for place, mask in enumerate(read_masks(data)):
+            found[place] = nearest(mask, self.size)
+        return found
+
+    def loss(self, label_smoothing=0.0):
+        from zoo.losses import MaskCrossentropy
+
+        return MaskCrossentropy(label_smoothing)
+
+    def metrics(self):
+        return [
+            keras.metrics.MeanIoU(
+                len(self.labels),
+                name="mean_iou",
+                ignore_class=UNLABELLED,
+                sparse_y_pred=False,
+            )
+        ]
+
+    # Answering.
+
+    def answers(self, tensors, raws, notes):
+        answers = []
+        for place, (shares, raw, note) in enumerate(
+            zip(tensors["probabilities"], raws, notes, strict=True)
+        ):
+            check_finite(shares, place)
+            mask = likeliest(shares, size_of(raw))
+            counts = np.bincount(mask.reshape(-1), minlength=len(self.labels))
+            order = np.argsort(-counts, kind="stable")
+            answers.append(
+                {
+                    "mask": mask,
+                    "shares": {
+                        self.labels[each]: float(counts[each] / mask.size)
+                        for each in order
+                    },
+                    **note,
+                }
+            )
+        return answers
+
+    def measure(self, tensors, data):
+        """`mean_iou`, `pixel_accuracy` and `loss`, over selected data.
+
+        The mean over classes, of those that are there or said, of the pixels
+        that are both over those that are either; all images are counted
+        together. `loss` is the mean over images of the cross-entropy of their
+        pixels. Pixels whose class is not known do not count.
+
+        Raises:
+            ValueError: If the loss is not finite, or no pixel is known.
+        """
+        groups = getattr(data, "together", None)
+        masks, logits = self.masks(data), tensors["logits"]
+        known = masks != UNLABELLED
+        check_known(known)
+        losses = np.array(list(map(_cross_entropy, masks, logits)))
+        loss = Score.mean(losses, groups)
+        check_loss(loss)
+        count = len(self.labels)
+        tables = np.stack(
+            [
+                np.bincount(
+                    count * mask[there].astype("int64")
+                    + said.argmax(axis=-1)[there],
+                    minlength=count * count,
+                )
+                for mask, there, said in zip(masks, known, logits)
+            ]
+        )
+        total = tables.sum(axis=0)
+        always = np.zeros((count, count))
+        sums = total.reshape(count, count).sum(axis=1)
+        always[:, sums.argmax()] = sums
+        return {
+            metric: Score(
+                compute(total),
+                tables,
+                compute,
+                groups,
+                baseline=float(compute(always.reshape(-1))),
+            )
+            for metric, compute in (
+                ("mean_iou", _mean_iou),
+                ("pixel_accuracy", _accuracy),
+            )
+        } | {"loss": loss}
+
+    @property
+    def classes(self):
+        """The labels; what is judged are pixels."""
+        return {"label": self.labels}
+
+    def judged(self, tensors, data):
+        masks = self.masks(data)
+        known = masks != UNLABELLED
+        said = tensors["logits"].argmax(axis=-1)
+        return {"label": (masks[known].astype("int64"), said[known])}
+
+    # Served.
+
+    def tensorflow(self, folder, name="labels"):
+        """What a SavedModel answers, a `tf.Module` of the final tensors."""
+        import tensorflow as tf
+
+        class Painting(tf.Module):
+            def __call__(self, tensors):
+                shares = tensors["probabilities"]
+                mask = tf.cast(tf.argmax(shares, axis=-1), "uint8")
+                return {"mask": mask, "probabilities": shares}
+
+        return Painting()
+
+    def served(self, tensors):
+        shares = tensors["probabilities"]
+        mask = shares.argmax(axis=-1).astype("uint8")
+        return {"mask": mask, "probabilities": shares}
+
+    # Shown.
+
+    line = None  # no text
+
+    def image(self, answer):
+        """The mask of an answer as a picture that holds the classes too.
+
+        Args:
+            answer: Dict, as `answers` gives it.
+
+        Returns:
+            `PIL.Image` with a palette, whose values are the classes.
+        """
+        from PIL import Image
+
+        image = Image.fromarray(answer["mask"])
+        image.putpalette(palette(256).reshape(-1).tolist())
+        return image
+
+    def plain(self, answer):
+        """An answer as JSON holds it: the mask as a PNG, a `data:` URL."""
+        return {**answer, "mask": data_url(self.image(answer))}
+
+    def cells(self, answer):
+        found = dict(answer)
+        height, width = found.pop("mask").shape
+        shares = found.pop("shares")
+        told = {f"share of {x}": shares[x] for x in self.labels}
+        return [{"height": height, "width": width, **told, **found}]
+
+    def tables(self, noun, shown, answers):
+        rows = [
+            (
+                text,
+                ", ".join(
+                    f"{label} {percent(share)}"
+                    for label, share in answer["shares"].items()
+                    if share
+                ),
+            )
+            for text, answer in zip(shown, answers)
+        ]
+        return [(None, (noun, "answer"), rows)]
+
+
+def checked_size(settings):
+    """The size on a card, or an error.
+
+    Args:
+        settings: Dict of a card.
+
+    Returns:
+        `(height, width)`.
+
+    Raises:
+        PresetError: If it is none.
+    """
+    size = settings["image_size"]
+    if (
+        not isinstance(size, list)
+        or len(size) != 2
+        or not all(type(side) is int and 0 < side < 2**15 for side in size)
+    ):
+        raise PresetError(
+            "`image_size` must be a height and a width in pixels. "
+            f"Received: {shown(size)}"
+        )
+    return tuple(size)
+
+
+def size_of(raw):
+    """`(height, width)` of a raw image as it is drawn, turned if it says so."""
+    return read_image(raw).shape[:2]
+
+
+def nearest(mask, size):
+    """A mask at another size, each pixel that nearest to its centre.
+
+    Args:
+        mask: Array `(h, w)`.
+        size: `(height, width)`.
+
+    Returns:
+        Array `(height, width)`.
+    """
+    if mask.shape == tuple(size):
+        return mask
+    rows, columns = (
+        np.minimum(
+            ((np.arange(wanted) + 0.5) * (own / wanted)).astype("int64"),
+            own - 1,
+        )
+        for own, wanted in zip(mask.shape, size)
+    )
+    return mask[rows[:, None], columns]
+
+
+def likeliest(shares, size):
+    """The likeliest class of each pixel, after shares are resized.
+
+    Args:
+        shares: Floats `(h, w, classes)`.
+        size: `(height, width)`, of what is returned.
+
+    Returns:
+        uint8 array `(height, width)`.
+    """
+    best = np.zeros(size, "uint8")
+    most = np.full(size, -np.inf, "float32")
+    for place in range(shares.shape[-1]):  # one by one: all may be too large
+        found = fit_pixels(shares[None, ..., place, None], size, 1)[0, ..., 0]
+        better = found > most
+        best[better], most[better] = place, found[better]
+    return best
+
+
+def check_finite(shares, place):
+    """Raises where what a network says of an image is no number."""
+    if not np.isfinite(shares).all():
+        raise ValueError(
+            "Probabilities must be finite numbers; the model's weights are "
+            "not, or overflow on this input. Received: "
+            f"NaN or infinity among the probabilities at place {place}"
+        )
+
+
+def check_known(known):
+    """Raises where no pixel of any mask is labelled."""
+    if not known.any():
+        raise ValueError(
+            "To be measured on, masks must have a pixel whose class is known. "
+            f"Received: {len(known):,} masks without any"
+        )
+
+
+def data_url(image):
+    """A `PIL.Image` as a PNG in a `data:` URL."""
+    import base64
+
+    file = io.BytesIO()
+    image.save(file, "png", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def percent(share):
+    """A share in words; what is there is never told to be nothing."""
+    return "< 0.1 %" if 0 < share < 5e-4 else f"{100 * share:.1f} %"
+
+
+def _cross_entropy(mask, logits):
+    """The mean over known pixels; 0 where there is none."""
+    from scipy.special import log_softmax
+
+    known = mask != UNLABELLED
+    if not known.any():
+        return 0.0
+    logs = log_softmax(logits[known].astype("float64"), axis=-1)
+    return -np.take_along_axis(logs, mask[known][:, None], axis=-1).mean()
+
+
+def _mean_iou(sums):
+    """From tables `(..., classes * classes)`, rows being the true classes."""
+    count = round(sums.shape[-1] ** 0.5)
+    table = sums.reshape(*sums.shape[:-1], count, count)
+    both = np.diagonal(table, axis1=-2, axis2=-1)
+    either = table.sum(axis=-1) + table.sum(axis=-2) - both
+    found = np.where(either > 0, both / np.maximum(either, 1), 0)
+    return found.sum(axis=-1) / (either > 0).sum(axis=-1)
+
+
+def _accuracy(sums):
+    count = round(sums.shape[-1] ** 0.5)
+    return sums[..., :: count + 1].sum(axis=-1) / sums.sum(axis=-1)

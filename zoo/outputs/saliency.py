@@ -1,0 +1,268 @@
+"""How much each pixel stands out, as the output of a task."""
+
+import dataclasses
+
+import numpy as np
+
+from zoo.data.masks import UNLABELLED, read_masks
+from zoo.data.resizing import fit_pixels
+from zoo.lazy import keras
+from zoo.metrics import check_loss
+from zoo.outputs.mask import (
+    check_finite,
+    check_known,
+    checked_size,
+    data_url,
+    nearest,
+    percent,
+    size_of,
+)
+from zoo.saliency_metrics import f_measures, structure_measure
+from zoo.scores import Score
+
+
+class Saliency:
+    """The probability of each pixel that it belongs to what stands out.
+
+    An answer is a dict: `saliency`, a float32 array `(H, W)` of the image's own
+    size, in [0, 1]; and `share`, that of the pixels which are likelier salient
+    than not; then what the input notes. `image` makes a gray picture of it.
+
+    The network says it at the size of the images that it reads, where it learns
+    and is measured too.
+
+    Args:
+        size: `(height, width)` of the images that the network reads.
+    """
+
+    roles = ()
+    choices = {}
+    heads = ("logits",)
+    decoding = None
+    suffixes = (".png",)
+
+    def __init__(self, size):
+        height, width = size
+        self.size = height, width
+
+    @classmethod
+    def learn(cls, data, recipe, size):
+        return cls(size)
+
+    @classmethod
+    def from_card(cls, settings, assets):
+        return cls(checked_size(settings))
+
+    def settings(self):
+        return {"image_size": list(self.size)}
+
+    def assets(self):
+        return {}
+
+    def sizes(self):
+        return {}
+
+    def resized(self, size):
+        """The same output, of a network that reads images of another size."""
+        return type(self)(size)
+
+    # Learning.
+
+    def like(self, data, num_classes=None):
+        if num_classes not in (None, 2):
+            raise ValueError(
+                "What stands out is one of two. "
+                f"Received: num_classes={num_classes}"
+            )
+        return self
+
+    def kept(self, other):
+        return self.heads
+
+    def select(self, data):
+        """The data, whose masks must have two classes, the second salient.
+
+        Raises:
+            ValueError: If they have more.
+        """
+        if len(data.label_names) != 2:
+            raise ValueError(
+                "Masks of what stands out must have two classes, the second "
+                "of which does; for more take the task segmentation. "
+                f"Received: {list(data.label_names)}"
+            )
+        return data
+
+    def teach(self, data, class_weight=None):
+        """What a network learns from selected data.
+
+        Args:
+            data: What `select` gave.
+            class_weight: As in `zoo.outputs.label.Label.teach`, of pixels, by
+                the names of the data.
+
+        Returns:
+            `(masks, weights)`: uint8 `(N, height, width)`, 1 on what stands
+            out, 255 where nothing is known; and floats alike, or `None`.
+        """
+        masks = self.masks(data)
+        if class_weight is None:
+            return masks, None
+        weights = np.zeros(UNLABELLED + 1, "float32")
+        if class_weight == "balanced":
+            counts = np.bincount(masks.reshape(-1), minlength=2)[:2]
+            there = (counts > 0).sum()
+            weights[:2] = counts.sum() / (there * np.maximum(counts, 1))
+        else:
+            names = list(data.label_names)
+            weights[:2] = [class_weight.get(name, 1) for name in names]
+        return masks, weights[masks]
+
+    def masks(self, data):
+        """The masks at the network's size, uint8 `(N, height, width)`."""
+        found = np.empty((len(data), *self.size), "uint8")
+        for place, mask in enumerate(read_masks(data)):
+            found[place] = nearest(mask, self.size)
+        return found
+
+    def told(self, data):
+        return np.arange(len(data)), {}
+
+    def golden(self):
+        return {}
+
+    def loss(self, label_smoothing=0.0):
+        from zoo.losses import SaliencyCrossentropy
+
+        return SaliencyCrossentropy(label_smoothing)
+
+    def metrics(self):
+        return []
+
+    # Answering.
+
+    def final(self, said):
+        return {"logits": said, "probabilities": keras.ops.sigmoid(said)}
+
+    def answers(self, tensors, raws, notes):
+        answers = []
+        for place, (shares, raw, note) in enumerate(
+            zip(tensors["probabilities"], raws, notes, strict=True)
+        ):
+            check_finite(shares, place)
+            found = fit_pixels(shares[None], size_of(raw), 1)[0, ..., 0]
+            # Sums of shares that are one can be a little more.
+            found = np.clip(found, 0, 1)
+            answers.append(
+                {
+                    "saliency": found,
+                    "share": float((found > 0.5).mean()),
+                    **note,
+                }
+            )
+        return answers
+
+    def measure(self, tensors, data):
+        """`max_f`, `mae`, `s_measure` and `loss`, over selected data.
+
+        `max_f` is the largest mean over images of the F-measure (beta squared
+        0.3), over the thresholds; `mae` the mean absolute difference; each
+        image counts alike. Pixels whose class is not known are left out, and in
+        `s_measure`, which needs whole masks, count as not salient.
+
+        Raises:
+            ValueError: If what was said is not finite, or no pixel is known.
+        """
+        groups = getattr(data, "together", None)
+        masks = self.masks(data)
+        known = masks != UNLABELLED
+        check_known(known)
+        shares = tensors["probabilities"][..., 0]
+        logits = tensors["logits"][..., 0].astype("float64")
+        check_loss(0.0 if np.isfinite(logits).all() else np.nan)
+        losses, errors, curves, structures = [], [], [], []
+        for mask, there, share, said in zip(masks, known, shares, logits):
+            target = (mask == 1)[there]
+            costs = np.logaddexp(0, said[there]) - target * said[there]
+            losses.append(costs.mean() if there.any() else 0.0)
+            error = np.abs(share[there] - target)
+            errors.append(error.mean() if there.any() else 0.0)
+            curves.append(f_measures(share[there], target))
+            structures.append(structure_measure(share, mask == 1))
+        ones = np.ones((len(curves), 1))
+        curves = np.concatenate([curves, ones], axis=1)
+        everywhere = [(mask == 1).mean() for mask in masks]
+        return {
+            "max_f": Score(
+                _largest(curves.sum(axis=0)), curves, _largest, groups
+            ),
+            "mae": Score.mean(
+                errors, groups, baseline=float(np.mean(everywhere))
+            ),
+            "s_measure": Score.mean(structures, groups),
+            "loss": Score.mean(losses, groups),
+        }
+
+    def count(self, data):
+        return len(data)
+
+    classes = {}
+
+    def judged(self, tensors, data):
+        return {}
+
+    def unlike(self, other):
+        return None
+
+    # Served.
+
+    def tensorflow(self, folder, name="saliency"):
+        import tensorflow as tf
+
+        class Saying(tf.Module):
+            def __call__(self, tensors):
+                return {"probabilities": tensors["probabilities"]}
+
+        return Saying()
+
+    def served(self, tensors):
+        return {"probabilities": tensors["probabilities"]}
+
+    def files(self):
+        return {}
+
+    # Shown.
+
+    def image(self, answer):
+        """The map of an answer as a gray picture: white stands out.
+
+        Args:
+            answer: Dict, as `answers` gives it.
+
+        Returns:
+            `PIL.Image`, of 8 bits.
+        """
+        from PIL import Image
+
+        return Image.fromarray(np.round(255 * answer["saliency"]).astype("u1"))
+
+    def plain(self, answer):
+        """An answer as JSON holds it: the map as a gray PNG, a `data:` URL."""
+        return {**answer, "saliency": data_url(self.image(answer))}
+
+    def cells(self, answer):
+        found = dict(answer)
+        height, width = found.pop("saliency").shape
+        return [{"height": height, "width": width, **found}]
+
+    def tables(self, noun, shown, answers):
+        rows = [
+            (text, f"{percent(answer['share'])} stands out")
+            for text, answer in zip(shown, answers)
+        ]
+        return [(None, (noun, "answer"), rows)]
+
+
+def _largest(sums):
+    """The largest of means, from sums and, last, how many were summed up."""
+    return (sums[..., :-1] / sums[..., -1:]).max(axis=-1)

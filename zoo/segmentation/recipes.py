@@ -1,0 +1,45 @@
+"""Recipes: how each preset of masks is trained, as data."""
+
+from zoo.segmentation.pyramid_attention_network import PRESETS as PYRAMID
+from zoo.segmentation.salient_object_detector import PRESETS as SALIENT
+
+
+def _plain(options):
+    """Arguments as JSON has them."""
+    return {
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in options.items()
+    }
+
+
+def _training(epochs, **options):
+    return {
+        "epochs": epochs,
+        "batch_size": 32,
+        "optimizer": "adamw",
+        "learning_rate": 2e-3,
+        "schedule": "one_cycle",
+        "weight_decay": 1e-2,
+        "seed": 0,
+        **options,
+    }
+
+
+SEGMENTATION = {}
+SALIENCY = {}
+
+# The size of the images follows from the data.
+SEGMENTATION_FROM_SCRATCH = {
+    "pyramid_attention_network": {
+        "builder_args": _plain(PYRAMID["small"]),
+        "image": {"multiple": 16},
+        "training": _training(20, augment=["flip"]),
+    },
+}
+SALIENCY_FROM_SCRATCH = {
+    "salient_object_detector": {
+        "builder_args": _plain(SALIENT["small"]),
+        "image": {"multiple": 16},
+        "training": _training(20, augment=["flip"]),
+    },
+}
