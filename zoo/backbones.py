@@ -1,10 +1,11 @@
 """Networks of `keras.applications` as the lower part of a network of ours.
 
 A `Backbone` is such a network without its head, behind the preprocessing that
-it was trained with: pixels in, a feature map out. It is always built with
-weights drawn at random, so a card never makes the program read a file or ask
-the network for one. `load_backbone_weights` brings trained weights in, once;
-from then on they are saved with the model, as all others.
+it was trained with: pixels in, a feature map out, or one of each of several
+strides. It is always built with weights drawn at random, so a card never makes
+the program read a file or ask the network for one. `load_backbone_weights`
+brings trained weights in, once; from then on they are saved with the model, as
+all others.
 
 Inside it there may be attention, which starts as the identity: with trained
 weights the network first answers as it did without.
@@ -125,6 +126,7 @@ class Backbone(keras.layers.Layer):
             such as 16: the map is the last layer of the network before the
             next step down, through which all paths lead. `None` is the end of
             the network, as a rule 32. What comes after it is not built in.
+            Several, such as `(4, 8, 16, 32)`, give a list of maps.
         attention: String, a name in `GATES`: a gate of that kind is put into
             the network at each place that `where` chooses, and starts as the
             identity. `None` puts none in.
@@ -139,12 +141,12 @@ class Backbone(keras.layers.Layer):
         training: Boolean.
 
     Returns:
-        `(B, h, w, C)`.
+        `(B, h, w, C)`; for several strides, a list of these, the finest first.
 
     Raises:
-        ValueError: If there is no such network, or none of that stride, the
-            image is too small or not of three channels, or there is no such
-            gate or place.
+        ValueError: If there is no such network, or none of that stride,
+            several strides do not grow, the image is too small or not of
+            three channels, or there is no such gate or place.
 
     Example:
 
@@ -168,7 +170,8 @@ class Backbone(keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
         self.application = application
         self.image_shape = tuple(image_shape)
-        self.stride = stride
+        several = isinstance(stride, list | tuple)
+        self.stride = tuple(stride) if several else stride
         self.attention = attention
         self.attention_args = dict(attention_args or {})
         self.where = where
@@ -186,8 +189,11 @@ class Backbone(keras.layers.Layer):
 
     @property
     def output_map(self):
-        """`(h, w, C)`, the feature map of an image."""
-        return self.network.output_shape[1:]
+        """`(h, w, C)`, the feature map of an image; of several, a list."""
+        shape = self.network.output_shape
+        if isinstance(self.stride, tuple):
+            return [each[1:] for each in shape]
+        return shape[1:]
 
     @property
     def own_layers(self):
@@ -219,6 +225,8 @@ class Backbone(keras.layers.Layer):
             setattr(self, name, variable)
 
     def compute_output_shape(self, inputs_shape):
+        if isinstance(self.stride, tuple):
+            return [(inputs_shape[0], *each) for each in self.output_map]
         return (inputs_shape[0], *self.output_map)
 
     def call(self, inputs, training=None):
@@ -293,7 +301,7 @@ class Backbone(keras.layers.Layer):
             return network
         begins, ends = network.input, network.output
         if self.stride is not None:
-            ends = _end(network, self.stride, self.application)
+            ends = _ends(network, self.stride, self.application)
         if self.pixels == "stored":
             begins = _normalization(network).output
         network = keras.Model(begins, ends, name=network.name)
@@ -327,7 +335,11 @@ class Backbone(keras.layers.Layer):
             **super().get_config(),
             "application": self.application,
             "image_shape": list(self.image_shape),
-            "stride": self.stride,
+            "stride": (
+                list(self.stride)
+                if isinstance(self.stride, tuple)
+                else self.stride
+            ),
             "attention": self.attention,
             "attention_args": self.attention_args,
             "where": self.where,
@@ -520,11 +532,45 @@ def _normalization(network):
     )
 
 
+def _ends(network, stride, name):
+    """The map of a stride; for a tuple of strides, a list of maps."""
+    if not isinstance(stride, tuple):
+        return _end(network, stride, name)
+    found = _ends_by_stride(network)
+    known = [*found]
+    if (
+        not stride
+        or any(each not in known for each in stride)
+        or list(stride) != sorted({*stride})
+    ):
+        raise ValueError(
+            f"Several strides must grow, and be of {known}, where {name} has "
+            "one layer through which all paths lead. "
+            f"Received: stride={stride!r}, backbone={name!r}"
+        )
+    return [found[each] for each in stride]
+
+
 def _end(network, stride, name):
-    """The last tensor of a stride through which all that follows is computed.
+    """The map of a stride, as `_ends_by_stride` finds it."""
+    found = _ends_by_stride(network)
+    if isinstance(stride, bool) or stride not in found:
+        raise ValueError(
+            f"`backbone_stride` must be one of {[*found]}, where {name} has "
+            "one layer through which all paths lead, or None. "
+            f"Received: backbone_stride={stride!r}"
+        )
+    return found[stride]
+
+
+def _ends_by_stride(network):
+    """The last tensor of each stride through which all that follows leads.
 
     Beside it the tensors of branches, such as that of a residual or of a gate,
     are not all that is known of the image.
+
+    Returns:
+        Dict from stride to tensor.
     """
     steps = network.operations  # each after those that it reads
     nodes = [step._inbound_nodes[-1] for step in steps]
@@ -544,13 +590,7 @@ def _end(network, stride, name):
         if reach <= at and strides[at] > 1 and not padding:
             found[strides[at]] = node.output_tensors[0]
         reach = max(reach, last_read[at])
-    if isinstance(stride, bool) or stride not in found:
-        raise ValueError(
-            f"`backbone_stride` must be one of {[*found]}, where {name} has "
-            "one layer through which all paths lead, or None. "
-            f"Received: backbone_stride={stride!r}"
-        )
-    return found[stride]
+    return found
 
 
 def _stride(step):

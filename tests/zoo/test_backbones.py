@@ -689,3 +689,57 @@ def test_the_shell_says_what_set_takes(recipe):
     result = CliRunner().invoke(app, ["train", "sat_six", "--set", "backbone"])
     assert result.exit_code == 1
     assert "NAME=VALUE" in result.output + result.stderr
+
+
+SEVERAL = (4, 8, 16, 32)
+
+
+@pytest.mark.parametrize("attention", [None, "se"])
+def test_several_strides_give_the_map_of_each(
+    attention, small, stored, tmp_path
+):
+    made = Backbone(SMALL, SHAPE, SEVERAL, attention)
+    assert isinstance(made.output_map, list)
+    image = keras.Input(SHAPE, name="image")
+    model = keras.Model(image, made(image))
+    assert model.output_shape == [(None, *each) for each in made.output_map]
+    assert backbone_of(model) is made
+    load_backbone_weights(model, stored)
+    found = [numpy(each) for each in model(PICTURES)]
+    ends = [backbones._end(small, stride, SMALL) for stride in SEVERAL]
+    expected = keras.Model(small.input, ends)(PICTURES)
+    for one, other, stride in zip(found, expected, SEVERAL, strict=True):
+        assert one.shape[1:3] == (64 // stride, 96 // stride)
+        close(one, other, 1e-5, 1e-5)
+    # The gates stay, and all is saved.
+    for place, gate in enumerate(made._gates(made.network)):
+        randomize(gate, place)
+    found = [numpy(each) for each in model(PICTURES)]
+    made.load(stored)
+    model.save(tmp_path / "a.keras")
+    again = keras.saving.load_model(tmp_path / "a.keras")
+    assert backbone_of(again).stride == SEVERAL
+    for one, other in zip(again(PICTURES), found, strict=True):
+        close(one, other, 1e-6, 1e-6)
+    assert made.get_config()["stride"] == list(SEVERAL)
+    json.dumps(made.get_config())
+    layer_groups.still(made)
+    assert not made.trainable_variables
+
+
+def test_several_maps_are_cut_behind_pixels_that_a_file_says():
+    made = Backbone("EfficientNetB0", SHAPE, [2, 4])
+    assert made.output_map == [(32, 48, 96), (16, 24, 144)]
+    assert [tuple(x.shape) for x in made(PICTURES)] == [
+        (2, 32, 48, 96),
+        (2, 16, 24, 144),
+    ]
+    assert made.pixels == "stored" and len(made.network.outputs) == 2
+
+
+@pytest.mark.parametrize(
+    "stride", [(), (8, 4), (4, 4), (4, 64), (4, None), (4, "8"), (True, 4)]
+)
+def test_several_strides_must_grow_and_be_there(stride):
+    with pytest.raises(ValueError, match=r"must grow.*\[2, 4, 8, 16, 32\]"):
+        Backbone(SMALL, SHAPE, stride)
