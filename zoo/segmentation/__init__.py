@@ -1,0 +1,1 @@
+"""Images in, a label for every pixel out."""
