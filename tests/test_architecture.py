@@ -73,6 +73,7 @@ FLOORS = [
         "zoo/losses",
         "zoo/metrics",
         "zoo/pointing",
+        "zoo/saliency_metrics",
         "zoo/scores",
         "zoo/translation_metrics",
     ),

@@ -121,6 +121,44 @@ TASKS = {
             ),
         },
     },
+    "saliency": {
+        "class": "zoo.segmentation.task:SaliencyDetection",
+        "input": "zoo.inputs.image:Image",
+        "output": "zoo.outputs.saliency:Saliency",
+        "networks": {
+            "salient_object_detector": (
+                "zoo.segmentation.salient_object_detector:"
+                "salient_object_detector"
+            ),
+        },
+        "recipes": "zoo.segmentation.recipes:SALIENCY",
+        "from_scratch": "zoo.segmentation.recipes:SALIENCY_FROM_SCRATCH",
+        "data": (
+            "odd_one_out, made here; weizmann_horse; or a folder with folders "
+            "of images and masks, images/ and masks/."
+        ),
+    },
+    "segmentation": {
+        "class": "zoo.segmentation.task:Segmentation",
+        "input": "zoo.inputs.image:Image",
+        "output": "zoo.outputs.mask:Mask",
+        "networks": {
+            "attention_to_scale": (
+                "zoo.segmentation.attention_to_scale:attention_to_scale"
+            ),
+            "pyramid_attention_network": (
+                "zoo.segmentation.pyramid_attention_network:"
+                "pyramid_attention_network"
+            ),
+        },
+        "recipes": "zoo.segmentation.recipes:SEGMENTATION",
+        "from_scratch": "zoo.segmentation.recipes:SEGMENTATION_FROM_SCRATCH",
+        "data": (
+            "scene_shapes, scaled_digits, made here; weizmann_horse, "
+            "oxford_iiit_pet; or a folder with folders of images and masks, "
+            "images/ and masks/."
+        ),
+    },
     "sentence_matching": {
         "class": "zoo.sentence_matching.task:SentenceMatching",
         "input": "zoo.inputs.text_pair:TextPair",

@@ -143,7 +143,9 @@ def build(card, dtype=None):
 
 
 def check_inputs(model, input, output, path=None):
-    """Refuses a network that reads what its task does not give it.
+    """Refuses a network that its task does not fit.
+
+    One that reads what is not given; or whose masks have another size.
 
     Args:
         model: `keras.Model`.
@@ -161,6 +163,13 @@ def check_inputs(model, input, output, path=None):
             "The network must read what its task gives it, "
             f"{sorted(given)}. Received: `builder_args` with which it reads "
             f"{missing}, too" + (f", in {path}" if path else "")
+        )
+    size = getattr(output, "size", None)  # of masks
+    if size is not None and tuple(size) != tuple(input.size):
+        raise PresetError(
+            "Masks must be said at the size at which images are read. "
+            f"Received: masks of {size}, images of {input.size}"
+            + (f", in {path}" if path else "")
         )
 
 

@@ -1,5 +1,6 @@
 """Recipes: how each preset of masks is trained, as data."""
 
+from zoo.segmentation.attention_to_scale import PRESETS as SCALES
 from zoo.segmentation.pyramid_attention_network import PRESETS as PYRAMID
 from zoo.segmentation.salient_object_detector import PRESETS as SALIENT
 
@@ -30,16 +31,20 @@ SALIENCY = {}
 
 # The size of the images follows from the data.
 SEGMENTATION_FROM_SCRATCH = {
+    "attention_to_scale": {
+        "builder_args": _plain(SCALES["small"]),
+        "training": _training(20, augment=["flip"]),
+    },
     "pyramid_attention_network": {
         "builder_args": _plain(PYRAMID["small"]),
-        "image": {"multiple": 16},
+        "image": {"multiple": 8},
         "training": _training(20, augment=["flip"]),
     },
 }
 SALIENCY_FROM_SCRATCH = {
     "salient_object_detector": {
         "builder_args": _plain(SALIENT["small"]),
-        "image": {"multiple": 16},
+        "image": {"multiple": 8},
         "training": _training(20, augment=["flip"]),
     },
 }

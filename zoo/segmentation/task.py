@@ -1,6 +1,5 @@
 """Segmentation and saliency: an image in, a mask of its own size out."""
 
-from zoo.cards import PresetError
 from zoo.data.masks import load_masks
 from zoo.inputs.image import Image
 from zoo.outputs.mask import Mask
@@ -27,22 +26,13 @@ def load_salient(source="odd_one_out", split="train"):
     return load_masks(source, split)
 
 
-class _OfPixels(Task):
-    def __init__(self, model, card, input, output):
-        if tuple(input.size) != tuple(output.size):
-            raise PresetError(
-                "Masks must be said at the size at which images are read. "
-                f"Received: {output.size}, and images of {input.size}"
-            )
-        super().__init__(model, card, input, output)
-
-    @classmethod
-    def learn(cls, data, recipe):
-        input = cls.input.learn(data, recipe)
-        return input, cls.output.learn(data, recipe, input.size)
+def _learned(cls, data, recipe):
+    """The input and the output, both of one size."""
+    input = cls.input.learn(data, recipe)
+    return input, cls.output.learn(data, recipe, input.size)
 
 
-class Segmentation(_OfPixels):
+class Segmentation(Task):
     """Answers with a class for each pixel: `predict("street.png")["mask"]`.
 
     What a raw input is says `zoo.inputs.image.Image`; what an answer is says
@@ -51,6 +41,7 @@ class Segmentation(_OfPixels):
 
     name = "segmentation"
     input, output = Image, Mask
+    learn = classmethod(_learned)
     read = staticmethod(load_masks)
 
     def picture(self, raws, answers):
@@ -59,7 +50,7 @@ class Segmentation(_OfPixels):
         return masks_of_answers(raws, read, answers, labels, self.model)
 
 
-class SaliencyDetection(_OfPixels):
+class SaliencyDetection(Task):
     """Answers with what stands out: `predict("horse.png")["saliency"]`.
 
     What a raw input is says `zoo.inputs.image.Image`; what an answer is says
@@ -69,6 +60,7 @@ class SaliencyDetection(_OfPixels):
 
     name = "saliency"
     input, output = Image, Saliency
+    learn = classmethod(_learned)
     read = staticmethod(load_salient)
 
     def picture(self, raws, answers):

@@ -1,18 +1,20 @@
 """The tasks of masks: an image in, a mask of its own size out."""
 
+import json
+import shutil
+
 import keras
 import numpy as np
 import pytest
 from PIL import Image as Pillow
 from typer.testing import CliRunner
 
+import zoo
 from tests.zoo.contract import check_task
 from zoo.cards import PresetError
 from zoo.cli import app
 from zoo.data import odd_one_out, scenes
 from zoo.data.masks import MaskData, load_masks
-from zoo.inputs.image import Image
-from zoo.outputs.mask import Mask
 from zoo.segmentation.pyramid_attention_network import PRESETS as PYRAMID
 from zoo.segmentation.salient_object_detector import PRESETS as SALIENT
 from zoo.segmentation.task import SaliencyDetection, Segmentation
@@ -159,13 +161,14 @@ def test_one_broken_image_costs_no_other_its_mask(model, tmp_path):
     assert [path.name for path in out.iterdir()] == ["a.png"]
 
 
-def test_a_mask_s_size_must_be_that_of_the_images():
-    task, _, _ = untrained()
+def test_a_mask_s_size_must_be_that_of_the_images(model, tmp_path):
+    shutil.copytree(model / "model", tmp_path / "model")
+    path = tmp_path / "model" / "card.json"
+    card = json.loads(path.read_text("utf-8"))
+    card["postprocessing"]["image_size"] = [32, 32]
+    path.write_text(json.dumps(card), "utf-8")
     with pytest.raises(PresetError, match="images of"):
-        Segmentation(
-            *(task.model, task.card, Image((32, 48), 3)),
-            Mask(["a", "b", "c"], (32, 32)),
-        )
+        zoo.load(tmp_path / "model")
 
 
 def test_a_user_s_two_folders_train_by_one_line(tmp_path):
