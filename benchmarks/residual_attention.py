@@ -53,7 +53,7 @@ NETWORKS = {
     "trunk only, wider": {"mode": None, "filters": (56, 112, 224)},
 }
 TRAINING = {
-    "epochs": 16,
+    "epochs": 24,
     "batch_size": 64,
     "optimizer": "sgd",
     "learning_rate": 0.1,
