@@ -133,7 +133,7 @@ def make(count, seed=0, size=(SIDE, SIDE)):
         boxes = edges / np.array([width, height] * 2) * 2 - 1
         scenes.boxes[index, : len(boxes)] = boxes
         scenes.kinds[index, : len(kinds)] = kinds
-        _paint(
+        paint(
             generator,
             kinds,
             corners,
@@ -285,10 +285,19 @@ def _pairs(count):
     return np.triu_indices(count, 1)
 
 
-def _paint(generator, kinds, corners, sides, image, mask):
-    """Draws a background and the objects into an image and its mask.
+def paint(generator, kinds, corners, sides, image, mask):
+    """Draws a background and objects into an image and its mask.
 
     All in whole numbers and in what every machine computes alike.
+
+    Args:
+        generator: `np.random.Generator`. Of the background, shades and noise.
+        kinds: Integers `(K, 3)`: places of each object's words in `SIZES`,
+            which is not read, `COLOURS` and `SHAPES`.
+        corners: Integers `(K, 2)`: x and y of the upper left pixel.
+        sides: Integers `(K,)`: height and width in pixels.
+        image: uint8 array `(H, W, 3)`, overwritten.
+        mask: uint8 array `(H, W)` of zeros; object `k` becomes `1 + k`.
     """
     height, width, _ = image.shape
     base = generator.integers(90, 155) + generator.integers(-20, 21, 3)
