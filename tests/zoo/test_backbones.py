@@ -694,6 +694,7 @@ def test_the_shell_says_what_set_takes(recipe):
 SEVERAL = (4, 8, 16, 32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attention", [None, "se"])
 def test_several_strides_give_the_map_of_each(
     attention, small, stored, tmp_path

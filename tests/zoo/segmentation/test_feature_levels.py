@@ -117,6 +117,7 @@ def test_logits_are_the_resized_ones_of_a_convolution():
     layer.build(x.shape)
     randomize(layer)
     kernel, bias = arrays(layer, "kernel", "bias")
+    assert kernel.shape == (3, 3, 5, 2)
     expected = [by_hand(convolve(each, kernel) + bias, (8, 9)) for each in x]
     close(layer(x), np.stack(expected))
     assert layer.compute_output_shape(x.shape) == (2, 8, 9, 2)
