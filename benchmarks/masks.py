@@ -210,14 +210,8 @@ def show(runs):
                 for k in range(len(sizes))
             ]
             print(f"| {network} | {' | '.join(cells)} |")
-    for found in of_name(runs, "digits, attention")[:1]:
-        weights = np.mean(
-            [
-                x["weights by size"]
-                for x in of_name(runs, "digits, attention")
-            ],
-            axis=0,
-        )
+    if found := of_name(runs, "digits, attention"):
+        weights = np.mean([x["weights by size"] for x in found], axis=0)
         for scale, row in zip((1.0, 0.75, 0.5), weights.T):
             cells = " | ".join(f"{x:.2f}" for x in row)
             print(f"| weight of scale {scale} | {cells} |")

@@ -34,6 +34,7 @@ def needs_public(*names):
 def _source(name):
     """The public set that a set is, or is made of; `None` for none."""
     first = name.split("_")[0]
-    if first in ("dates", "digits", "glyphs", "scenes"):
+    made = ("dates", "digits", "glyphs", "odd", "scaled", "scene", "scenes")
+    if first in made:
         return None
     return first if first in ("mnist", "multi30k") else name

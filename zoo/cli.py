@@ -427,8 +427,8 @@ def predict(
                 "A file of the answers, in place of printing them: .csv, "
                 ".json or .jsonl; or .txt, a line for each, of answers that "
                 "are one text; or .png, a mask, and a folder for the masks of "
-                "several images. In .csv, a text that a spreadsheet would run as "
-                "a formula begins with an apostrophe."
+                "several images. In .csv, a text that a spreadsheet would run "
+                "as a formula begins with an apostrophe."
             )
         ),
     ] = None,

@@ -20,6 +20,7 @@ from zoo.data import (
     images,
     labelled,
     odd_one_out,
+    scaled_digits,
     scenes,
     sources,
 )
@@ -38,6 +39,7 @@ from zoo.data.mask_files import (
 LICENCES = {
     "odd_one_out": "A",
     "oxford_iiit_pet": "A",
+    "scaled_digits": "A",
     "scene_shapes": "A",
     "weizmann_horse": "C",
 }
@@ -155,8 +157,9 @@ def load_masks(source="scene_shapes", split="train"):
 
     Args:
         source: `"scene_shapes"`, whose classes are the background and the
-            shapes of the objects in `zoo.data.scenes`, or `"odd_one_out"`, made
-            by `zoo.data.odd_one_out`, which need no download;
+            shapes of the objects in `zoo.data.scenes`; `"odd_one_out"`, made by
+            `zoo.data.odd_one_out`; or `"scaled_digits"`, scikit-learn's digits
+            of many sizes, by `zoo.data.scaled_digits`; these need no download;
             `"weizmann_horse"`, whose files are downloaded by hand;
             `"oxford_iiit_pet"`, if tensorflow-datasets has prepared it, whose
             classes are `background`, `pet` and `border`, the pixels between
@@ -775,17 +778,37 @@ def _known(name, split):
         "scene_shapes": (scene_shapes, scenes.PARTS),
         "odd_one_out": (odd_objects, odd_one_out.PARTS),
     }
+    if name == "scaled_digits":
+        return _scaled_digits(split)
     if name in made:
         make, parts = made[name]
         return dataclasses.replace(make(*parts[split]), split=split)
     if name not in LICENCES:
         raise ValueError(
-            '`data` must be "scene_shapes", "odd_one_out", a folder with '
-            "images/ and masks/, two folders, images with masks, or a public "
-            f"set: {', '.join(PUBLIC)}. Received: data={str(name)!r}, no such "
-            f"file or folder{sources.near(name, LICENCES)}"
+            '`data` must be "scene_shapes", "odd_one_out", "scaled_digits", a '
+            "folder with images/ and masks/, two folders, images with masks, "
+            f"or a public set: {', '.join(PUBLIC)}. Received: "
+            f"data={str(name)!r}, no such file or folder"
+            f"{sources.near(name, LICENCES)}"
         )
     return _from_tensorflow_datasets(name, split)
+
+
+def _scaled_digits(split):
+    # Scans of the test are not learned from.
+    scans = images.load_images("digits", split)
+    pictures, masks, heights = scaled_digits.make(
+        scans.images[..., 0], scans.labels, *scaled_digits.PARTS[split]
+    )
+    return MaskData(
+        pictures,
+        masks,
+        list(scaled_digits.NAMES),
+        "scaled_digits",
+        split,
+        scaled_digits.VERSION,
+        truth={"heights": heights},
+    )
 
 
 def _from_tensorflow_datasets(name, split):

@@ -106,7 +106,8 @@ class Mask(Label):
 
     def masks(self, data):
         """The masks of selected data at the network's size, by their nearest
-        pixel: uint8 `(N, height, width)`."""
+        pixel: uint8 `(N, height, width)`.
+        """
         found = np.empty((len(data), *self.size), "uint8")
         for place, mask in enumerate(read_masks(data)):
             found[place] = nearest(mask, self.size)

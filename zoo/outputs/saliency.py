@@ -1,7 +1,5 @@
 """How much each pixel stands out, as the output of a task."""
 
-import dataclasses
-
 import numpy as np
 
 from zoo.data.masks import UNLABELLED, read_masks

@@ -90,9 +90,7 @@ def attention_to_scale(
         name="logits",
     )
     features = [
-        shared(
-            ResizedMap(size, dtype="float32", name=f"image_{place}")(image)
-        )
+        shared(ResizedMap(size, dtype="float32", name=f"image_{place}")(image))
         for place, size in enumerate(_sizes(input_shape, scales), 1)
     ]
     scores = [scoring(each) for each in features]

@@ -725,3 +725,12 @@ def test_horses_are_read_from_upstream_files():
     shares = [mask.mean() for mask in read_masks(test)]
     assert 0.2 < np.mean(shares) < 0.3  # upstream: 25 % foreground
     assert "(background 7" in train.found() and "of 88 masks" in train.found()
+
+
+def test_scaled_digits_are_learned_and_measured_from_different_scans():
+    test = load_masks("scaled_digits", "test")
+    assert test.images.shape == (500, 64, 64, 1)
+    assert test.label_names == ["background", *map(str, range(10))]
+    counts = np.bincount(test.masks.reshape(-1), minlength=11)
+    assert counts[1:].min() > 0.5 * counts[1:].max()
+    np.testing.assert_array_equal(test.truth["heights"] > 0, test.masks > 0)

@@ -106,9 +106,7 @@ def test_shares_are_resized_before_the_likeliest_is_taken():
 
 def test_masks_are_learned_at_the_network_s_size_by_the_nearest_pixel():
     mask = np.arange(48).reshape(6, 8).astype("uint8")
-    np.testing.assert_array_equal(
-        nearest(mask, (3, 4)), mask[1::2, 1::2]
-    )
+    np.testing.assert_array_equal(nearest(mask, (3, 4)), mask[1::2, 1::2])
     np.testing.assert_array_equal(
         nearest(mask, (12, 16)), mask.repeat(2, 0).repeat(2, 1)
     )

@@ -43,9 +43,7 @@ def test_one_network_reads_every_scale():
     assert encoders[0] == encoders[1]
     assert built("max").count_params() == built("average").count_params()
     # With one scale, nothing is left to mix.
-    found = [
-        numpy(built(merge, scales=(1.0,))(images())) for merge in MERGES
-    ]
+    found = [numpy(built(merge, scales=(1.0,))(images())) for merge in MERGES]
     np.testing.assert_allclose(found[0], found[1], atol=1e-5)
     np.testing.assert_allclose(found[0], found[2], atol=1e-5)
 

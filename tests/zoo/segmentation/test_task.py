@@ -50,9 +50,7 @@ def tiny_salient(count=COUNT):
 
 
 def untrained(kind=Segmentation, data=None, size=(32, 48), **options):
-    data = data or (
-        tiny_scenes() if kind is Segmentation else tiny_salient()
-    )
+    data = data or (tiny_scenes() if kind is Segmentation else tiny_salient())
     builder, presets = {
         Segmentation: ("pyramid_attention_network", PYRAMID),
         SaliencyDetection: ("salient_object_detector", SALIENT),
