@@ -21,7 +21,7 @@ Departures: the encoder is a small residual network, trained along, or any
 network of `keras.applications`, not a dilated ResNet-101. GAU is applied down
 to the finest level of the encoder, which has the size of the image, and with a
 `backbone` a stride of 4, as in the paper. The kernels of FPA shrink with the
-map. The counterparts are ours: the paper compares with other decoders.
+map. The counterparts are ours.
 
 Reference: Li, Xiong, An, Wang, "Pyramid Attention Network for Semantic
 Segmentation", BMVC 2018, section 3, https://arxiv.org/abs/1805.10180.

@@ -206,6 +206,13 @@ def test_options_reach_the_layers():
     assert "encoder_1_block_2_add" not in names
 
 
+def test_weights_fit_every_size_that_is_large_enough():
+    small, large = built((36, 36, 3)), built((48, 80, 3))
+    large.set_weights(small.get_weights())
+    assert small.get_layer("decoder_pyramid").kernels == (7, 5, 3)
+    assert numpy(large(np.ones((1, 48, 80, 3)))).shape == (1, 48, 80, 4)
+
+
 def test_shows_where_it_looked():
     model = built()
     expected = {

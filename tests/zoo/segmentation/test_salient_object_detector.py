@@ -232,6 +232,13 @@ def test_places_can_be_shut_out():
     assert changed_by_the_fine_levels() == 0
 
 
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_weights_fit_every_size_that_is_large_enough(decoder):
+    small, large = built(decoder, (80, 80, 3)), built(decoder, (96, 160, 3))
+    large.set_weights(small.get_weights())
+    assert numpy(large(np.ones((1, 96, 160, 3)))).shape == (1, 96, 160, 1)
+
+
 def test_shows_where_it_looked(models):
     expected = {
         "pfan": {
