@@ -66,7 +66,14 @@ GROUPS = {  # task, data, images to learn from at most, epochs, size, metrics
     },
 }
 _PYRAMID = {"filters": [8, 16, 32, 64], "blocks": 1, "decoder_filters": 16}
-_SALIENT = {"filters": [8, 16, 32, 64], "blocks": 1, "decoder_filters": 16}
+_SALIENT = {
+    "filters": [8, 16, 32, 64],
+    "blocks": 1,
+    "decoder_filters": 16,
+    "rates": [1, 2, 3],
+    "global_window": [8, 2],
+    "local_window": [7, 1],
+}
 _SCALES = {"filters": [8, 16, 32], "blocks": 1, "units": 16}
 NETWORKS = {
     "shapes": {

@@ -20,8 +20,7 @@ To compare with, each part has a counterpart of nearly as many parameters:
 Departures: the encoder is a small residual network, trained along, or any
 network of `keras.applications`, not a dilated ResNet-101. GAU is applied down
 to the finest level of the encoder, which has the size of the image, and with a
-`backbone` a stride of 4, as in the paper. The kernels of FPA shrink with the
-map. The counterparts are ours.
+`backbone` a stride of 4, as in the paper. The counterparts are ours.
 
 Reference: Li, Xiong, An, Wang, "Pyramid Attention Network for Semantic
 Segmentation", BMVC 2018, section 3, https://arxiv.org/abs/1805.10180.
@@ -39,10 +38,13 @@ from keras_attention.feature_map.global_attention_upsample import (
 from zoo.image_networks import conv
 from zoo.segmentation.feature_levels import PixelLogits, feature_levels, resized
 
-KERNELS = (7, 5, 3)  # of the paper's pyramid, from the finest to the coarsest
-
 PRESETS = {
-    "tiny": {"filters": (4, 8, 16), "blocks": 1, "decoder_filters": 8},
+    "tiny": {
+        "filters": (4, 8, 16),
+        "blocks": 1,
+        "decoder_filters": 8,
+        "kernels": (7, 3),
+    },
     "small": {
         "filters": (16, 32, 64, 128),
         "blocks": 1,
@@ -58,6 +60,7 @@ def pyramid_attention_network(
     blocks=1,
     decoder_filters=32,
     pyramid=True,
+    kernels=(7, 5, 3),
     upsample="gau",
     gate="relu",
     backbone=None,
@@ -65,8 +68,7 @@ def pyramid_attention_network(
 ):
     """Builds the network; a logit for each class and pixel out.
 
-    The weights fit images of every size whose coarsest level has at least 9
-    places a side; below that the pyramid's kernels shrink with it.
+    The weights fit images of every size.
 
     Args:
         input_shape: `(H, W, C)`; `H` and `W` multiples of
@@ -80,6 +82,8 @@ def pyramid_attention_network(
         decoder_filters: Positive integer. Channels of the decoder.
         pyramid: Boolean. Whether the coarsest level passes through feature
             pyramid attention, or through a 1x1 convolution.
+        kernels: Odd integers, those of the feature pyramid, from its finest
+            level to its coarsest, each half as large as the one before.
         upsample: How a finer level is joined: `"gau"`, by global attention
             upsample; or, to compare with, `"add"`, as a plain sum, or `"none"`,
             not at all.
@@ -112,7 +116,7 @@ def pyramid_attention_network(
     if pyramid:
         x = FeaturePyramidAttention(
             decoder_filters,
-            kernels=pyramid_kernels(*coarsest.shape[1:3]),
+            kernels=tuple(kernels),
             data_format="channels_last",
             name="decoder_pyramid",
         )(coarsest)
@@ -126,35 +130,6 @@ def pyramid_attention_network(
         num_classes, image.shape[1:3], dtype="float32", name="logits"
     )(x)
     return keras.Model(image, logits, name=name)
-
-
-def pyramid_kernels(height, width):
-    """The kernels of a feature pyramid that fit a map.
-
-    The pyramid halves the map before each of its kernels. One of `2 n - 1`
-    places reaches all `n` of a side from each of them; a larger one would read
-    nothing but padding with its outer weights. So the paper's kernels are cut
-    to that, by the shorter side, and levels of a single place are left out.
-
-    Args:
-        height: Positive integer, places of the map.
-        width: Positive integer.
-
-    Returns:
-        Tuple of odd integers, at least one and at most three.
-
-    Example:
-
-    >>> pyramid_kernels(16, 24), pyramid_kernels(8, 8), pyramid_kernels(2, 2)
-    ((7, 5, 3), (7, 3), (1,))
-    """
-    places, kernels = min(height, width), []
-    for kernel in KERNELS:
-        places = -(-places // 2)
-        if kernels and places == 1:
-            break
-        kernels.append(min(kernel, 2 * places - 1))
-    return tuple(kernels)
 
 
 def _gated(low, high, filters, gate, name):

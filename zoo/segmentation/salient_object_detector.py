@@ -34,18 +34,20 @@ Batch normalisation and a ReLU follow each convolution, except the last ones of
 Departures, of both: the encoder is a small residual network, trained along, or
 any network of `keras.applications`, not VGG-16; there is one loss, at the
 output, where PiCANet has one for each level and PFAN adds one for edges.
-PFAN: any number of coarse levels, not three; rates that would reach beyond the
-coarsest map are left out; `z` is computed at the size of `high`, and resized,
-not computed at that of `low`; no ReLU comes before the sum of `z`, as in the
-paper's equation (in the authors' code there is one, with which the gate is
-nowhere below 1/2). PiCANet: windows are made to fit small maps, and features
-are fused by 3x3 convolutions.
+PFAN: any number of coarse levels, not three; `z` is computed at the size of
+`high`, and resized, not computed at that of `low`; no ReLU comes before the sum
+of `z`, as in the paper's equation (in the authors' code there is one, with
+which the gate is nowhere below 1/2). PiCANet: features are fused by 3x3
+convolutions. The presets, for small images, have windows that span a map of 8
+places a side.
 
 References: Zhao, Wu, "Pyramid Feature Attention Network for Saliency
 Detection", CVPR 2019, section 3, https://arxiv.org/abs/1903.00179. Liu, Han,
 Yang, "PiCANet: Learning Pixel-wise Contextual Attention for Saliency
 Detection", CVPR 2018, sections 3 and 4, https://arxiv.org/abs/1708.06433.
 """
+
+import functools
 
 import keras
 from keras import ops
@@ -62,15 +64,24 @@ from keras_attention.shapes import shapes_by_tracing
 from zoo.image_networks import conv
 from zoo.segmentation.feature_levels import PixelLogits, feature_levels, resized
 
-RATES = (3, 5, 7)  # of PFAN's dilated convolutions
 LINE = 9  # places of its rows and columns
 
 PRESETS = {
-    "tiny": {"filters": (4, 8, 8, 16), "blocks": 1, "decoder_filters": 8},
+    "tiny": {
+        "filters": (4, 8, 8, 16),
+        "blocks": 1,
+        "decoder_filters": 8,
+        "rates": (1, 2),
+        "global_window": (4, 1),
+        "local_window": (3, 1),
+    },
     "small": {
         "filters": (16, 32, 64, 128),
         "blocks": 1,
         "decoder_filters": 32,
+        "rates": (1, 2, 3),
+        "global_window": (8, 2),
+        "local_window": (7, 1),
     },
 }
 
@@ -81,13 +92,15 @@ def salient_object_detector(
     blocks=1,
     decoder="pfan",
     decoder_filters=32,
+    rates=(3, 5, 7),
+    global_window=WINDOWS["global"],
+    local_window=WINDOWS["local"],
     backbone=None,
     name="salient_object_detector",
 ):
     """Builds the detector; a logit for each pixel out.
 
-    The weights fit images of every size whose coarsest level has at least 10
-    places a side; below that kernels and windows shrink with it.
+    The weights fit images of every size.
 
     Args:
         input_shape: `(H, W, C)`; `H` and `W` multiples of
@@ -103,6 +116,13 @@ def salient_object_detector(
         decoder_filters: Integer of at least 2. Channels of the decoder. What
             `"pfan"` reads at each rate, and what local attention sees, is half
             as wide.
+        rates: Positive integers, the dilations of what `"pfan"` reads; by
+            default those of the paper.
+        global_window: `(kernel, dilation)` of the windows of `"picanet"` at the
+            two coarsest levels; by default those of the paper, which span a map
+            of 28 places a side.
+        local_window: The same, of the levels between; by default those of the
+            paper.
         backbone: String, a name in `keras.applications` for the encoder, in
             place of `filters` and `blocks`; or `None`. Its weights start at
             random: `zoo.backbones.load_backbone_weights` brings trained ones
@@ -115,8 +135,8 @@ def salient_object_detector(
 
     Raises:
         ValueError: If `decoder` is unknown, there are fewer than three levels,
-            `decoder_filters` is below 2, `blocks` does not fit `filters`, or
-            the image or the backbone does not fit.
+            `decoder_filters` is below 2, `blocks` does not fit `filters`, a
+            window is none, or the image or the backbone does not fit.
 
     Example:
 
@@ -124,11 +144,13 @@ def salient_object_detector(
     >>> model.output_shape
     (None, 32, 48, 1)
     """
-    _check(filters, decoder, decoder_filters, backbone)
+    windows = {"global_window": global_window, "local_window": local_window}
+    _check(filters, decoder, decoder_filters, backbone, windows)
     # Pinned, whatever Keras's global `floatx` and `image_data_format` are.
     image = keras.Input(input_shape, dtype="float32", name="image")
     levels = feature_levels(image, filters, blocks, backbone)
-    x = DECODERS[decoder](levels, decoder_filters)
+    sizes = {"rates": rates, "global": global_window, "local": local_window}
+    x = DECODERS[decoder](levels, decoder_filters, sizes)
     logits = PixelLogits(1, image.shape[1:3], dtype="float32", name="logits")(x)
     return keras.Model(image, logits, name=name)
 
@@ -161,11 +183,11 @@ class SpatialGate(keras.layers.Layer):
         return (output, gate) if return_attention_scores else output
 
 
-def _gating_decoder(levels, filters):
+def _gating_decoder(levels, filters, sizes):
     """That of PFAN."""
     high = ContextAwarePyramid(
         filters // 2,
-        rates=fitting_rates(*levels[-1].shape[1:3]),
+        rates=tuple(sizes["rates"]),
         data_format="channels_last",
         name="decoder_pyramid",
     )(levels[2:])
@@ -186,11 +208,7 @@ def _gating_decoder(levels, filters):
 
 def _crossed(high, filters):
     """A logit for each place, by what stands in its row and its column."""
-    height, width = high.shape[1:3]
-    lines = {
-        "row": (1, min(LINE, 2 * width - 1)),
-        "column": (min(LINE, 2 * height - 1), 1),
-    }
+    lines = {"row": (1, LINE), "column": (LINE, 1)}
     ways = []
     for first, second in (("row", "column"), ("column", "row")):
         x = conv(high, filters, f"decoder_{first}", kernel_size=lines[first])
@@ -206,26 +224,8 @@ def _crossed(high, filters):
     return keras.layers.Add(name="decoder_gate_logits")(ways)
 
 
-def fitting_rates(height, width):
-    """The rates of PFAN at which a place sees others of a map.
-
-    Args:
-        height: Positive integer, places of the coarsest map.
-        width: Positive integer.
-
-    Returns:
-        Tuple of those that are below the shorter side; `(1,)` if there is none.
-
-    Example:
-
-    >>> fitting_rates(8, 12), fitting_rates(4, 6), fitting_rates(2, 2)
-    ((3, 5, 7), (3,), (1,))
-    """
-    return tuple(r for r in RATES if r < min(height, width)) or (1,)
-
-
-def _u_net(levels, filters, attend):
-    """The decoder of PiCANet; `attend(x, mode, filters, name)` a map."""
+def _u_net(levels, filters, sizes, attend):
+    """The decoder of PiCANet; `attend(x, mode, filters, sizes, name)` a map."""
     x = None
     for number in range(len(levels), 0, -1):
         level, name = levels[number - 1], f"decoder_{number}"
@@ -235,14 +235,14 @@ def _u_net(levels, filters, attend):
         x = conv(level, filters, f"{name}_fused")
         if number > 1:
             mode = "global" if number > len(levels) - 2 else "local"
-            around = attend(x, mode, filters, name)
+            around = attend(x, mode, filters, sizes, name)
             x = keras.layers.Concatenate(name=f"{name}_concat")([x, around])
             x = conv(x, filters, name, kernel_size=1)
     return x
 
 
-def _attended(x, mode, filters, name):
-    kernel, dilation = fitting_window(mode, *x.shape[1:3])
+def _attended(x, mode, filters, sizes, name):
+    kernel, dilation = sizes[mode]
     return PixelwiseContextualAttention(
         mode,
         _units(mode, filters),
@@ -258,9 +258,9 @@ def _units(mode, filters):
     return filters if mode == "global" else filters // 2
 
 
-def _convolved(x, mode, filters, name):
+def _convolved(x, mode, filters, sizes, name):
     """Two convolutions with as many parameters as the attention."""
-    kernel, _ = fitting_window(mode, *x.shape[1:3])
+    kernel, _ = sizes[mode]
     count = _parameters(mode, filters, _units(mode, filters), kernel**2)
     # A 3x3 convolution, a 1x1 back, and two numbers of each normalisation.
     width = max(round((count - 2 * filters) / (9 * filters + 2 + filters)), 1)
@@ -280,46 +280,14 @@ def _parameters(mode, channels, units, places):
     return look + (seen + 1) * places
 
 
-def fitting_window(mode, height, width):
-    """The window of pixelwise attention that fits a map.
-
-    A global one spans the longer side of the map with the paper's 10 places, or
-    fewer: on a map of 28 with the paper's dilation, 3. A local one is the
-    paper's, 7 places with a dilation of 2, unless that spans more than the map.
-
-    Args:
-        mode: `"global"` or `"local"`.
-        height: Positive integer, places of the map.
-        width: Positive integer.
-
-    Returns:
-        `(kernel, dilation)`.
-
-    Example:
-
-    >>> fitting_window("global", 28, 28), fitting_window("global", 4, 6)
-    ((10, 3), (6, 1))
-    >>> fitting_window("local", 28, 28), fitting_window("local", 8, 8)
-    ((7, 2), (7, 1))
-    """
-    longer = max(height, width)
-    kernel, dilation = WINDOWS[mode]
-    if mode == "global":
-        kernel = min(kernel, longer)
-        return kernel, max(-(-(longer - 1) // max(kernel - 1, 1)), 1)
-    if dilation * (kernel - 1) >= longer:
-        dilation = 1
-    return min(kernel, longer - 1 + longer % 2), dilation
-
-
 DECODERS = {
     "pfan": _gating_decoder,
-    "picanet": lambda levels, filters: _u_net(levels, filters, _attended),
-    "plain": lambda levels, filters: _u_net(levels, filters, _convolved),
+    "picanet": functools.partial(_u_net, attend=_attended),
+    "plain": functools.partial(_u_net, attend=_convolved),
 }
 
 
-def _check(filters, decoder, decoder_filters, backbone):
+def _check(filters, decoder, decoder_filters, backbone, windows):
     if decoder not in DECODERS:
         raise ValueError(
             f"`decoder` must be one of {sorted(DECODERS)}. "
@@ -330,6 +298,13 @@ def _check(filters, decoder, decoder_filters, backbone):
             "`decoder_filters` must be at least 2, since parts of the decoder "
             f"are half as wide. Received: decoder_filters={decoder_filters}"
         )
+    for name, window in windows.items():
+        if not isinstance(window, list | tuple) or len(window) != 2:
+            raise ValueError(
+                f"`{name}` must be two integers, how many places a side it "
+                "has, and how many places they are apart. "
+                f"Received: {name}={window!r}"
+            )
     if backbone is None and len(filters) < 3:
         raise ValueError(
             "`filters` must be at least three: two levels of detail, and a "
