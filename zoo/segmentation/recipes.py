@@ -26,8 +26,35 @@ def _training(epochs, **options):
     }
 
 
-SEGMENTATION = {}
-SALIENCY = {}
+SEGMENTATION = {
+    "pan_scene_shapes": {
+        "builder": "pyramid_attention_network",
+        "builder_args": {
+            "input_shape": [64, 64, 3],
+            "num_classes": 4,
+            "filters": [8, 16, 32, 64],
+            "blocks": 1,
+            "decoder_filters": 16,
+        },
+        "data": "scene_shapes",
+        "training": _training(10, learning_rate=4e-3),
+    },
+}
+SALIENCY = {
+    "pfan_odd_one_out": {
+        "builder": "salient_object_detector",
+        "builder_args": {
+            "input_shape": [64, 64, 3],
+            "decoder": "pfan",
+            "filters": [16, 32, 64, 128],
+            "blocks": 1,
+            "decoder_filters": 32,
+            "rates": [1, 2, 3],
+        },
+        "data": "odd_one_out",
+        "training": _training(20, learning_rate=4e-3, augment=["flip"]),
+    },
+}
 
 # The size of the images follows from the data.
 SEGMENTATION_FROM_SCRATCH = {
