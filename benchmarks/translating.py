@@ -20,7 +20,8 @@ Four questions about `transformer_translator` with the sizes of its preset
 
 The network is made to never end a text, and its words to depend on all that it
 read: untrained, it would repeat one word. That both sides say the same words,
-or give the same logits, is checked first. Both run in turn, so that a busy
+or give the same logits, is checked first; of beams that tie in the last digits
+either may win. Both run in turn, so that a busy
 machine slows them alike; a ratio is the median of the rounds.
 
 The tables are printed, and every figure kept in `benchmarks/translating.json`;
@@ -66,7 +67,13 @@ PIECES, SOURCE, STEPS = 4000, 16, 50
 BATCHES, BEAMS = (1, 32), (1, 4)  # of texts that are translated
 TAUGHT, LENGTHS = 64, (16, 40)  # texts of a training step, and their lengths
 LONGEST, BUCKET = 48, 128  # as the presets of Multi30k: pieces, batch
-NEVER = -1e9  # the logit of the end
+NEVER = -1e9  # the logit of the end, and of bytes that no text has
+WORDS = list(
+    itertools.islice(
+        map("".join, itertools.product(string.ascii_lowercase, repeat=3)),
+        PIECES - FIRST,
+    )
+)
 REST = 0.25  # seconds in which threads that spin come to rest
 
 
@@ -150,7 +157,8 @@ def endless():
     norm.gamma.assign(np.where(first, 0.0, 1.0))
     norm.beta.assign(np.where(first, 1.0, 0.0))
     vectors = 3 * ops.convert_to_numpy(decoder.embedding.embeddings)
-    vectors[END] = np.where(first, NEVER, 0.0)
+    never = [END, *TranslatedText(WORDS, STEPS, 1).said.forbidden]
+    vectors[never] = np.where(first, NEVER, 0.0)
     decoder.embedding.embeddings.assign(vectors)
     return network
 
@@ -161,9 +169,7 @@ def graph(network, way, beams):
         encoder, decoder = map(network.get_layer, ("encoder", "decoder"))
         decoder = Reread(decoder, name="decoder", **WAYS[way])
         network = translator(encoder, decoder, way)
-    letters = itertools.product(string.ascii_lowercase, repeat=3)
-    words = ["".join(each) for each in letters][: PIECES - FIRST]
-    read, said = PiecedText(words, SOURCE), TranslatedText(words, STEPS, beams)
+    read, said = PiecedText(WORDS, SOURCE), TranslatedText(WORDS, STEPS, beams)
     return Translation(network, {}, read, said).graph()
 
 
@@ -177,8 +183,12 @@ def sources(batch):
     return ids
 
 
+def answered(model, ids):
+    return model.predict_on_batch({"source_ids": ids})[0]
+
+
 def said(model, ids):
-    return model.predict_on_batch({"source_ids": ids})[0]["token_ids"]
+    return answered(model, ids)["token_ids"]
 
 
 def in_turn(calls, rounds):
@@ -203,10 +213,10 @@ def cached(rounds):
         models = {way: graph(network, way, beams) for way in WAYS}
         for batch in BATCHES:
             ids = sources(batch)
-            words = {way: said(model, ids) for way, model in models.items()}
-            check_words(words["cached"])
+            answers = {way: answered(each, ids) for way, each in models.items()}
+            check_words(answers["cached"]["token_ids"])
             for way in WAYS:
-                np.testing.assert_array_equal(words["cached"], words[way], way)
+                check_alike(answers["cached"], answers[way], way)
             calls = {
                 way: functools.partial(
                     timed, functools.partial(said, each, ids)
@@ -223,6 +233,15 @@ def check_words(ids):
     """Raises if one ends, or all that is said are repetitions of a word."""
     assert (ids != END).all(), "a text has ended"
     assert np.mean([len(set(row.tolist())) for row in ids]) > 3, ids
+
+
+def check_alike(one, other, what):
+    """Raises unless the words are the same, but for beams that tie."""
+    np.testing.assert_allclose(
+        one["score"], other["score"], atol=1e-3, err_msg=what
+    )
+    same = (one["token_ids"] == other["token_ids"]).all(axis=1)
+    assert same.mean() > 0.8, f"{what}: {(~same).sum()} of {len(same)} differ"
 
 
 def against_torch(rounds, python):
