@@ -2,8 +2,7 @@
 # # Segmentation: a class for each pixel
 #
 # You train a pyramid attention network to find squares, circles and triangles, see
-# what its attention lets through, compare it with plain skips, and find the object
-# that is unlike all others.
+# what its attention lets through, and compare it with plain skips.
 #
 # {badge} · about four minutes on two CPU cores
 
@@ -121,8 +120,8 @@ for name, tasks in models.items():
 # - Your own pictures: a folder with `images/` and `masks/`, files of the same names,
 #   in place of `"scene_shapes"`; in a shell
 #   `zoo train --task segmentation --network pyramid_attention_network --data FOLDER`.
-# - `zoo.new("saliency", "salient_object_detector", "odd_one_out")` learns which object
-#   is unlike all others, which takes a comparison over the whole image.
+# - What stands out in a picture, one probability for each pixel, is the task of the
+#   notebook `saliency`.
 #
 # **References.** H. Li, P. Xiong, J. An, L. Wang: *Pyramid Attention Network for
 # Semantic Segmentation*, BMVC 2018, <https://arxiv.org/abs/1805.10180>.

@@ -33,6 +33,7 @@ from zoo.data.mask_files import (
     read_mask,
     rule,
 )
+from zoo.data.table_source import as_table
 
 # Licence class of the data sets that presets are trained on: A open,
 # B non-commercial or research terms, C none stated.
@@ -208,6 +209,12 @@ def load_masks(source="scene_shapes", split="train"):
     examples.check_split(split)
     if isinstance(source, MaskData):
         return source
+    if as_table(source) is not None:
+        raise ValueError(
+            "Masks are not read from tables, and take no `columns`, "
+            "`delimiter` or `encoding`: make two folders, images/ and masks/, "
+            f"or two lists. Received: data of type {type(source).__name__}"
+        )
     if two := _two_folders(source):
         return _from_two_folders(*two, split)
     if pairs := _two_pairs(source):
