@@ -90,7 +90,7 @@ for metric, value in task.evaluate(test).items():
     print(f"{metric:12}{value:.3f}")
 
 # %% [markdown]
-# ## What it found, and where it looked
+# ## Where it looked
 
 # %%
 images = list(test.images[:6])

@@ -4,6 +4,7 @@ import io
 import json
 import warnings
 
+import numpy as np
 import pytest
 from rich.table import Table
 from rich.text import Text
@@ -164,3 +165,10 @@ def test_what_was_reached_says_of_how_many():
     line = printing.reached_line({"metrics": {"accuracy": metrics["accuracy"]}})
     assert line == "accuracy 0.5000 (4 examples)"
     assert printing.reached_line({"metrics": metrics}).endswith("(4 examples)")
+
+
+def test_arrays_are_lists_in_json_and_other_things_are_refused():
+    value = {"mask": np.array([[0, 2]], "uint8"), "share": np.float32(0.5)}
+    assert json.loads(as_json(value)) == {"mask": [[0, 2]], "share": 0.5}
+    with pytest.raises(TypeError, match="set is not what JSON"):
+        as_json({1})

@@ -46,13 +46,13 @@ SALIENCY = {
         "builder_args": {
             "input_shape": [64, 64, 3],
             "decoder": "pfan",
-            "filters": [16, 32, 64, 128],
+            "filters": [8, 16, 32, 64],
             "blocks": 1,
-            "decoder_filters": 32,
+            "decoder_filters": 16,
             "rates": [1, 2, 3],
         },
         "data": "odd_one_out",
-        "training": _training(20, learning_rate=4e-3, augment=["flip"]),
+        "training": _training(16, learning_rate=4e-3, augment=["flip"]),
     },
 }
 

@@ -112,6 +112,21 @@ def test_a_model_that_answers_nan_proves_nothing():
         compare(nothing, nothing)
 
 
+def test_classes_may_differ_where_two_tie_but_hardly_anywhere():
+    mask = np.zeros((4, 50, 100), "uint8")
+    other = mask.copy()
+    other[0, 0, :2] = 200  # of 20,000 pixels, whatever their class
+    report = compare({"mask": mask}, {"mask": other})
+    assert report["largest_difference"] == pytest.approx(1e-4)
+    other[0, 0, 2] = 1
+    with pytest.raises(ParityError, match="'mask' must be within 0.0001"):
+        compare({"mask": mask}, {"mask": other})
+    # Shares of a layer that is called so are numbers as all others.
+    shares = np.full((2, 3), 0.5, "float32")
+    with pytest.raises(ParityError, match="soft_mask"):
+        compare({"soft_mask": shares}, {"soft_mask": shares + 1e-3})
+
+
 def test_text_must_be_equal():
     labels = np.array([b"cat", b"dog"], object)
     assert compare({"label": ["cat", "dog"]}, {"label": labels})
