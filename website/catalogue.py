@@ -94,6 +94,15 @@ PICTURES = {
         "layers/MixedAggregation.png",
         "As part of MwAN: how much of each of four readings each word takes",
     ),
+    "GlobalAttentionUpsample": (
+        "which_pixels.png",
+        "In a network that labels pixels: which channels of the finest map are "
+        "let through, below what a feature pyramid weighs",
+    ),
+    "FeaturePyramidAttention": (
+        "which_pixels.png",
+        "In a network that labels pixels: what it weighs of the coarsest map",
+    ),
     "SpatialTransformer": (
         "what_it_straightened.png",
         "Six digits, the part of each that was read, and that part, upright",

@@ -496,7 +496,7 @@ def _bars(title, shares):
         ax.set(xticks=[], yticks=[])
         ax.set_box_aspect(BARS)
 
-    words = f"{title}\n{channels} channels: 0 to {top:g}"
+    words = f"{title}\n{channels} channels: 0 to {top:.3g}"
     return Row(words, np.full(len(shares), BARS), draw)
 
 

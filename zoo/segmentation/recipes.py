@@ -54,6 +54,24 @@ SALIENCY = {
         "data": "odd_one_out",
         "training": _training(16, learning_rate=4e-3, augment=["flip"]),
     },
+    "pfan_weizmann_horse": {
+        "builder": "salient_object_detector",
+        "builder_args": {
+            "input_shape": [96, 96, 3],
+            "decoder": "pfan",
+            "filters": [8, 16, 32, 64],
+            "blocks": 1,
+            "decoder_filters": 16,
+            "rates": [1, 2, 3],
+        },
+        "data": "weizmann_horse",
+        "training": _training(
+            80,
+            batch_size=16,
+            learning_rate=4e-3,
+            augment=["flip", "shift", "zoom", "brightness"],
+        ),
+    },
 }
 
 # The size of the images follows from the data.
