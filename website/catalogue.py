@@ -103,6 +103,11 @@ PICTURES = {
         "which_pixels.png",
         "In a network that labels pixels: what it weighs of the coarsest map",
     ),
+    "ContextAwarePyramid": (
+        "the_odd_one.png",
+        "In a network that finds the odd one: the channels that it lets through, "
+        "below the places that it leads another gate to",
+    ),
     "SpatialTransformer": (
         "what_it_straightened.png",
         "Six digits, the part of each that was read, and that part, upright",
