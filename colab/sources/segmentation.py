@@ -113,7 +113,9 @@ for name, tasks in models.items():
     )
 
 # %% [markdown]
-# (what it says)
+# After so few steps attention is behind: the plain sum has learned faster. Given more of
+# them it gets there: `pan_scene_shapes`, with five times the scenes and ten epochs, has a
+# mean IoU of 0.999 (`zoo show pan_scene_shapes`).
 #
 # ## Your turn
 #
