@@ -138,6 +138,7 @@ COSTS = "What does each layer cost?"
 GATES = "What do the gates bring and cost?"
 SEQUENCE = "What do the sequence layers cost beside Keras's?"
 TRANSLATION = "What does attention bring to translation?"
+MASKS = "What does attention bring to masks?"
 # Layer -> tables of `benchmarks/README.md`: heading, first cell of the header,
 # and the first cells of the rows that measure this layer.
 MEASURED = {
@@ -232,6 +233,13 @@ MEASURED = {
         (TRANSLATION, "Multi30k", ("no attention", "RNNsearch", "pervasive")),
         (TRANSLATION, "dates", ("no attention", "pervasive")),
     ],
+    "GlobalAttentionUpsample": [
+        (MASKS, "shapes", ("GAU", "sum", "no skip")),
+    ],
+    "FeaturePyramidAttention": [
+        (MASKS, "shapes", ("GAU", "GAU, no pyramid")),
+    ],
+    "ContextAwarePyramid": [(MASKS, "odd one", ("PFAN", "no attention"))],
     "TransparentAttention": [(TRANSLATION, "encoder", None)],
     "SoftVisualAttention": [
         (
