@@ -105,8 +105,8 @@ PICTURES = {
     ),
     "ContextAwarePyramid": (
         "the_odd_one.png",
-        "In a network that finds the odd one: the channels that it lets through, "
-        "below the places that it leads another gate to",
+        "In a network that finds the odd one: the channels that it lets "
+        "through, below the places that it leads another gate to",
     ),
     "SpatialTransformer": (
         "what_it_straightened.png",

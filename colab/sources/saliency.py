@@ -4,7 +4,7 @@
 # You train a network to find the one object that is unlike all others, see how each
 # pixel's attention helps, and compare it with the same network without attention.
 #
-# {badge} · about five minutes on two CPU cores
+# {badge} · about six minutes on two CPU cores
 
 # %% tags=["setup"]
 
@@ -115,7 +115,9 @@ for name, tasks in models.items():
     print(f"{name:14}F {best:.3f}   MAE {error:.3f}   seeds {SEEDS}")
 
 # %% [markdown]
-# (what it says)
+# Here attention is what works: with it the network finds most of the odd objects,
+# without it far fewer. Trained on twice the pictures, `pfan_odd_one_out` reaches an F of
+# 0.967 (`zoo show pfan_odd_one_out`).
 #
 # ## Your turn
 #
