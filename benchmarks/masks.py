@@ -7,15 +7,16 @@
   Global attention upsample against a plain sum and no skip at all; feature
   pyramid attention against a 1x1 convolution.
 - *Odd one* (`odd_one_out`): which object is unlike all others; *horses*
-  (`weizmann_horse`). The decoders of PFAN and PiCANet against the same one
-  without attention.
+  (`weizmann_horse`). The decoders of PFAN and PiCANet against that of PiCANet
+  without attention, a plain U-Net.
 - *Digits* (`scaled_digits`): which pixel is of which digit, where digits have
   half to twice a size. Attention to scale against the mean and the maximum over
   the scales, and against one scale; by the size of the digit.
 
-Networks of a group have about as many parameters, and the same data and epochs;
-nothing was chosen on a test part. The tables are printed, and every figure kept
-in `benchmarks/masks.json`; called again after a kill, it goes on where it was.
+Networks of a group have the same data and epochs, and those that differ in one
+thing about as many parameters; nothing was chosen on a test part. The tables
+are printed, and every figure kept in `benchmarks/masks.json`; called again
+after a kill, it goes on where it was.
 """
 
 import functools
@@ -93,7 +94,7 @@ NETWORKS = {
         for name, decoder in (
             ("PiCANet", "picanet"),
             ("PFAN", "pfan"),
-            ("no attention", "plain"),
+            ("plain U-Net", "plain"),
         )
     },
     "digits": {

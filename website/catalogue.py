@@ -239,7 +239,7 @@ MEASURED = {
     "FeaturePyramidAttention": [
         (MASKS, "shapes", ("GAU", "GAU, no pyramid")),
     ],
-    "ContextAwarePyramid": [(MASKS, "odd one", ("PFAN", "no attention"))],
+    "ContextAwarePyramid": [(MASKS, "odd one", ("PFAN", "plain U-Net"))],
     "TransparentAttention": [(TRANSLATION, "encoder", None)],
     "SoftVisualAttention": [
         (

@@ -2,6 +2,7 @@
 
 import collections
 import csv
+import os
 import pathlib
 
 from zoo import catalogue
@@ -69,8 +70,8 @@ def pictures(path, raws):
         List of `pathlib.Path`; `None` where the path is of another kind.
 
     Raises:
-        ValueError: If there are several for one file, two of one name, or one
-            would replace what is read.
+        ValueError: If there are several for one file, two of one name, or a
+            file of such a name is in the folder: nobody asked to replace it.
     """
     if path.suffix.lower() == PICTURE:
         if len(raws) > 1:
@@ -90,8 +91,13 @@ def pictures(path, raws):
             f"Received: {twice[0]!r} more than once"
         )
     places = [path / f"{name}{PICTURE}" for name in names]
-    for place in places:
-        check_not_read(place, raws)
+    if there := list(filter(os.path.lexists, places)):
+        raise ValueError(
+            "A folder for masks must have no files of their names, which would "
+            "be replaced; name another, or remove them. "
+            f"Received: {there[0]}"
+            + (f" and {len(there) - 1:,} more" if there[1:] else "")
+        )
     return places
 
 
@@ -145,9 +151,8 @@ def write(path, task, raws, answers):
         raws: List of raw inputs.
         answers: List of dicts, as `answered` gives them.
     """
-    places = pictures(path, raws)
-    if places is not None:
-        for place, answer in zip(places, answers):
+    if path.suffix.lower() not in SUFFIXES:
+        for place, answer in zip(pictures(path, raws), answers):
             if not isinstance(answer, Unanswered):
                 with replacing(place) as part:
                     task.output.image(answer).save(part, "png")

@@ -26,9 +26,11 @@ DTYPES = (
 # highest: far beyond any use, far below what exhausts a machine.
 RANGES = {
     "blocks": (1, 200),
+    "global_window": (1, 64),
     "input_shape": (1, 4096),
     "left_length": (1, 10_000),
     "length": (1, 10_000),
+    "local_window": (1, 64),
     "mask_units": (0, 200),
     "modules": (0, 200),
     "num_blocks": (1, 200),
@@ -36,6 +38,7 @@ RANGES = {
     "num_heads": (1, 1024),
     "num_layers": (1, 200),
     "outer_units": (0, 200),
+    "rates": (1, 64),
     "right_length": (1, 10_000),
     "sentences": (1, 1000),
     "trunk_units": (0, 200),

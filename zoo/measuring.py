@@ -72,12 +72,13 @@ def own_test(task):
 
 
 def _at_place(place):
-    """What is at the place on a card, or `None`; a comma parts two files."""
+    """What is at the place on a card, or `None`; a comma parts two."""
     path = os.path.expanduser(place)
     if os.path.exists(path):
         return pathlib.Path(path)
     paths = list(map(os.path.expanduser, place.split(",")))
-    return ",".join(paths) if all(map(os.path.isfile, paths)) else None
+    there = len(paths) == 2 and all(map(os.path.exists, paths))
+    return ",".join(paths) if there else None
 
 
 def check_readable(task, test):
@@ -140,5 +141,11 @@ def digests(task, data, validation):
         if validation is None
         else validation.sha256(),
         "start_sha256": training.weights_digest(task.model),
+        # Weights that are drawn alike may be those of other networks.
+        "network": {
+            key: task.card[key]
+            for key in ("builder", "builder_args", "preprocessing")
+            if key in task.card
+        },
         "answers": task.output.assets(),
     }

@@ -520,11 +520,14 @@ def _from_two_folders(pictures, masks, split):
 
 
 def _from_two_pairs(train, test, split):
-    """Of two pairs of folders, to learn from and to measure on."""
+    """Of two pairs of folders, to learn from and to measure on.
+
+    They have no one place: by that of the second alone a card would say of
+    all of it that it is to be cut.
+    """
     pairs = [_checked_folders(*train), _checked_folders(*test)]
     parts = dict(zip(("train", "test"), pairs))
-    found = _of_parts(parts, [], pairs[0][0].name, split)
-    return dataclasses.replace(found, place=_shown(parts[split]))
+    return _of_parts(parts, [], pairs[0][0].name, split)
 
 
 def _shown(paths):

@@ -36,6 +36,11 @@ class Mask(Label):
 
     def __init__(self, labels, size):
         super().__init__(labels)
+        if len(self.labels) > UNLABELLED:
+            raise ValueError(
+                f"A mask has {UNLABELLED} classes at most, since its pixels "
+                f"are bytes. Received: {len(self.labels)} labels"
+            )
         height, width = size
         self.size = height, width
 
@@ -46,11 +51,6 @@ class Mask(Label):
     @classmethod
     def from_card(cls, settings, assets):
         labels = check_strings(assets["labels"], "labels")
-        if len(labels) > UNLABELLED:
-            raise PresetError(
-                f"A mask has {UNLABELLED} classes at most. "
-                f"Received: {len(labels)}"
-            )
         return cls(labels, checked_size(settings))
 
     def settings(self):
@@ -108,10 +108,7 @@ class Mask(Label):
         """The masks of selected data at the network's size, by their nearest
         pixel: uint8 `(N, height, width)`.
         """
-        found = np.empty((len(data), *self.size), "uint8")
-        for place, mask in enumerate(read_masks(data)):
-            found[place] = nearest(mask, self.size)
-        return found
+        return masks_of(data, self.size, len(self.labels))
 
     def loss(self, label_smoothing=0.0):
         from zoo.losses import MaskCrossentropy
@@ -125,6 +122,7 @@ class Mask(Label):
                 name="mean_iou",
                 ignore_class=UNLABELLED,
                 sparse_y_pred=False,
+                dtype="float32",  # of many pixels, integers of 32 bits overflow
             )
         ]
 
@@ -209,6 +207,11 @@ class Mask(Label):
         said = tensors["logits"].argmax(axis=-1)
         return {"label": (masks[known].astype("int64"), said[known])}
 
+    def unlike(self, other):
+        if self.size != other.size:
+            return f"masks of {self.size} and of {other.size} pixels"
+        return super().unlike(other)
+
     # Served.
 
     def tensorflow(self, folder, name="labels"):
@@ -271,6 +274,32 @@ class Mask(Label):
             for text, answer in zip(shown, answers)
         ]
         return [(None, (noun, "answer"), rows)]
+
+
+def masks_of(data, size, count):
+    """The masks of data at one size, by their nearest pixels.
+
+    Args:
+        data: `zoo.data.masks.MaskData`.
+        size: `(height, width)`.
+        count: Integer. How many classes there are.
+
+    Returns:
+        uint8 `(N, height, width)`.
+
+    Raises:
+        ValueError: If a value is no class, and not 255.
+    """
+    found = np.empty((len(data), *size), "uint8")
+    for place, mask in enumerate(read_masks(data)):
+        found[place] = small = nearest(mask, size)
+        if wrong := set(np.unique(small)) - {*range(count), UNLABELLED}:
+            raise ValueError(
+                f"The values of a mask must be below {count}, the number of "
+                f"classes, or {UNLABELLED}, not labelled. "
+                f"Received: {int(min(wrong))} in the mask at place {place}"
+            )
+    return found
 
 
 def checked_size(settings):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from zoo.data.masks import UNLABELLED, read_masks
+from zoo.data.masks import UNLABELLED
 from zoo.data.resizing import fit_pixels
 from zoo.lazy import keras
 from zoo.metrics import check_loss
@@ -11,7 +11,7 @@ from zoo.outputs.mask import (
     check_known,
     checked_size,
     data_url,
-    nearest,
+    masks_of,
     percent,
     size_of,
 )
@@ -118,10 +118,7 @@ class Saliency:
 
     def masks(self, data):
         """The masks at the network's size, uint8 `(N, height, width)`."""
-        found = np.empty((len(data), *self.size), "uint8")
-        for place, mask in enumerate(read_masks(data)):
-            found[place] = nearest(mask, self.size)
-        return found
+        return masks_of(data, self.size, 2)
 
     def told(self, data):
         return np.arange(len(data)), {}
@@ -166,7 +163,8 @@ class Saliency:
         `max_f` is the largest mean over images of the F-measure (beta squared
         0.3), over the thresholds; `mae` the mean absolute difference; each
         image counts alike. Pixels whose class is not known are left out, and in
-        `s_measure`, which needs whole masks, count as not salient.
+        `s_measure`, which needs whole masks, count as not salient. An image of
+        which nothing is known counts in `loss` alone, as in training: by zero.
 
         Raises:
             ValueError: If what was said is not finite, or no pixel is known.
@@ -175,6 +173,8 @@ class Saliency:
         masks = self.masks(data)
         known = masks != UNLABELLED
         check_known(known)
+        told = known.any(axis=(1, 2))
+        of_told = None if groups is None else groups[told]
         shares = tensors["probabilities"][..., 0]
         logits = tensors["logits"][..., 0].astype("float64")
         check_loss(0.0 if np.isfinite(logits).all() else np.nan)
@@ -183,26 +183,32 @@ class Saliency:
             target = (mask == 1)[there]
             costs = np.logaddexp(0, said[there]) - target * said[there]
             losses.append(costs.mean() if there.any() else 0.0)
-            error = np.abs(share[there] - target)
-            errors.append(error.mean() if there.any() else 0.0)
+            if not there.any():
+                continue
+            errors.append(np.abs(share[there] - target).mean())
             curves.append(f_measures(share[there], target))
             structures.append(structure_measure(share, mask == 1))
         ones = np.ones((len(curves), 1))
         curves = np.concatenate([curves, ones], axis=1)
-        everywhere = [(mask == 1).mean() for mask in masks]
+        salient = [
+            (mask == 1)[there].mean()
+            for mask, there in zip(masks[told], known[told])
+        ]
         return {
             "max_f": Score(
-                _largest(curves.sum(axis=0)), curves, _largest, groups
+                _largest(curves.sum(axis=0)), curves, _largest, of_told
             ),
             "mae": Score.mean(
-                errors, groups, baseline=float(np.mean(everywhere))
+                errors, of_told, baseline=float(np.mean(salient))
             ),
-            "s_measure": Score.mean(structures, groups),
+            "s_measure": Score.mean(structures, of_told),
             "loss": Score.mean(losses, groups),
         }
 
     def count(self, data):
-        return len(data)
+        """How many images there are of which a pixel is known."""
+        known = self.masks(data) != UNLABELLED
+        return int(known.any(axis=(1, 2)).sum())
 
     classes = {}
 
@@ -210,6 +216,8 @@ class Saliency:
         return {}
 
     def unlike(self, other):
+        if self.size != other.size:
+            return f"masks of {self.size} and of {other.size} pixels"
         return None
 
     # Served.

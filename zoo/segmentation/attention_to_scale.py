@@ -26,9 +26,10 @@ import keras
 
 from keras_attention.feature_map.scale_attention import ScaleAttention
 from zoo.image_networks import conv, residual_block
-from zoo.segmentation.feature_levels import ResizedMap, resized
+from zoo.segmentation.feature_levels import ResizedMap
 
 MERGES = ("attention", "average", "max")
+LARGEST = 4  # how many times as large an image may be read
 
 PRESETS = {
     "tiny": {"filters": (4, 8), "blocks": 1, "units": 8},
@@ -54,7 +55,7 @@ def attention_to_scale(
         input_shape: `(H, W, C)`, any number of channels.
         num_classes: Integer of at least 2, the background included.
         scales: Positive numbers, how large the image is read, in sizes of its
-            own. The first is that at which scores are mixed.
+            own, 4 at most. The first is that at which scores are mixed.
         merge: A name in `MERGES`: how the scores of the scales are mixed.
         filters: Positive integers, the channels of each level of the shared
             network. Each level after the first halves height and width.
@@ -123,8 +124,9 @@ def _shared(channels, filters, blocks):
 def _mixed(scores, merge):
     """The mean, or the largest, of scores at the size of the first."""
     first, *others = scores
+    resize = {"dtype": "float32", "size": first.shape[1:3]}
     scores = [first] + [
-        resized(each, first, f"scores_{place}")
+        ResizedMap(**resize, name=f"scores_{place}")(each)
         for place, each in enumerate(others, 2)
     ]
     if not others:
@@ -160,10 +162,11 @@ def _check(input_shape, num_classes, scales, merge, filters):
     if (
         not scales
         or min(scales) <= 0
+        or max(scales) > LARGEST
         or min(map(min, _sizes(input_shape, scales))) < least
     ):
         raise ValueError(
-            "`scales` must be positive numbers, and each leave at least "
-            f"{least} pixels a side, the stride of the shared network. "
+            f"`scales` must be positive numbers up to {LARGEST}, and leave at "
+            f"least {least} pixels a side, the stride of the shared network. "
             f"Received: scales={scales}, input_shape={tuple(input_shape)}"
         )

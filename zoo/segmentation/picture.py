@@ -4,8 +4,10 @@ import numpy as np
 
 from keras_attention.lettering import printable, shortened
 from keras_attention.pictures import COLORMAP
+from zoo.data.images import DRAWN
 from zoo.data.masks import palette
 from zoo.image_classification.picture import where_it_looked
+from zoo.outputs.mask import nearest
 
 ALPHA = 0.65  # how much of the image a mask covers
 LETTERS = 24  # of a label in the legend
@@ -36,7 +38,7 @@ def masks_of_answers(raws, read, answers, labels, model=None):
     colours = palette(max(len(labels), 1)) / 255
 
     def draw(ax, index, style):
-        mask = answers[index]["mask"]
+        mask = _reduced(answers[index]["mask"])
         painted = np.concatenate(
             [colours[mask], ALPHA * (mask > 0)[..., None]], axis=-1
         )
@@ -88,7 +90,7 @@ def saliency_of_answers(raws, read, answers, model=None):
 
     def draw(ax, index, style):
         ax.imshow(
-            answers[index]["saliency"],
+            _reduced(answers[index]["saliency"]),
             interpolation="nearest",
             cmap=COLORMAP,
             vmin=0,
@@ -105,6 +107,12 @@ def saliency_of_answers(raws, read, answers, model=None):
         model=model,
         answered=[("what stands out\n0.00 to 1.00", draw)],
     )
+
+
+def _reduced(values):
+    """Values of pixels, no more of them than an image is drawn with."""
+    scale = min(1, DRAWN / max(values.shape))
+    return nearest(values, [max(1, round(scale * x)) for x in values.shape])
 
 
 def _largest(shares, labels):

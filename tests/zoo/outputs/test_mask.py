@@ -172,5 +172,20 @@ def test_a_size_that_is_none_is_refused(size):
 
 def test_more_classes_than_a_byte_holds_are_refused():
     labels = [str(number) for number in range(256)]
-    with pytest.raises(PresetError, match="255 classes at most"):
+    with pytest.raises(ValueError, match="255 classes at most"):
         Mask.from_card({"image_size": [4, 6]}, {"labels": labels})
+    with pytest.raises(ValueError, match="255 classes at most"):
+        Mask(LABELS, SIZE).like(tiny(), num_classes=300)
+    assert len(Mask(labels[:255], SIZE).labels) == 255
+
+
+def test_values_that_are_no_class_are_refused():
+    data = tiny()
+    data.masks[3, 1, 1] = 7
+    with pytest.raises(ValueError, match="below 3.*Received: 7 .* place 3"):
+        Mask(LABELS, SIZE).teach(data)
+
+
+def test_models_that_read_other_sizes_are_not_compared():
+    assert "(4, 6)" in Mask(LABELS, SIZE).unlike(Mask(LABELS, (8, 6)))
+    assert "labels" in Mask(LABELS, SIZE).unlike(Mask(["a", "b"], SIZE))

@@ -52,7 +52,36 @@ def test_loss_and_error_are_of_the_pixels_that_are_known():
         errors.append((1 - right).mean())
     assert found["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
     assert found["mae"] == pytest.approx(np.mean(errors), rel=1e-5)
-    assert found["mae"].baseline == pytest.approx((data.masks == 1).mean())
+    salient = [(mask == 1)[mask != 255].mean() for mask in data.masks]
+    assert found["mae"].baseline == pytest.approx(np.mean(salient))
+    assert salient[0] != (data.masks[0] == 1).mean()
+
+
+def test_an_image_of_which_nothing_is_known_counts_in_the_loss_alone():
+    data, said = tiny(), drawn()
+    few = Saliency(SIZE).measure(final(said), data)
+    data.masks[2] = 255
+    made = Saliency(SIZE)
+    found = made.measure(final(said), data)
+    assert made.count(data) == 4 and len(found["mae"].parts) == 4
+    assert found["loss"].values[2] == 0 and len(found["loss"].parts) == 5
+    for metric in ("mae", "s_measure"):
+        others = np.delete(few[metric].values, 2)
+        assert found[metric] == pytest.approx(others.mean()), metric
+    curves = np.delete(few["max_f"].parts, 2, axis=0).sum(axis=0)
+    expected = (curves[:-1] / curves[-1]).max()
+    assert found["max_f"] == pytest.approx(expected)
+
+
+def test_values_that_are_no_class_are_refused():
+    data = tiny()
+    data.masks[3, 1, 1] = 2
+    with pytest.raises(ValueError, match="below 2.*Received: 2 .* place 3"):
+        Saliency(SIZE).teach(data)
+
+
+def test_models_that_read_other_sizes_are_not_compared():
+    assert "(4, 6)" in Saliency(SIZE).unlike(Saliency((8, 6)))
 
 
 def test_the_threshold_is_the_best_for_all_images_together():

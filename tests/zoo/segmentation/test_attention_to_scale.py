@@ -91,7 +91,8 @@ def test_saves_and_reloads(tmp_path):
         ({"merge": "sum"}, "merge='sum'"),
         ({"scales": ()}, "scales="),
         ({"scales": (1.0, -0.5)}, "scales="),
-        ({"scales": (1.0, 0.01)}, "at least 2 pixels"),
+        ({"scales": (1.0, 0.01)}, "least 2 pixels"),
+        ({"scales": (200.0,)}, "up to 4"),
         ({"filters": ()}, "filters="),
     ],
 )

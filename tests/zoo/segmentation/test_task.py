@@ -132,7 +132,7 @@ def test_predict_refuses_what_would_lose_something(model, tmp_path):
     kept, photos = model / "model", model / "photos"
     for words, message in (
         ([photos, "--out", tmp_path / "one.png"], "the mask of one image"),
-        ([photos / "0.png", "--out", photos], "must not replace what is"),
+        ([photos / "0.png", "--out", photos], "no files of their names"),
         ([photos / "0.png", "--out", tmp_path / "a.txt"], "one text each"),
         ([photos / "0.png", "--out", tmp_path / "a.bmp"], "that ends with"),
     ):
@@ -146,6 +146,13 @@ def test_predict_refuses_what_would_lose_something(model, tmp_path):
     )
     assert "different names" in found.output and found.exit_code == 1
     assert not (tmp_path / "out").exists()
+    # What somebody else drew is not replaced.
+    drawn = tmp_path / "drawn" / "0.png"
+    drawn.parent.mkdir()
+    drawn.write_bytes(b"mine")
+    found = run("predict", kept, photos, "--out", drawn.parent)
+    assert found.exit_code == 1 and drawn.read_bytes() == b"mine"
+    assert [path.name for path in drawn.parent.iterdir()] == ["0.png"]
 
 
 def test_one_broken_image_costs_no_other_its_mask(model, tmp_path):
@@ -188,3 +195,10 @@ def test_a_user_s_two_folders_train_by_one_line(tmp_path):
     )
     assert found.exit_code == 0, found.output
     assert "mean_iou" in found.output
+    # The two folders by themselves; their card says where they are.
+    both = ",".join(str(tmp_path / "mine" / x) for x in ("images", "masks"))
+    task = zoo.load(next((tmp_path / "models").glob("*/card.json")).parent)
+    before = task.evaluate()
+    task.card["data"]["place"] = both
+    assert task.evaluate() == before
+    assert load_masks(both, "test").place.count(",") == 1
