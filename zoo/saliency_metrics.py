@@ -69,7 +69,7 @@ def structure_measure(saliency, mask):
 
     Example:
 
-    >>> structure_measure(np.eye(4), np.eye(4) > 0)
+    >>> round(structure_measure(np.eye(4), np.eye(4) > 0), 6)
     1.0
     """
     saliency = np.asarray(saliency, "float64")

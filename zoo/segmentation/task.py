@@ -12,8 +12,10 @@ def load_salient(source="odd_one_out", split="train"):
     """Finds images and masks of what stands out in them.
 
     Args:
-        source: As `zoo.data.masks.load_masks` takes it; by default pictures
-            made here, in which one object is unlike all others.
+        source: As `zoo.data.masks.load_masks` takes it, such as
+            `"odd_one_out"`, pictures made here in which one object is unlike
+            all others; `"weizmann_horse"`; or a folder. There must be two
+            classes, the second of which stands out.
         split: `"train"` or `"test"`.
 
     Returns:
