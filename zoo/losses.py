@@ -192,3 +192,43 @@ class SaliencyCrossentropy(keras.losses.Loss):
             **super().get_config(),
             "label_smoothing": self.label_smoothing,
         }
+
+
+@keras.saving.register_keras_serializable(package="keras_attention_zoo")
+class MaskIoU(keras.metrics.Metric):
+    """Mean IoU of classes that are there or said; 255 counts nowhere.
+
+    Keras's own `MeanIoU` counts in integers of 64 bits, which JAX warns of.
+
+    Args:
+        count: Positive integer. How many classes there are.
+        name: String.
+        **kwargs: Keras's own.
+    """
+
+    def __init__(self, count, name="mean_iou", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.count = count
+        self.table = self.add_variable((count, count), "zeros", name="table")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        masks = ops.reshape(ops.cast(y_true, "int32"), (-1,))
+        said = ops.reshape(ops.argmax(y_pred, axis=-1), (-1,))
+        known = masks < self.count
+        masks = ops.one_hot(
+            ops.where(known, masks, 0), self.count, dtype="float32"
+        )
+        masks = masks * ops.cast(known, "float32")[:, None]
+        said = ops.one_hot(said, self.count, dtype="float32")
+        found = ops.matmul(ops.transpose(masks), said)
+        self.table.assign(self.table + ops.cast(found, self.table.dtype))
+
+    def result(self):
+        both = ops.diagonal(self.table)
+        either = ops.sum(self.table, 0) + ops.sum(self.table, 1) - both
+        there = ops.cast(either > 0, both.dtype)
+        shares = both / ops.maximum(either, 1.0)
+        return ops.sum(shares) / ops.maximum(ops.sum(there), 1.0)
+
+    def get_config(self):
+        return {**super().get_config(), "count": self.count}

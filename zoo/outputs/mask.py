@@ -9,7 +9,6 @@ from zoo.cards import PresetError, check_strings, shown
 from zoo.data.images import read_image
 from zoo.data.masks import UNLABELLED, palette, read_masks
 from zoo.data.resizing import fit_pixels
-from zoo.lazy import keras
 from zoo.metrics import check_loss
 from zoo.outputs.label import Label
 from zoo.scores import Score
@@ -116,15 +115,9 @@ class Mask(Label):
         return MaskCrossentropy(label_smoothing)
 
     def metrics(self):
-        return [
-            keras.metrics.MeanIoU(
-                len(self.labels),
-                name="mean_iou",
-                ignore_class=UNLABELLED,
-                sparse_y_pred=False,
-                dtype="float32",  # of many pixels, integers of 32 bits overflow
-            )
-        ]
+        from zoo.losses import MaskIoU
+
+        return [MaskIoU(len(self.labels))]
 
     # Answering.
 
