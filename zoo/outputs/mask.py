@@ -6,7 +6,7 @@ import io
 import numpy as np
 
 from zoo.cards import PresetError, check_strings, shown
-from zoo.data.images import read_image
+from zoo.data.mask_files import image_size, resize_mask
 from zoo.data.masks import UNLABELLED, palette, read_masks
 from zoo.data.resizing import fit_pixels
 from zoo.metrics import check_loss
@@ -30,8 +30,6 @@ class Mask(Label):
         labels: List of distinct strings, the classes; 255 at most.
         size: `(height, width)` of the images that the network reads.
     """
-
-    suffixes = (".png",)  # of a file that holds an answer
 
     def __init__(self, labels, size):
         super().__init__(labels)
@@ -127,7 +125,7 @@ class Mask(Label):
             zip(tensors["probabilities"], raws, notes, strict=True)
         ):
             check_finite(shares, place)
-            mask = likeliest(shares, size_of(raw))
+            mask = likeliest(shares, image_size(raw))
             counts = np.bincount(mask.reshape(-1), minlength=len(self.labels))
             order = np.argsort(-counts, kind="stable")
             answers.append(
@@ -285,7 +283,7 @@ def masks_of(data, size, count):
     """
     found = np.empty((len(data), *size), "uint8")
     for place, mask in enumerate(read_masks(data)):
-        found[place] = small = nearest(mask, size)
+        found[place] = small = resize_mask(mask, size)
         if wrong := set(np.unique(small)) - {*range(count), UNLABELLED}:
             raise ValueError(
                 f"The values of a mask must be below {count}, the number of "
@@ -318,33 +316,6 @@ def checked_size(settings):
             f"Received: {shown(size)}"
         )
     return tuple(size)
-
-
-def size_of(raw):
-    """`(height, width)` of a raw image as it is drawn, turned if it says so."""
-    return read_image(raw).shape[:2]
-
-
-def nearest(mask, size):
-    """A mask at another size, each pixel that nearest to its centre.
-
-    Args:
-        mask: Array `(h, w)`.
-        size: `(height, width)`.
-
-    Returns:
-        Array `(height, width)`.
-    """
-    if mask.shape == tuple(size):
-        return mask
-    rows, columns = (
-        np.minimum(
-            ((np.arange(wanted) + 0.5) * (own / wanted)).astype("int64"),
-            own - 1,
-        )
-        for own, wanted in zip(mask.shape, size)
-    )
-    return mask[rows[:, None], columns]
 
 
 def likeliest(shares, size):

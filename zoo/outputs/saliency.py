@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from zoo.data.mask_files import image_size
 from zoo.data.masks import UNLABELLED
 from zoo.data.resizing import fit_pixels
 from zoo.lazy import keras
@@ -13,7 +14,6 @@ from zoo.outputs.mask import (
     data_url,
     masks_of,
     percent,
-    size_of,
 )
 from zoo.saliency_metrics import f_measures, structure_measure
 from zoo.scores import Score
@@ -37,7 +37,6 @@ class Saliency:
     choices = {}
     heads = ("logits",)
     decoding = None
-    suffixes = (".png",)
 
     def __init__(self, size):
         height, width = size
@@ -145,7 +144,7 @@ class Saliency:
             zip(tensors["probabilities"], raws, notes, strict=True)
         ):
             check_finite(shares, place)
-            found = fit_pixels(shares[None], size_of(raw), 1)[0, ..., 0]
+            found = fit_pixels(shares[None], image_size(raw), 1)[0, ..., 0]
             # Sums of shares that are one can be a little more.
             found = np.clip(found, 0, 1)
             answers.append(

@@ -5,9 +5,9 @@ import numpy as np
 from keras_attention.lettering import printable, shortened
 from keras_attention.pictures import COLORMAP
 from zoo.data.images import DRAWN
+from zoo.data.mask_files import resize_mask
 from zoo.data.masks import palette
 from zoo.image_classification.picture import where_it_looked
-from zoo.outputs.mask import nearest
 
 ALPHA = 0.65  # how much of the image a mask covers
 LETTERS = 24  # of a label in the legend
@@ -112,7 +112,7 @@ def saliency_of_answers(raws, read, answers, model=None):
 def _reduced(values):
     """Values of pixels, no more of them than an image is drawn with."""
     scale = min(1, DRAWN / max(values.shape))
-    return nearest(values, [max(1, round(scale * x)) for x in values.shape])
+    return resize_mask(values, [max(1, round(scale * x)) for x in values.shape])
 
 
 def _largest(shares, labels):

@@ -11,9 +11,10 @@ from sklearn.metrics import jaccard_score
 
 from tests.zoo.contract import check_output
 from zoo.cards import PresetError
+from zoo.data.mask_files import resize_mask
 from zoo.data.masks import MaskData, palette
 from zoo.data.resizing import fit_pixels
-from zoo.outputs.mask import Mask, likeliest, nearest, percent
+from zoo.outputs.mask import Mask, likeliest, percent
 
 LABELS = ["ground", "square", "disc"]
 SIZE = (4, 6)
@@ -107,14 +108,14 @@ def test_shares_are_resized_before_the_likeliest_is_taken():
     expected = fit_pixels(shares[None], (9, 11), 3)[0].argmax(-1)
     np.testing.assert_array_equal(likeliest(shares, (9, 11)), expected)
     # A mask that is enlarged as it is would have other edges.
-    assert (nearest(shares.argmax(-1), (9, 11)) != expected).any()
+    assert (resize_mask(shares.argmax(-1), (9, 11)) != expected).any()
 
 
 def test_masks_are_learned_at_the_network_s_size_by_the_nearest_pixel():
     mask = np.arange(48).reshape(6, 8).astype("uint8")
-    np.testing.assert_array_equal(nearest(mask, (3, 4)), mask[1::2, 1::2])
+    np.testing.assert_array_equal(resize_mask(mask, (3, 4)), mask[1::2, 1::2])
     np.testing.assert_array_equal(
-        nearest(mask, (12, 16)), mask.repeat(2, 0).repeat(2, 1)
+        resize_mask(mask, (12, 16)), mask.repeat(2, 0).repeat(2, 1)
     )
     made = Mask(LABELS, (2, 3))
     targets, weights = made.teach(tiny())

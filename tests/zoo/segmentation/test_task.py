@@ -15,6 +15,7 @@ from zoo.cards import PresetError
 from zoo.cli import app
 from zoo.data import odd_one_out, scenes
 from zoo.data.masks import MaskData, load_masks
+from zoo.measuring import digests
 from zoo.segmentation.pyramid_attention_network import PRESETS as PYRAMID
 from zoo.segmentation.salient_object_detector import PRESETS as SALIENT
 from zoo.segmentation.task import SaliencyDetection, Segmentation
@@ -93,6 +94,13 @@ def test_keeps_the_contract_of_a_task(kind, tmp_path):
         tmp_path,
         other,
     )
+
+
+def test_a_checkpoint_knows_networks_of_the_same_first_weights_apart():
+    (one, _, data), (other, *_) = untrained(), untrained(gate="sigmoid")
+    first, second = (digests(task, data, None) for task in (one, other))
+    assert first["start_sha256"] == second["start_sha256"]
+    assert first != second and digests(one, data, None) == first
 
 
 @pytest.fixture(scope="module")
