@@ -4,11 +4,11 @@
     python benchmarks/masks.py --only "shapes, GAU" --seeds 1
 
 - *Shapes* (`scene_shapes`): which pixel is of a square, a circle or a triangle.
-  Global attention upsample against a plain sum and no skip at all; feature
-  pyramid attention against a 1x1 convolution.
+  Global attention upsample, with either gate, against a plain sum and no skip
+  at all; feature pyramid attention against a 1x1 convolution.
 - *Odd one* (`odd_one_out`): which object is unlike all others; *horses*
-  (`weizmann_horse`). The decoders of PFAN and PiCANet against that of PiCANet
-  without attention, a plain U-Net.
+  (`weizmann_horse`). The decoder of PFAN against the same one without its
+  gates; that of PiCANet against the same one without attention, a plain U-Net.
 - *Digits* (`scaled_digits`): which pixel is of which digit, where digits have
   half to twice a size. Attention to scale against the mean and the maximum over
   the scales, and against one scale; by the size of the digit.
@@ -79,6 +79,10 @@ _SCALES = {"filters": [8, 16, 32], "blocks": 1, "units": 16}
 NETWORKS = {
     "shapes": {
         "GAU": ("pyramid_attention_network", _PYRAMID),
+        "GAU, gate sigmoid": (
+            "pyramid_attention_network",
+            {**_PYRAMID, "gate": "sigmoid"},
+        ),
         "sum": ("pyramid_attention_network", {**_PYRAMID, "upsample": "add"}),
         "no skip": (
             "pyramid_attention_network",
@@ -92,8 +96,9 @@ NETWORKS = {
     "odd one": {
         name: ("salient_object_detector", {**_SALIENT, "decoder": decoder})
         for name, decoder in (
-            ("PiCANet", "picanet"),
             ("PFAN", "pfan"),
+            ("PFAN without gates", "ungated"),
+            ("PiCANet", "picanet"),
             ("plain U-Net", "plain"),
         )
     },
@@ -133,6 +138,8 @@ def recipe(name):
             "schedule": "one_cycle",
             "weight_decay": 1e-2,
             "augment": about.get("augment", []),
+            # Compiled, a step takes up to 1.5 times as long on a CPU.
+            "jit_compile": False,
         },
     }
 

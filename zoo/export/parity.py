@@ -19,10 +19,14 @@ from zoo.export.apart import run_python
 from zoo.export.formats import PLACES, in_float32
 from zoo.export.saved_model import quiet, safe_names
 
-# The largest difference allowed. Logits, values and sums of logarithms are of
-# any size; all else is a share, or a number that must be the same.
-TOLERANCE = {"logits": 1e-4, "score": 1e-4, "mask": 1e-4}
+# The largest difference allowed. All but these kinds of outputs are shares, or
+# numbers that must be the same.
 SHARES = 1e-5
+MASKS = 1e-4  # share of the pixels that may be of another class
+# Those of any size: `SHARES` of the largest number, which counts at least as the
+# first of these, at most as the second. 32 bits and many layers cannot tell
+# logits of 200 to 1e-4; one of -1e9 is a word that is ruled out, no size.
+SIZES = {"logits": (10, 1e3), "score": (10, 1e3), "value": (1, np.inf)}
 
 
 class ParityError(RuntimeError):
@@ -36,9 +40,9 @@ def compare(expected, actual, tolerance=None):
         expected: Dict from output to array, of numbers or of text.
         actual: The same, of the export.
         tolerance: Float, the largest difference allowed in any output; by
-            default 1e-4 in logits, 1e-5 in shares, and in values 1e-5 of the
-            largest; of a mask of classes 1e-4 of the pixels may be of another.
-            Text must be equal.
+            default 1e-5 in shares, and 1e-5 of the largest in values and in
+            logits, or 1e-4 where none of these is above 10; of a mask of
+            classes 1e-4 of the pixels may be of another. Text must be equal.
 
     Returns:
         Dict: `largest_difference`, the `output` it is in (the one nearest to
@@ -193,9 +197,10 @@ def _difference(name, expected, actual):
 
 def _tolerance(name, expected):
     kind = _kind(name)
-    if kind == "value":
-        return SHARES * max(1.0, float(np.abs(expected).max(initial=0)))
-    return TOLERANCE.get(kind, SHARES)
+    if kind in SIZES:
+        largest = float(np.abs(expected).max(initial=0))
+        return SHARES * float(np.clip(largest, *SIZES[kind]))
+    return MASKS if kind == "mask" else SHARES
 
 
 def _kind(name):

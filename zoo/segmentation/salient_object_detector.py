@@ -24,9 +24,10 @@ coarsest, at which `D` of a coarser level is missing, to the finest:
 `attend` is `keras_attention.PixelwiseContextualAttention`: global at the two
 coarsest levels, local at those between, and none at the finest.
 
-`"plain"` is the same decoder without attention, to compare with: `attend(F)` is
-`conv1x1(conv3x3(F))`, the first as wide as makes it have as many parameters as
-the attention.
+Two more are to compare with. `"ungated"` is the decoder of PFAN where all gates
+are 1, and what computes them is missing. `"plain"` is that of PiCANet without
+attention: `attend(F)` is `conv1x1(conv3x3(F))`, the first as wide as makes it
+have as many parameters as the attention.
 
 Batch normalisation and a ReLU follow each convolution, except the last ones of
 `z` and of the logits.
@@ -110,14 +111,14 @@ def salient_object_detector(
             of the encoder, the finest first.
         blocks: Residual blocks in each level: a positive integer, or one for
             each level.
-        decoder: `"pfan"`, gates by channel and by place; `"picanet"`, attention
-            of each pixel to its surroundings; or `"plain"`, that decoder
-            without attention, to compare with.
+        decoder: `"pfan"`, gates by channel and by place, or `"ungated"`, that
+            decoder without them; `"picanet"`, attention of each pixel to its
+            surroundings, or `"plain"`, that decoder without attention.
         decoder_filters: Integer of at least 2. Channels of the decoder. What
             `"pfan"` reads at each rate, and what local attention sees, is half
             as wide.
-        rates: Positive integers, the dilations of what `"pfan"` reads; by
-            default those of the paper.
+        rates: Positive integers, the dilations of what `"pfan"` and
+            `"ungated"` read; by default those of the paper.
         global_window: `(kernel, dilation)` of the windows of `"picanet"` at the
             two coarsest levels; by default those of the paper, which span a map
             of 28 places a side.
@@ -183,14 +184,9 @@ class SpatialGate(keras.layers.Layer):
         return (output, gate) if return_attention_scores else output
 
 
-def _gating_decoder(levels, filters, sizes):
-    """That of PFAN."""
-    high = ContextAwarePyramid(
-        filters // 2,
-        rates=tuple(sizes["rates"]),
-        data_format="channels_last",
-        name="decoder_pyramid",
-    )(levels[2:])
+def _gating_decoder(levels, filters, sizes, gated=True):
+    """That of PFAN; `gated=False`: with all gates 1."""
+    high = _pyramid(levels[2:], filters // 2, sizes["rates"], gated)
     high = conv(high, filters, "decoder_high", kernel_size=1)
 
     fine, coarse = (
@@ -200,10 +196,33 @@ def _gating_decoder(levels, filters, sizes):
     coarse = resized(coarse, fine, "decoder_low_2_resized")
     low = keras.layers.Concatenate(name="decoder_low_concat")([fine, coarse])
     low = conv(low, filters, "decoder_low")
-    low = SpatialGate(name="decoder_gate")(low, _crossed(high, filters // 2))
+    if gated:
+        logits = _crossed(high, filters // 2)
+        low = SpatialGate(name="decoder_gate")(low, logits)
 
     high = resized(high, low, "decoder_high_resized")
     return keras.layers.Concatenate(name="decoder_concat")([low, high])
+
+
+def _pyramid(levels, filters, rates, gated):
+    """What the coarse levels say together, weighed by channel or not."""
+    if gated:
+        return ContextAwarePyramid(
+            filters,
+            rates=tuple(rates),
+            data_format="channels_last",
+            name="decoder_pyramid",
+        )(levels)
+    joined = []
+    for number, level in enumerate(levels, start=1):
+        name = f"decoder_pyramid_{number}"
+        read = [conv(level, filters, f"{name}_near", kernel_size=1)]
+        for rate in rates:
+            far = f"{name}_far_{rate}"
+            read.append(conv(level, filters, far, dilation_rate=rate))
+        x = keras.layers.Concatenate(name=f"{name}_concat")(read)
+        joined.append(resized(x, levels[0], f"{name}_resized"))
+    return keras.layers.Concatenate(name="decoder_pyramid_concat")(joined)
 
 
 def _crossed(high, filters):
@@ -282,6 +301,7 @@ def _parameters(mode, channels, units, places):
 
 DECODERS = {
     "pfan": _gating_decoder,
+    "ungated": functools.partial(_gating_decoder, gated=False),
     "picanet": functools.partial(_u_net, attend=_attended),
     "plain": functools.partial(_u_net, attend=_convolved),
 }

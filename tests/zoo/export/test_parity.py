@@ -84,6 +84,30 @@ def test_reports_the_largest_difference_and_its_output():
     assert (report["output"], report["tolerance"]) == ("logits", 1e-3)
 
 
+@pytest.mark.parametrize(
+    "name, largest, tolerance",
+    [
+        ("logits", 0, 1e-4),
+        ("logits", -211, 2.11e-3),
+        ("answer_logits", 211, 2.11e-3),
+        ("score", -50, 5e-4),
+        ("value", 0.5, 1e-5),
+        ("value", -3e5, 3.0),
+        # One word that is ruled out does not make a proof of nothing.
+        ("logits", -1e9, 1e-2),
+        ("probabilities", 211, 1e-5),
+    ],
+)
+def test_large_logits_and_values_are_proved_by_their_size(
+    name, largest, tolerance
+):
+    expected = np.array([[0.0, largest]], "float64")
+    report = compare({name: expected}, {name: expected + tolerance * 0.99})
+    assert report["tolerance"] == pytest.approx(tolerance)
+    with pytest.raises(ParityError, match=name):
+        compare({name: expected}, {name: expected + tolerance * 1.01})
+
+
 def test_equal_outputs_are_within_no_tolerance_at_all():
     report = compare({"logits": LOGITS}, {"logits": LOGITS}, tolerance=0)
     assert report["largest_difference"] == 0

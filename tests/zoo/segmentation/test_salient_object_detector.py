@@ -20,7 +20,7 @@ from zoo.segmentation.salient_object_detector import (
 )
 
 SHAPE = (32, 48, 3)
-DECODERS = ("pfan", "picanet", "plain")
+DECODERS = ("pfan", "ungated", "picanet", "plain")
 IMAGES = np.random.default_rng(0).uniform(0, 255, (3, *SHAPE))
 IMAGES = IMAGES.astype("float32")
 
@@ -96,6 +96,32 @@ def test_each_attention_has_a_counterpart_of_its_size(models):
         for model in (attended, plain)
     ]
     assert rest[0] == rest[1]
+
+
+def test_without_gates_it_is_pfan_whose_gates_are_1(models):
+    gated, ungated = built("pfan"), models["ungated"]
+    pyramid = gated.get_layer("decoder_pyramid")
+    pyramid.expand.bias.assign(numpy(pyramid.expand.bias) + 1e4)
+    for name in ("decoder_row_column", "decoder_column_row"):
+        gated.get_layer(name).bias.assign([1e4])
+    maps = attention_maps(gated, IMAGES)
+    assert {name: (x.min(), x.max()) for name, x in maps.items()} == {
+        "decoder_pyramid": (1, 1),
+        "decoder_gate": (1, 1),
+    }
+    far = PRESETS["tiny"]["rates"]
+    parts = ["near", *(f"far_{rate}" for rate in far)]
+    for layer in ungated.layers:
+        if "pyramid" not in layer.name:
+            layer.set_weights(gated.get_layer(layer.name).get_weights())
+    for place, (convs, norm) in enumerate(zip(pyramid.convs, pyramid.norms)):
+        shares = [np.split(w, len(parts)) for w in norm.get_weights()]
+        for part, conv, share in zip(parts, convs, zip(*shares)):
+            conv.bias.assign(0 * conv.bias)
+            name = f"decoder_pyramid_{place + 1}_{part}"
+            ungated.get_layer(f"{name}_conv").set_weights([conv.kernel])
+            ungated.get_layer(f"{name}_norm").set_weights(share)
+    close(ungated(IMAGES), gated(IMAGES), 1e-4, 1e-4)
 
 
 def hidden(layer, parts):
@@ -230,8 +256,9 @@ def test_shows_where_it_looked(models):
         close(outputs, model(IMAGES), 1e-4, 1e-4)
     for each in maps.values():
         close(numpy(each).sum(axis=-1), np.ones(each.shape[:3]))
-    with pytest.raises(ValueError, match="must contain an attention layer"):
-        attention_model(models["plain"])
+    for decoder in ("ungated", "plain"):
+        with pytest.raises(ValueError, match="must contain an attention layer"):
+            attention_model(models[decoder])
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
