@@ -14,6 +14,7 @@ from zoo.writable import check_not_read, check_writable
 SUFFIXES = (".csv", ".json", ".jsonl", ".txt")
 PICTURE = ".png"  # of an answer that is one; a folder holds several
 TOGETHER = 256  # inputs that are read and answered before the next ones are
+FEW_TOGETHER = 16  # the same, where an answer is a picture, as large as it may
 # What begins a formula in a spreadsheet, in wide letters too.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
@@ -101,25 +102,61 @@ def pictures(path, raws):
     return places
 
 
-def answered(task, raws, progress):
-    """The answer to each input, or what was wrong with it.
+def answer(path, task, raws, progress):
+    """Answers, and writes: a file whole or not at all, pictures one by one.
+
+    What is not written of answers is let go before the next ones are given,
+    since masks may be large. In a table, a text that a spreadsheet would run as
+    a formula begins with an apostrophe; JSON holds all as it is, but a mask as
+    a PNG in a `data:` URL. A file of lines has the text of each answer alone,
+    and an empty line where there is none. Pictures go where `pictures` says.
 
     Args:
+        path: `pathlib.Path`, as `check` takes it.
         task: A `zoo.task.Task`.
         raws: List of raw inputs.
         progress: Function that is called with how many more are answered.
 
     Returns:
-        List of dicts, as `predict` gives them; of an input that cannot be
-        read, `Unanswered`.
+        List of `Unanswered`, of the inputs that could not be read.
+
+    Raises:
+        ValueError: If none can be read, or as `pictures`.
+        OSError: If none can be read, or it cannot be written.
+    """
+    places, rows, failed = pictures(path, raws), [], []
+    for start, some, answers in answered(task, raws, progress):
+        failed += [each for each in answers if isinstance(each, Unanswered)]
+        if places is None:
+            rows += _rows(path, task, some, answers)
+        else:
+            _write_pictures(places[start:], task, answers)
+    if places is None:
+        _write_rows(path, rows)
+    return failed
+
+
+def answered(task, raws, progress):
+    """The answer to each input, or what was wrong with it, some at a time.
+
+    Args:
+        task: As in `answer`.
+        raws: As there.
+        progress: As there.
+
+    Yields:
+        `(start, some, answers)`: where some of the inputs begin, those, and a
+        list of dicts, as `predict` gives them; of an input that cannot be read,
+        `Unanswered`.
 
     Raises:
         ValueError: If none can be read.
         OSError: The same.
     """
-    answers, first = [], None
-    for start in range(0, len(raws), TOGETHER):
-        some = raws[start : start + TOGETHER]
+    first, known = None, False
+    together = FEW_TOGETHER if hasattr(task.output, "image") else TOGETHER
+    for start in range(0, len(raws), together):
+        some = raws[start : start + together]
         try:
             found = task.predict(some)
         except (ValueError, OSError):
@@ -130,47 +167,45 @@ def answered(task, raws, progress):
                 except (ValueError, OSError) as error:
                     first = first or error
                     found.append(Unanswered(error=str(error)))
-        answers += found
+        known = known or not all(isinstance(x, Unanswered) for x in found)
         progress(len(some))
-    if all(isinstance(answer, Unanswered) for answer in answers):
+        yield start, some, found
+    if not known:
         raise first
-    return answers
 
 
-def write(path, task, raws, answers):
-    """Writes answers, whole or not at all.
+def _write_pictures(places, task, answers):
+    for place, each in zip(places, answers):
+        if not isinstance(each, Unanswered):
+            with replacing(place) as part:
+                task.output.image(each).save(part, "png")
 
-    In a table, a text that a spreadsheet would run as a formula begins with an
-    apostrophe; JSON holds all as it is, but a mask as a PNG in a `data:` URL. A
-    file of lines has the text of each answer alone, and an empty line where
-    there is none. Pictures go where `pictures` says.
 
-    Args:
-        path: `pathlib.Path`, as `check` takes it.
-        task: A `zoo.task.Task`.
-        raws: List of raw inputs.
-        answers: List of dicts, as `answered` gives them.
-    """
-    if path.suffix.lower() not in SUFFIXES:
-        for place, answer in zip(pictures(path, raws), answers):
-            if not isinstance(answer, Unanswered):
-                with replacing(place) as part:
-                    task.output.image(answer).save(part, "png")
-        return
-    rows = plain_answers(task, raws, answers)
+def _rows(path, task, raws, answers):
+    """What is written of answers: dicts, or a line of text for each."""
+    suffix = path.suffix.lower()
+    if suffix == ".txt":
+        return [_line(task, each) for each in answers]
+    if suffix == ".csv":
+        return table(task, raws, answers)
+    return plain_answers(task, raws, answers)
+
+
+def _write_rows(path, rows):
+    suffix = path.suffix.lower()
     with replacing(path) as part:
-        if path.suffix.lower() == ".json":
-            text = as_json(rows) + "\n"
-        elif path.suffix.lower() == ".jsonl":
-            text = "".join(f"{as_json(row, None)}\n" for row in rows)
-        elif path.suffix.lower() == ".txt":
-            text = "".join(f"{_line(task, answer)}\n" for answer in answers)
-        else:
+        if suffix == ".csv":
             with part.open(
                 "w", encoding="utf-8", errors="backslashreplace", newline=""
             ) as file:
-                _write_table(file, table(task, raws, answers))
+                _write_table(file, rows)
             return
+        if suffix == ".json":
+            text = as_json(rows) + "\n"
+        elif suffix == ".jsonl":
+            text = "".join(f"{as_json(row, None)}\n" for row in rows)
+        else:
+            text = "".join(f"{row}\n" for row in rows)
         part.write_text(text, "utf-8")
 
 

@@ -484,12 +484,8 @@ def predict(
 def _save_answers(task, raws, out):
     from zoo import answer_files
 
-    answer_files.pictures(out, raws)  # refused before the work
     with progress_bar(f"{task.input.noun}s", len(raws)) as advance:
-        answers = answer_files.answered(task, raws, advance)
-    answer_files.write(out, task, raws, answers)
-    unanswered = answer_files.Unanswered
-    failed = [each for each in answers if isinstance(each, unanswered)]
+        failed = answer_files.answer(out, task, raws, advance)
     console.print(
         f"answers: {out} ({len(raws) - len(failed):,} of {len(raws):,})",
         soft_wrap=True,

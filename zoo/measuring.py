@@ -81,6 +81,38 @@ def _at_place(place):
     return ",".join(paths) if there else None
 
 
+def said(task, data, batch_size=250, verbose=0):
+    """What the model says of data that `read` gave.
+
+    Args:
+        task: A `zoo.task.Task`, of which this is a method.
+        data: As `read` gives them.
+        batch_size: As in `evaluate`.
+        verbose: As in `evaluate`.
+
+    Returns:
+        `(outputs, data)`: the final tensors, or what the output's `condense`
+        keeps of each batch's, where all would be too many; and the data as
+        `select` of the output gives them.
+    """
+    data = task.output.select(data)
+    keep = None
+    if condense := getattr(task.output, "condense", None):
+        batch_size = min(batch_size, task.output.most_at_once)
+
+        def keep(outputs, indices):
+            return condense(outputs, data.take(indices))
+
+    outputs, _ = task.run(
+        task.input.reader(data),
+        len(data),
+        batch_size,
+        verbose=1 if verbose == "auto" else verbose,
+        keep=keep,
+    )
+    return outputs, data
+
+
 def check_readable(task, test):
     """Raises where data to measure on cannot be read: before a training.
 

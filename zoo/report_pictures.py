@@ -42,7 +42,8 @@ def confusion_figure(classes):
         if left:
             title += f"\nthe {len(shown)} classes with the most errors"
         write(ax.set_title, title, fontsize=9)
-        _draw_bars(figure.add_subplot(grid[place, 1]), shown)
+        bars = figure.add_subplot(grid[place, 1])
+        _draw_bars(bars, shown, found["counted"])
     return noted(figure)
 
 
@@ -84,7 +85,7 @@ def _draw_table(ax, table, shown):
             )
 
 
-def _draw_bars(ax, shown):
+def _draw_bars(ax, shown, counted):
     for place, (name, tint) in enumerate(zip(METHODS, (0.35, 0.65, 1.0))):
         values = [each[name.lower()] or 0 for each in shown]
         middle = np.arange(len(shown)) + 0.27 * (place - 1)
@@ -96,4 +97,4 @@ def _draw_bars(ax, shown):
     ax.tick_params(length=2, labelsize=7)
     ax.legend(fontsize=7, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1))
     ax.spines[["top", "right"]].set_visible(False)
-    write(ax.set_ylabel, "examples of the class", fontsize=7)
+    write(ax.set_ylabel, f"{counted} of the class", fontsize=7)

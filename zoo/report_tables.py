@@ -132,7 +132,8 @@ def classes_tables(found, name=None):
     """
     shown, left = most_wrong(found["per_class"], MOST)
     table = Table("class", box=box.SIMPLE, title=name and Text(name))
-    for column in ("precision", "recall", "F1", "examples", "predicted"):
+    counted = found["counted"]
+    for column in ("precision", "recall", "F1", counted, "predicted"):
         table.add_column(column, justify="right")
     for each in shown:
         table.add_row(

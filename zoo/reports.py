@@ -35,7 +35,8 @@ def report(task, data=None, batch_size=250, verbose=0):
           `zoo.scores.Score`, or `None`; `card`, the card's value; and `agrees`,
           whether that is the same, `None` where it need not be.
         - `classes`: a dict from each answer that is a label, called `"label"`
-          where there is one only, to a dict: `labels`; `majority`, the
+          where there is one only, to a dict: `counted`, what has an answer
+          each, `"examples"` or `"pixels"`; `labels`; `majority`, the
           commonest; `per_class`, a list of dicts with `label`, `precision`,
           `recall`, `f1`, `n` and `predicted`, how often it was; `macro`, their
           means over the classes that occur; `confusion`, whose rows are the
@@ -86,20 +87,24 @@ def measured_with_interval(score):
     }
 
 
-def confusions(labels, true, predicted):
+def confusions(labels, true, predicted, often=None, counted="examples"):
     """Which classes are predicted for which, and precision and recall of each.
 
     Args:
         labels: List of strings, the classes.
         true: Integers `(N,)`, places in `labels`.
         predicted: Integers `(N,)`, the same.
+        often: Integers `(N,)`, how often each pair occurs; once, if `None`.
+        counted: String. What has a label each.
 
     Returns:
         Dict, as in `report`.
     """
     from sklearn.metrics import confusion_matrix
 
-    table = confusion_matrix(true, predicted, labels=range(len(labels)))
+    table = confusion_matrix(
+        true, predicted, labels=range(len(labels)), sample_weight=often
+    )
     counts, said = table.sum(axis=1), table.sum(axis=0)
     hits = table.diagonal()
     # Undefined where nothing is counted, which is not 0.
@@ -108,6 +113,7 @@ def confusions(labels, true, predicted):
         f1 = 2 * hits / (said + counts)
     there = counts > 0
     return {
+        "counted": counted,
         "labels": list(labels),
         "majority": labels[int(counts.argmax())],
         "per_class": [

@@ -165,7 +165,7 @@ class Task:
             return []
         arrays = self.input.arrays(raws)
         count = len(next(iter(arrays.values())))
-        outputs, maps = self._run(
+        outputs, maps = self.run(
             lambda indices, epoch, place: at(arrays, indices),
             count,
             batch_size,
@@ -177,15 +177,23 @@ class Task:
                 note["attention"] = {name: maps[name][index] for name in maps}
         return self.output.answers(outputs, raws, notes)
 
-    def _run(self, read, count, batch_size, attention=False, verbose=0):
-        """What `graph` gives for all, `read` as in `zoo.data.examples`."""
+    def run(
+        self, read, count, batch_size, attention=False, verbose=0, keep=None
+    ):
+        """What `graph` gives for all, `read` as in `zoo.data.examples`.
+
+        `keep(outputs, indices)` is what is kept of a batch; `None`: all.
+        """
         graph, parts = self.graph(attention), []
         starts = range(0, count, batch_size)
         progress = keras.utils.Progbar(len(starts), verbose=verbose)
         # One by one, since `predict` casts what it is given to `floatx`.
         for place, start in enumerate(starts):
             indices = np.arange(start, min(start + batch_size, count))
-            parts.append(graph.predict_on_batch(read(indices, 0, place)))
+            outputs, maps = graph.predict_on_batch(read(indices, 0, place))
+            if keep is not None:
+                outputs = keep(outputs, indices)
+            parts.append((outputs, maps))
             progress.update(place + 1)
         return keras.tree.map_structure(lambda *x: np.concatenate(x), *parts)
 
@@ -197,7 +205,8 @@ class Task:
         Args:
             data: What `read` takes; `None` is the test part of the data that
                 the model was trained on, by the card.
-            batch_size: Positive integer.
+            batch_size: Positive integer. How many are computed at once; of
+                large masks fewer.
             verbose: 1 or `"auto"` for a progress bar, 0 for none.
 
         Returns:
@@ -212,26 +221,10 @@ class Task:
 
     report = reports.report
 
-    def said(self, data, batch_size=250, verbose=0):
-        """What the model says of data that `read` gave.
-
-        Args:
-            data: As `read` gives them.
-            batch_size: As in `evaluate`.
-            verbose: As in `evaluate`.
-
-        Returns:
-            `(outputs, data)`: the final tensors, and the data as the output's
-            `select` gives them.
-        """
-        data = self.output.select(data)
-        read = self.input.reader(data)
-        verbose = 1 if verbose == "auto" else verbose
-        outputs, _ = self._run(read, len(data), batch_size, verbose=verbose)
-        return outputs, data
+    said = measuring.said
 
     def measured(self, outputs, data):
-        """The metrics of final tensors: a dict of `zoo.scores.Score`."""
+        """The metrics of what `said` gave: a dict of `zoo.scores.Score`."""
         return self.output.measure(outputs, data)
 
     def count(self, metric, data):

@@ -64,6 +64,12 @@ def call(*words, code=0):
     return result.stdout if code == 0 else result.stderr
 
 
+def write(path, task, raws, answers):
+    """Writes answers, as a task that gives them would be asked for them."""
+    task.predict = lambda some: answers
+    assert answer_files.answer(path, task, raws, lambda count: None) == []
+
+
 def rows(path):
     with open(path, encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file, strict=True))
@@ -295,14 +301,12 @@ DANGEROUS = [
 def test_no_cell_is_a_formula(text, tmp_path):
     answer = label({text: 1.0}, unknown=[text])
     path = tmp_path / "a.csv"
-    answer_files.write(path, Task(Label([text]), noun=text), [text], [answer])
+    write(path, Task(Label([text]), noun=text), [text], [answer])
     with path.open(encoding="utf-8", newline="") as file:
         header, row = csv.reader(file)
     assert header[0] == row[0] == row[1] == row[-1] == f"'{text}"
     # JSON is for programs, and holds it as it is.
-    answer_files.write(
-        tmp_path / "a.jsonl", Task(Label([text])), [text], [answer]
-    )
+    write(tmp_path / "a.jsonl", Task(Label([text])), [text], [answer])
     (line,) = (tmp_path / "a.jsonl").read_text("utf-8").splitlines()
     assert json.loads(line)["text"] == text == json.loads(line)["label"]
 
@@ -310,7 +314,7 @@ def test_no_cell_is_a_formula(text, tmp_path):
 @pytest.mark.parametrize("text", ["-1", "+2.5", "-1e-5", "a=b", "'quoted'"])
 def test_what_is_no_formula_stays(text, tmp_path):
     path = tmp_path / "a.csv"
-    answer_files.write(path, Task(Label([text])), [text], [label({text: -1.0})])
+    write(path, Task(Label([text])), [text], [label({text: -1.0})])
     (row,) = rows(path)
     assert row["text"] == row["label"] == text
     assert row["probability"] == "-1.0"
@@ -320,7 +324,7 @@ def test_what_is_no_formula_stays(text, tmp_path):
 def test_any_text_comes_back(text, tmp_path):
     task, answer = Task(Label([text, "b"])), label({text: 0.5, "b": 0.5})
     for name in ("a.json", "a.jsonl", "a.csv"):
-        answer_files.write(tmp_path / name, task, [text], [answer])
+        write(tmp_path / name, task, [text], [answer])
     (found,) = json.loads((tmp_path / "a.json").read_text("utf-8"))
     assert found["text"] == text and found["probabilities"] == {
         text: 0.5,
@@ -393,7 +397,7 @@ def test_what_was_there_stays_if_writing_fails(tmp_path, monkeypatch):
     assert (tmp_path / "a.csv").read_text() == "before"
 
 
-def test_many_inputs_are_answered_part_by_part(monkeypatch):
+def test_many_inputs_are_answered_part_by_part(monkeypatch, tmp_path):
     monkeypatch.setattr(answer_files, "TOGETHER", 2)
     asked, done = [], []
 
@@ -402,8 +406,12 @@ def test_many_inputs_are_answered_part_by_part(monkeypatch):
             asked.append(len(raws))
             return [label({"a": 1.0})] * len(raws)
 
-    answers = answer_files.answered(Asked(Label(["a"])), ["t"] * 5, done.append)
-    assert asked == done == [2, 2, 1] and len(answers) == 5
+    path = tmp_path / "a.json"
+    failed = answer_files.answer(
+        path, Asked(Label(["a"])), ["t"] * 5, done.append
+    )
+    assert asked == done == [2, 2, 1] and failed == []
+    assert len(json.loads(path.read_text())) == 5
 
 
 def test_a_target_called_error_is_no_error(tmp_path):
@@ -412,6 +420,7 @@ def test_a_target_called_error_is_no_error(tmp_path):
             return [{"error": {"value": 1.0}}] * len(raws)
 
     task = Asked(Answers({"error": Number()}), "row", ())
-    answers = answer_files.answered(task, [{"x": 1}], lambda count: None)
-    answer_files.write(tmp_path / "a.csv", task, [{"x": 1}], answers)
+    path = tmp_path / "a.csv"
+    failed = answer_files.answer(path, task, [{"x": 1}], lambda count: None)
+    assert failed == []
     assert rows(tmp_path / "a.csv") == [{"x": "1", "error": "1.0"}]

@@ -78,7 +78,7 @@ ROWS = [
     ),
     (
         *("predict", "out", "predict m a --out o.csv"),
-        *("answers.write", "path", Path("o.csv")),
+        *("answers", "path", Path("o.csv")),
     ),
     (
         *("predict", "lines", "predict m --in t.txt"),
@@ -382,7 +382,7 @@ def reached(tmp_path, monkeypatch):
         (zoo, "compare", "compare", REPORT),
         (report_tables, "comparison_parts", "tables", []),
         (report_pictures, "confusion_figure", "figure", "figure"),
-        (answer_files, "write", "answers.write", None),
+        (answer_files, "answer", "answers", []),
         (zoo, "card", "card", CARD),
         (zoo, "list_models", "list_models", []),
         (demo, "run", "demo.run", None),

@@ -23,8 +23,8 @@ from zoo.export.saved_model import quiet, safe_names
 # numbers that must be the same.
 SHARES = 1e-5
 MASKS = 1e-4  # share of the pixels that may be of another class
-# Those of any size: `SHARES` of the largest number, which counts at least as the
-# first of these, at most as the second. 32 bits and many layers cannot tell
+# Those of any size: `SHARES` of the largest number, which counts at least as
+# the first of these, at most as the second. 32 bits and many layers cannot tell
 # logits of 200 to 1e-4; one of -1e9 is a word that is ruled out, no size.
 SIZES = {"logits": (10, 1e3), "score": (10, 1e3), "value": (1, np.inf)}
 

@@ -6,7 +6,7 @@ import io
 import numpy as np
 
 from zoo.cards import PresetError, check_strings, shown
-from zoo.data.mask_files import image_size, resize_mask
+from zoo.data.mask_files import RawMask, image_size, resize_mask
 from zoo.data.masks import UNLABELLED, palette, read_masks
 from zoo.data.resizing import fit_pixels
 from zoo.metrics import check_loss
@@ -75,7 +75,8 @@ class Mask(Label):
         values = np.full(UNLABELLED + 1, UNLABELLED, "uint8")
         places = self._places(data)
         values[: len(places)] = places
-        masks = [values[mask] for mask in read_masks(data)]
+        as_ours = values.tobytes()
+        masks = [RawMask(mask, as_ours=as_ours) for mask in data.masks]
         return dataclasses.replace(
             data, masks=masks, label_names=list(self.labels)
         )
@@ -140,8 +141,42 @@ class Mask(Label):
             )
         return answers
 
+    @property
+    def most_at_once(self):
+        """How many images may be measured at once."""
+        return most_at_once(self.size)
+
+    def condense(self, tensors, data):
+        """What is measured of each image: far less than its logits are.
+
+        Args:
+            tensors: Dict of final tensors.
+            data: The examples that they are of, as `select` gives them.
+
+        Returns:
+            Dict of arrays: `table`, `(N, classes * classes)`, how many pixels
+            of each true class, one after another, are said to be of each class;
+            and `loss`, `(N,)`, the mean cross-entropy of pixels. Pixels whose
+            class is not known do not count.
+        """
+        masks, logits = self.masks(data), tensors["logits"]
+        known = masks != UNLABELLED
+        count = len(self.labels)
+        tables = [
+            np.bincount(
+                count * mask[there].astype("int64")
+                + said[there].argmax(axis=-1),
+                minlength=count * count,
+            )
+            for mask, there, said in zip(masks, known, logits)
+        ]
+        losses = list(map(_cross_entropy, masks, logits))
+        return {"table": np.stack(tables), "loss": np.array(losses)}
+
     def measure(self, tensors, data):
         """`mean_iou`, `pixel_accuracy` and `loss`, over selected data.
+
+        `tensors` are those that `condense` gives.
 
         The mean over classes, of those that are there or said, of the pixels
         that are both over those that are either; all images are counted
@@ -152,23 +187,10 @@ class Mask(Label):
             ValueError: If the loss is not finite, or no pixel is known.
         """
         groups = getattr(data, "together", None)
-        masks, logits = self.masks(data), tensors["logits"]
-        known = masks != UNLABELLED
-        check_known(known)
-        losses = np.array(list(map(_cross_entropy, masks, logits)))
-        loss = Score.mean(losses, groups)
+        tables, count = tensors["table"], len(self.labels)
+        check_known(tables.any(axis=1))
+        loss = Score.mean(tensors["loss"], groups)
         check_loss(loss)
-        count = len(self.labels)
-        tables = np.stack(
-            [
-                np.bincount(
-                    count * mask[there].astype("int64")
-                    + said.argmax(axis=-1)[there],
-                    minlength=count * count,
-                )
-                for mask, there, said in zip(masks, known, logits)
-            ]
-        )
         total = tables.sum(axis=0)
         always = np.zeros((count, count))
         sums = total.reshape(count, count).sum(axis=1)
@@ -189,14 +211,13 @@ class Mask(Label):
 
     @property
     def classes(self):
-        """The labels; what is judged are pixels."""
         return {"label": self.labels}
 
     def judged(self, tensors, data):
-        masks = self.masks(data)
-        known = masks != UNLABELLED
-        said = tensors["logits"].argmax(axis=-1)
-        return {"label": (masks[known].astype("int64"), said[known])}
+        """Each pair of classes, and of how many pixels it is."""
+        true, said = np.indices((len(self.labels),) * 2).reshape(2, -1)
+        often = tensors["table"].sum(axis=0)
+        return {"label": (true, said, often, "pixels")}
 
     def unlike(self, other):
         if self.size != other.size:
@@ -282,15 +303,35 @@ def masks_of(data, size, count):
         ValueError: If a value is no class, and not 255.
     """
     found = np.empty((len(data), *size), "uint8")
+    for place, mask in enumerate(each_mask_of(data, size, count)):
+        found[place] = mask
+    return found
+
+
+def each_mask_of(data, size, count):
+    """As `masks_of`, one after another."""
     for place, mask in enumerate(read_masks(data)):
-        found[place] = small = resize_mask(mask, size)
+        small = resize_mask(mask, size)
         if wrong := set(np.unique(small)) - {*range(count), UNLABELLED}:
             raise ValueError(
                 f"The values of a mask must be below {count}, the number of "
                 f"classes, or {UNLABELLED}, not labelled. "
                 f"Received: {int(min(wrong))} in the mask at place {place}"
             )
-    return found
+        yield small
+
+
+def most_at_once(size):
+    """How many images of a size may be computed at once: 2 ** 22 pixels.
+
+    Args:
+        size: `(height, width)`.
+
+    Returns:
+        Integer of at least 1.
+    """
+    height, width = size
+    return max(1, 2**22 // (height * width))
 
 
 def checked_size(settings):
@@ -348,7 +389,7 @@ def check_finite(shares, place):
 
 
 def check_known(known):
-    """Raises where no pixel of any mask is labelled."""
+    """Raises where no mask has a pixel that is labelled, by booleans `(N,)`."""
     if not known.any():
         raise ValueError(
             "To be measured on, masks must have a pixel whose class is known. "

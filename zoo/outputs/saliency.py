@@ -12,10 +12,12 @@ from zoo.outputs.mask import (
     check_known,
     checked_size,
     data_url,
+    each_mask_of,
     masks_of,
+    most_at_once,
     percent,
 )
-from zoo.saliency_metrics import f_measures, structure_measure
+from zoo.saliency_metrics import THRESHOLDS, f_measures, structure_measure
 from zoo.scores import Score
 
 
@@ -156,8 +158,38 @@ class Saliency:
             )
         return answers
 
+    @property
+    def most_at_once(self):
+        """How many images may be measured at once."""
+        return most_at_once(self.size)
+
+    def condense(self, tensors, data):
+        """What is measured of each image: far less than its logits are.
+
+        Args:
+            tensors: Dict of final tensors.
+            data: The examples that they are of, as `select` gives them.
+
+        Returns:
+            Dict of arrays `(N,)`, zeros where nothing is known of an image:
+            `known`, whether there is; `salient`, the share of the pixels that
+            are; `error`, the mean absolute difference; `structure`; `loss`, the
+            mean cross-entropy; and `curve`, `(N, thresholds)`, the F-measures.
+        """
+        found = [
+            _told(mask, said.astype("float64"), share)
+            for mask, said, share in zip(
+                self.masks(data),
+                tensors["logits"][..., 0],
+                tensors["probabilities"][..., 0],
+            )
+        ]
+        return {name: np.array([x[name] for x in found]) for name in found[0]}
+
     def measure(self, tensors, data):
         """`max_f`, `mae`, `s_measure` and `loss`, over selected data.
+
+        `tensors` are those that `condense` gives.
 
         `max_f` is the largest mean over images of the F-measure (beta squared
         0.3), over the thresholds; `mae` the mean absolute difference; each
@@ -169,45 +201,29 @@ class Saliency:
             ValueError: If what was said is not finite, or no pixel is known.
         """
         groups = getattr(data, "together", None)
-        masks = self.masks(data)
-        known = masks != UNLABELLED
-        check_known(known)
-        told = known.any(axis=(1, 2))
+        told = tensors["known"]
+        check_known(told)
         of_told = None if groups is None else groups[told]
-        shares = tensors["probabilities"][..., 0]
-        logits = tensors["logits"][..., 0].astype("float64")
-        check_loss(0.0 if np.isfinite(logits).all() else np.nan)
-        losses, errors, curves, structures = [], [], [], []
-        for mask, there, share, said in zip(masks, known, shares, logits):
-            target = (mask == 1)[there]
-            costs = np.logaddexp(0, said[there]) - target * said[there]
-            losses.append(costs.mean() if there.any() else 0.0)
-            if not there.any():
-                continue
-            errors.append(np.abs(share[there] - target).mean())
-            curves.append(f_measures(share[there], target))
-            structures.append(structure_measure(share, mask == 1))
-        ones = np.ones((len(curves), 1))
-        curves = np.concatenate([curves, ones], axis=1)
-        salient = [
-            (mask == 1)[there].mean()
-            for mask, there in zip(masks[told], known[told])
-        ]
+        loss = Score.mean(tensors["loss"], groups)
+        check_loss(loss)
+        each = {name: values[told] for name, values in tensors.items()}
+        ones = np.ones((told.sum(), 1))
+        curves = np.concatenate([each["curve"], ones], axis=1)
         return {
             "max_f": Score(
                 _largest(curves.sum(axis=0)), curves, _largest, of_told
             ),
             "mae": Score.mean(
-                errors, of_told, baseline=float(np.mean(salient))
+                each["error"], of_told, baseline=float(each["salient"].mean())
             ),
-            "s_measure": Score.mean(structures, of_told),
-            "loss": Score.mean(losses, groups),
+            "s_measure": Score.mean(each["structure"], of_told),
+            "loss": loss,
         }
 
     def count(self, data):
         """How many images there are of which a pixel is known."""
-        known = self.masks(data) != UNLABELLED
-        return int(known.any(axis=(1, 2)).sum())
+        masks = each_mask_of(data, self.size, 2)
+        return sum(bool((mask != UNLABELLED).any()) for mask in masks)
 
     classes = {}
 
@@ -266,6 +282,31 @@ class Saliency:
             for text, answer in zip(shown, answers)
         ]
         return [(None, (noun, "answer"), rows)]
+
+
+def _told(mask, logits, shares):
+    """What `condense` keeps of one image."""
+    known, salient = mask != UNLABELLED, mask == 1
+    # What is no number is wrong where nothing is known, too.
+    finite = np.isfinite(logits).all()
+    found = {
+        "known": bool(known.any()),
+        "salient": 0.0,
+        "error": 0.0,
+        "structure": 0.0,
+        "loss": 0.0 if finite else np.nan,
+        "curve": np.zeros(THRESHOLDS),
+    }
+    if found["known"] and finite:
+        target, said = salient[known], logits[known]
+        found |= {
+            "salient": target.mean(),
+            "error": np.abs(shares[known] - target).mean(),
+            "structure": structure_measure(shares, salient),
+            "loss": (np.logaddexp(0, said) - target * said).mean(),
+            "curve": f_measures(shares[known], target),
+        }
+    return found
 
 
 def _largest(sums):

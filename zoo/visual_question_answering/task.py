@@ -65,7 +65,7 @@ class VisualQuestionAnswering(Task):
         data = data.take(np.flatnonzero(data.truth["box"].any(axis=1)))
         if not len(data) or not self.has_attention():
             return {}
-        _, maps = self._run(self.input.reader(data), len(data), 250, True)
+        _, maps = self.run(self.input.reader(data), len(data), 250, True)
         last = maps["attention"].reshape(len(data), -1, *grid_of(self.model))
         hits, chance = pointing(last[:, -1], data.truth["box"])
         return {

@@ -12,7 +12,7 @@ from sklearn.metrics import jaccard_score
 from tests.zoo.contract import check_output
 from zoo.cards import PresetError
 from zoo.data.mask_files import resize_mask
-from zoo.data.masks import MaskData, palette
+from zoo.data.masks import MaskData, palette, read_masks
 from zoo.data.resizing import fit_pixels
 from zoo.outputs.mask import Mask, likeliest, percent
 
@@ -35,6 +35,12 @@ def final(said, output=None):
     return {k: keras.ops.convert_to_numpy(x) for k, x in found.items()}
 
 
+def measured(said, data):
+    """What is measured of data of which that is said."""
+    made = Mask(LABELS, SIZE)
+    return made.measure(made.condense(final(said), data), data)
+
+
 def drawn(shape=(5, *SIZE, 3), seed=1):
     return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
@@ -47,7 +53,7 @@ def test_keeps_the_contract():
 
 def test_metrics_are_scikit_learn_s_and_leave_out_what_is_unknown():
     data, said = tiny(), drawn()
-    found = Mask(LABELS, SIZE).measure(final(said), data)
+    found = measured(said, data)
     known = data.masks != 255
     both = data.masks[known], said.argmax(-1)[known]
     expected = jaccard_score(*both, average="macro")
@@ -73,7 +79,7 @@ def test_a_class_that_is_neither_there_nor_said_has_no_share_in_the_mean():
     data = MaskData(np.zeros((1, *SIZE, 3), "uint8"), masks, list(LABELS))
     said = np.zeros((1, *SIZE, 3), "float32")
     said[..., 0] = 5  # always the ground: 18 of 24 right
-    found = Mask(LABELS, SIZE).measure(final(said), data)
+    found = measured(said, data)
     assert found["mean_iou"] == pytest.approx((18 / 24 + 0) / 2)
     # Which is what is reached without looking.
     assert found["mean_iou"].baseline == pytest.approx(float(found["mean_iou"]))
@@ -82,11 +88,11 @@ def test_a_class_that_is_neither_there_nor_said_has_no_share_in_the_mean():
 def test_masks_without_a_known_pixel_cost_nothing_and_cannot_be_measured():
     data = tiny()
     data.masks[1] = 255
-    found = Mask(LABELS, SIZE).measure(final(drawn()), data)
+    found = measured(drawn(), data)
     assert found["loss"].values[1] == 0
     data.masks[:] = 255
     with pytest.raises(ValueError, match="5 masks without any"):
-        Mask(LABELS, SIZE).measure(final(drawn()), data)
+        measured(drawn(), data)
 
 
 def test_an_answer_has_the_size_of_its_image():
@@ -140,12 +146,15 @@ def test_classes_weigh_by_pixels():
 
 def test_the_data_s_classes_are_told_by_name():
     data = tiny()
-    turned = Mask(LABELS[::-1], SIZE).select(data)
+    backwards = Mask(LABELS[::-1], SIZE)
+    turned = backwards.select(data)
     known = data.masks != 255
-    np.testing.assert_array_equal(
-        np.stack(turned.masks)[known], 2 - data.masks[known]
-    )
-    np.testing.assert_array_equal(np.stack(turned.masks) == 255, ~known)
+    masks = np.stack(list(read_masks(turned)))
+    np.testing.assert_array_equal(masks[known], 2 - data.masks[known])
+    np.testing.assert_array_equal(masks == 255, ~known)
+    # Turned again they are as before; names of one rule are told by another's.
+    again = Mask(LABELS, SIZE).select(turned)
+    np.testing.assert_array_equal(list(read_masks(again)), data.masks)
     with pytest.raises(ValueError, match="'disc'"):
         Mask(["ground", "square"], SIZE).select(data)
 

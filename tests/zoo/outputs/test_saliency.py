@@ -29,6 +29,12 @@ def final(said):
     return {k: keras.ops.convert_to_numpy(x) for k, x in found.items()}
 
 
+def measured(said, data):
+    """What is measured of data of which that is said."""
+    made = Saliency(SIZE)
+    return made.measure(made.condense(final(said), data), data)
+
+
 def drawn(seed=1):
     said = np.random.default_rng(seed).normal(size=(5, *SIZE, 1))
     return said.astype("float32")
@@ -42,7 +48,7 @@ def test_keeps_the_contract():
 
 def test_loss_and_error_are_of_the_pixels_that_are_known():
     data, said = tiny(), drawn()
-    found = Saliency(SIZE).measure(final(said), data)
+    found = measured(said, data)
     shares = 1 / (1 + np.exp(-said[..., 0].astype("float64")))
     losses, errors = [], []
     for share, mask in zip(shares, data.masks):
@@ -59,10 +65,10 @@ def test_loss_and_error_are_of_the_pixels_that_are_known():
 
 def test_an_image_of_which_nothing_is_known_counts_in_the_loss_alone():
     data, said = tiny(), drawn()
-    few = Saliency(SIZE).measure(final(said), data)
+    few = measured(said, data)
     data.masks[2] = 255
     made = Saliency(SIZE)
-    found = made.measure(final(said), data)
+    found = measured(said, data)
     assert made.count(data) == 4 and len(found["mae"].parts) == 4
     assert found["loss"].values[2] == 0 and len(found["loss"].parts) == 5
     for metric in ("mae", "s_measure"):
@@ -91,7 +97,7 @@ def test_the_threshold_is_the_best_for_all_images_together():
     data = MaskData(images, masks, ["background", "object"])
     said = np.where(masks == 1, 1.0, -1.0).astype("float32")[..., None]
     said[1] -= 5  # the same map, but no threshold fits both
-    found = Saliency(SIZE).measure(final(said), data)
+    found = measured(said, data)
     # One is perfect, and the other nowhere or everywhere: precision 1/2.
     everywhere = 1.3 * 0.5 / (0.3 * 0.5 + 1)
     expected = max((1 + 0) / 2, (everywhere + 1) / 2)

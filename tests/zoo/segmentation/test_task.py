@@ -11,11 +11,14 @@ from typer.testing import CliRunner
 
 import zoo
 from tests.zoo.contract import check_task
+from zoo import answer_files
 from zoo.cards import PresetError
 from zoo.cli import app
 from zoo.data import odd_one_out, scenes
 from zoo.data.masks import MaskData, load_masks
 from zoo.measuring import digests
+from zoo.outputs.mask import Mask
+from zoo.outputs.saliency import Saliency
 from zoo.segmentation.pyramid_attention_network import PRESETS as PYRAMID
 from zoo.segmentation.salient_object_detector import PRESETS as SALIENT
 from zoo.segmentation.task import SaliencyDetection, Segmentation
@@ -109,8 +112,15 @@ def model(tmp_path_factory):
     task, _, data = untrained()
     folder = tmp_path_factory.mktemp("masks")
     task.save(folder / "model")
+    for name in ("photos", "mine/images", "mine/masks"):
+        (folder / name).mkdir(parents=True)
+    for place, (image, mask) in enumerate(zip(data.images, data.masks)):
+        name = f"{place}.png"
+        Pillow.fromarray(image).save(folder / "mine/images" / name)
+        Pillow.fromarray(mask).save(folder / "mine/masks" / name)
+    names = "\n".join(data.label_names)
+    (folder / "mine" / "classes.txt").write_text(names, "utf-8")
     photos = folder / "photos"
-    photos.mkdir()
     for place, size in enumerate(((48, 32), (31, 77), (1, 1))):
         image = Pillow.fromarray(data.images[place]).resize(size)
         image.save(photos / f"{place}.png")
@@ -161,6 +171,78 @@ def test_predict_refuses_what_would_lose_something(model, tmp_path):
     found = run("predict", kept, photos, "--out", drawn.parent)
     assert found.exit_code == 1 and drawn.read_bytes() == b"mine"
     assert [path.name for path in drawn.parent.iterdir()] == ["0.png"]
+
+
+def test_masks_are_written_before_the_next_images_are_read(
+    model, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(answer_files, "FEW_TOGETHER", 2)
+    photos, out = model / "photos", tmp_path / "out"
+    raws, task, there = sorted(photos.iterdir()), zoo.load(model / "model"), []
+    predict = task.predict
+
+    def watched(some):
+        there.append((len(some), len(list(out.glob("*.png")))))
+        return predict(some)
+
+    monkeypatch.setattr(task, "predict", watched)
+    failed = answer_files.answer(out, task, raws, lambda count: None)
+    assert failed == [] and there == [(2, 0), (1, 2)]
+    assert len(list(out.iterdir())) == 3
+
+
+@pytest.mark.parametrize("kind", [Segmentation, SaliencyDetection])
+def test_no_logits_are_kept_of_what_is_measured(kind):
+    task, _, data = untrained(kind)
+    whole, _ = task.said(data)
+    parts, _ = task.said(data, batch_size=5)
+    size = 32 * 48
+    for name, array in whole.items():
+        assert array.size / len(data) < size / 4, name
+        np.testing.assert_allclose(parts[name], array, rtol=1e-4, atol=1e-5)
+
+
+def test_few_large_images_are_computed_at_once(monkeypatch):
+    assert Mask(["a", "b"], (512, 512)).most_at_once == 16
+    assert Saliency((5000, 5000)).most_at_once == 1
+    task, _, data = untrained()
+    monkeypatch.setattr(Mask, "most_at_once", 10)
+    assert _batches(task, data, 250, monkeypatch) == [10, 10, 4]
+    assert _batches(task, data, 9, monkeypatch) == [9, 9, 6]
+
+
+def _batches(task, data, batch_size, monkeypatch):
+    """How many images are computed at once."""
+    found, graph = [], task.graph()
+    computed = graph.predict_on_batch
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            graph,
+            "predict_on_batch",
+            lambda x: found.append(len(x["image"])) or computed(x),
+        )
+        task.evaluate(data, batch_size)
+    return found
+
+
+def test_of_masks_pixels_are_counted_not_examples(model):
+    found = run(
+        *("evaluate", model / "model", "--data", model / "mine"),
+        *("--out", model / "confused.png"),
+    )
+    assert found.exit_code == 0, found.output
+    (header,) = [x for x in found.output.splitlines() if "precision" in x]
+    assert header.split()[-2:] == ["pixels", "predicted"]
+    report = json.loads(
+        run(
+            *("evaluate", model / "model", "--data", model / "mine", "--json")
+        ).output
+    )
+    classes = report["classes"]["label"]
+    pixels = report["data"]["examples"] * 32 * 48
+    assert classes["counted"] == "pixels"
+    assert sum(x["n"] for x in classes["per_class"]) == pixels
+    assert np.sum(classes["confusion"]) == pixels > 0
 
 
 def test_one_broken_image_costs_no_other_its_mask(model, tmp_path):
