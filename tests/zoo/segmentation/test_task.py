@@ -285,6 +285,10 @@ def test_a_user_s_two_folders_train_by_one_line(tmp_path):
     )
     assert found.exit_code == 0, found.output
     assert "mean_iou" in found.output
+    (picture,) = (tmp_path / "runs").glob("*/looked.png")
+    assert str(picture) in "".join(found.output.split())
+    with Pillow.open(picture) as image:
+        assert min(image.size) > 200
     # The two folders by themselves; their card says where they are.
     both = ",".join(str(tmp_path / "mine" / x) for x in ("images", "masks"))
     task = zoo.load(next((tmp_path / "models").glob("*/card.json")).parent)
