@@ -163,6 +163,15 @@ class Task:
     def _answers(self, raws, attention, batch_size):
         if len(raws) == 0:
             return []
+        if hasattr(self.output, "condense") and len(raws) > batch_size:
+            # Not all at once: their tensors are far larger than answers.
+            return [
+                answer
+                for start in range(0, len(raws), batch_size)
+                for answer in self._answers(
+                    raws[start : start + batch_size], attention, batch_size
+                )
+            ]
         arrays = self.input.arrays(raws)
         count = len(next(iter(arrays.values())))
         outputs, maps = self.run(

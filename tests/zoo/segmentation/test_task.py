@@ -211,6 +211,24 @@ def test_few_large_images_are_computed_at_once(monkeypatch):
     assert _batches(task, data, 9, monkeypatch) == [9, 9, 6]
 
 
+def test_masks_are_answered_some_at_a_time(monkeypatch):
+    task, _, data = untrained()
+    whole = task.look(data.images[:7])
+    counts, run = [], task.run
+    monkeypatch.setattr(
+        task,
+        "run",
+        lambda read, count, *rest, **more: (
+            counts.append(count) or run(read, count, *rest, **more)
+        ),
+    )
+    parts = task.look(data.images[:7], batch_size=3)
+    assert counts == [3, 3, 1] and len(parts) == 7
+    for one, other in zip(whole, parts):
+        assert (one["mask"] == other["mask"]).mean() > 0.99
+        assert one["attention"].keys() == other["attention"].keys()
+
+
 def _batches(task, data, batch_size, monkeypatch):
     """How many images are computed at once."""
     found, graph = [], task.graph()
