@@ -114,6 +114,12 @@ def test_whole_documents_are_cut_only_if_longer_than_a_row():
     assert len(one_by_one) <= len(rows) <= len(one_by_one) + 3
 
 
+def test_a_document_goes_where_it_leaves_least_room():
+    documents = [[9] * size for size in (3, 6, 2, 5, 4)]
+    rows = pack_rows(documents, 10)
+    assert len(rows) == 2 and rows.padding == 0 and rows.cut == 0
+
+
 def test_the_order_is_that_of_seed_and_epoch():
     documents = some_documents()
 
@@ -147,6 +153,10 @@ def test_sums_up_what_each_document_costs(way):
     assert rows.sums(costs).tolist() == [sum(ids) for ids in documents]
     ones = rows.sums(np.ones(rows.targets.shape))
     assert ones.tolist() == [len(ids) + 1 for ids in documents]
+    # What is no target costs nothing, whatever stands there.
+    endless = pack_rows(documents, 10, START, **way)
+    ones = endless.sums(np.ones(endless.targets.shape))
+    assert ones.tolist() == [len(ids) for ids in documents]
     with pytest.raises(ValueError, match=r"\(3,\)"):
         rows.sums([1, 2, 3])
 
