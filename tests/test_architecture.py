@@ -69,6 +69,7 @@ FLOORS = [
         "zoo/cards",
         "zoo/catalogue",
         "zoo/data",
+        "zoo/language_metrics",
         "zoo/lazy",
         "zoo/losses",
         "zoo/metrics",
