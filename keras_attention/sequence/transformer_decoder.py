@@ -491,7 +491,8 @@ class TransformerDecoder(keras.layers.Layer):
 
 def _another(initializer):
     """One of its own: given to two layers, it would draw equal kernels."""
-    return keras.initializers.get(initializer).clone()
+    named = not isinstance(initializer, keras.initializers.Initializer)
+    return initializer if named else initializer.clone()
 
 
 def _said(memory):

@@ -284,7 +284,7 @@ def test_texts_packed_into_a_row_are_as_apart(normalize_first):
 def test_a_beginning_is_of_the_first_text_of_its_row():
     made = model()
     targets = ids(4, 6)
-    documents = np.tile(np.int32([1, 1, 2, 2, 2, 0]), (4, 1))
+    documents = np.tile(np.int32([4, 4, 2, 2, 2, 0]), (4, 1))
     found = numpy(made(told(targets, BEGINNINGS, documents)))
     begun = numpy(made(told(targets[:, :2], BEGINNINGS)))
     alone = numpy(made(told(targets[:, 2:5])))
