@@ -7,8 +7,10 @@ import pytest
 from keras_attention import attention_maps
 from tests.numbers import arrays, close, numpy, randomize
 from tests.zoo.contract import check_decoder
+from zoo.answering import Answering
 from zoo.decoding import beam_search, sample
 from zoo.language_modelling.gpt import PRESETS, SURE, gpt
+from zoo.outputs.words import Words
 
 WORDS, ROOM, DEPTH, HEADS = 7, 9, 8, 2
 END, START = 0, 1
@@ -246,6 +248,20 @@ def test_greedy_is_the_likeliest_word_each_time():
             text.append(expected[-1])
         expected += [END] * (5 - len(expected))
         assert found[row].tolist() == expected
+
+
+def test_the_zoo_answers_with_it_as_with_any_network_that_says_words():
+    made = model()
+    encoder, decoder = parts(made)
+    output = Words(["a", "b", "c", "d"], length=5, beams=2)
+    assert output.said.vocabulary_size == WORDS
+    inputs = {"token_ids": keras.ops.convert_to_tensor(BEGINNINGS)}
+    answers, maps = Answering(made, output, attention=True)(inputs)
+    expected, _ = beam_search(decoder, encoder(BEGINNINGS), **output.decoding)
+    np.testing.assert_array_equal(
+        numpy(answers["token_ids"]), numpy(expected["token_ids"])
+    )
+    assert maps["block_1"].shape == (4, 5, HEADS, ROOM)
 
 
 def test_sampled_words_come_with_their_probabilities():
