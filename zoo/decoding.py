@@ -1,6 +1,7 @@
 """What a decoder says: the most probable by beam search, or drawn by chance."""
 
 import math
+import numbers
 
 import keras
 import numpy as np
@@ -60,7 +61,10 @@ def beam_search(
             beam to beam. `call(target_ids, memory)`, with `start` first, gives
             the logits of all steps, `(B, T, V)`; it is what training uses. A
             decoder that has room for so many steps only says so in an attribute
-            `length`.
+            `length`. One that goes on from a text, of another length in each
+            row, reads it from the memory: `begin` reads all of it but its last
+            token, and the step of index 0 takes that one in place of `last`,
+            so `index` counts from the end of each row's text.
         memory: Tensor `(B, ...)`, or a nested structure of them: what the
             decoder reads, masks included. `None` inside is handed on.
         start: Integer. The token before the first. It is never said, unless it
@@ -236,24 +240,44 @@ def beam_search(
     return answers, answer["maps"]
 
 
-def sample(decoder, memory, start, length, end=0, forbidden=(), seed=None):
+def sample(
+    decoder,
+    memory,
+    start,
+    length,
+    end=0,
+    forbidden=(),
+    seed=None,
+    temperature=1.0,
+    top_k=None,
+    top_p=None,
+):
     """Draws a sequence of tokens from the distribution of a decoder.
 
     Each token is drawn by the probability that the decoder gives it after those
-    drawn before, until `end`. Without `forbidden` a sequence comes as often as
-    the product of its tokens' probabilities says, so that
+    drawn before, until `end`. As it stands, without the options that follow, a
+    sequence comes as often as the product of its tokens' probabilities says, so
+    that
 
         mean of (reward - baseline) * gradient of log p(sequence)
 
     estimates the gradient of the expected reward, `log p` being what the
     network's own softmax says of all tokens. Tokens that are forbidden have
-    their probability shared out among the others: fit for answers, but then it
-    is no longer the softmax that the sequences are drawn from.
+    their probability shared out among the others. Three options more leave
+    unlikely tokens out, in this order:
+
+        p = softmax(logits / temperature)
+        top_k: of these the k largest, and p shared out anew among them
+        top_p: of those the fewest largest that sum up to top_p or more, and p
+            shared out anew among them
+
+    They are fit for answers, but then it is no longer the network's softmax
+    that the sequences are drawn from.
 
     It runs on every backend, compiled too; call it as `beam_search`.
 
     Args:
-        decoder: As of `beam_search`.
+        decoder: As of `beam_search`, one that goes on from a text too.
         memory: As there.
         start: Integer. The token before the first. Unlike there it may be
             drawn, for the softmax has it, unless it is forbidden.
@@ -264,16 +288,28 @@ def sample(decoder, memory, start, length, end=0, forbidden=(), seed=None):
         seed: Integer, `keras.random.SeedGenerator` or `None`. An integer draws
             the same at each call, on one backend; TensorFlow's XLA draws
             others.
+        temperature: Float of at least 0. Below 1 likely tokens become likelier.
+            At 0 nothing is left to chance: the tokens are those of
+            `beam_search` with a beam of one, which never says `start`.
+        top_k: Positive integer, the most tokens that one is drawn from; it may
+            exceed V. `None` is all.
+        top_p: Float in (0, 1], the share that they have together at least. The
+            likeliest is always among them. `None` and 1 are all.
 
     Returns:
         `(answers, maps)` as `beam_search`; the score is the sum of the
         logarithms of the probabilities that the tokens were drawn with, the
-        end included.
+        end included: of those that were shared out anew, so 0 at a temperature
+        of 0.
+
+        Of equally probable tokens, where `top_k` or `top_p` leave some out,
+        the lower ones stay.
 
     Raises:
-        ValueError: If `length` is no positive integer, `start`, `end` or one of
-            `forbidden` is no token of the decoder, `end` is forbidden, or the
-            decoder has less room than `length`.
+        ValueError: If `length` or `top_k` is no positive integer, `start`,
+            `end` or one of `forbidden` is no token of the decoder, `end` is
+            forbidden, `temperature` is negative or not finite, `top_p` is not
+            in (0, 1], or the decoder has less room than `length`.
 
     Example:
 
@@ -292,10 +328,26 @@ def sample(decoder, memory, start, length, end=0, forbidden=(), seed=None):
 
     Departures:
         A token is found by one uniform number for each step, all drawn before
-        the loop, in which a generator's state could not change on JAX.
+        the loop, in which a generator's state could not change on JAX. The
+        second paper draws from the fewest tokens with a share of top_p; top_k,
+        if given, is cut first.
+
+    Reference:
+        Fan, Lewis, Dauphin. Hierarchical Neural Story Generation. ACL 2018,
+        section 5.4 (top_k). https://aclanthology.org/P18-1082
+        Holtzman, Buys, Du, Forbes, Choi. The Curious Case of Neural Text
+        Degeneration. ICLR 2020, section 3.1 (top_p).
+        https://arxiv.org/abs/1904.09751
     """
     forbidden = tuple(forbidden)
     _check(decoder, start, length, 1, end, 0.0, forbidden)
+    _check_chances(temperature, top_k, top_p)
+    if temperature == 0:
+        answers, maps = beam_search(
+            decoder, memory, start, length, end=end, forbidden=forbidden
+        )
+        # A score that is no number must still be seen.
+        return {**answers, "score": 0.0 * answers["score"]}, maps
     rows = _rows(memory)
     state = decoder.begin(memory)
     last = ops.full((rows,), start, dtype="int32")
@@ -309,7 +361,9 @@ def sample(decoder, memory, start, length, end=0, forbidden=(), seed=None):
     noise = keras.random.uniform((rows, length), dtype="float32", seed=seed)
 
     def choose(index, logits, state, maps, found):
-        logs = ops.log_softmax(ops.cast(logits, "float32") + bias, axis=-1)
+        logits = _tempered(ops.cast(logits, "float32"), temperature)
+        logs = ops.log_softmax(logits + bias, axis=-1)
+        logs = _likeliest(logs, top_k, top_p)
         token = _drawn(logs, ops.take(noise, index, axis=1))
         log = ops.take_along_axis(logs, token[:, None], axis=-1)[:, 0]
         going = found["going"]
@@ -351,6 +405,43 @@ def sample(decoder, memory, start, length, end=0, forbidden=(), seed=None):
     found = ops.while_loop(goes_on, turn, begun)[-1]
     answers = {"token_ids": found["ids"], "score": found["score"]}
     return answers, found["maps"]
+
+
+def _tempered(logits, temperature):
+    """Logits over the temperature, however near to 0 it is."""
+    if temperature == 1:
+        return logits
+    # What float32 can divide by; the largest logit becomes 0.
+    temperature = min(max(temperature, 1e-30), 1e30)
+    return (logits - ops.max(logits, axis=-1, keepdims=True)) / temperature
+
+
+def _likeliest(logs, top_k, top_p):
+    """Log-probabilities of what is left, shared out anew, `(B, V)`.
+
+    No order of the tokens is needed, and none that a backend would choose among
+    equals: how many are kept, and the least of them, say which.
+    """
+    tokens = logs.shape[-1]
+    # Sums in float32 would reach 1 too early.
+    top_p = None if top_p == 1 else top_p
+    if top_p is None and (top_k is None or top_k >= tokens):
+        return logs
+    first = tokens if top_k is None else min(int(top_k), tokens)
+    best = ops.top_k(logs, first)[0]  # the largest first
+    if top_p is None:
+        least, count = best[:, -1:], first
+    else:
+        shares = ops.softmax(best, axis=-1)
+        before = ops.cumsum(shares, axis=-1) - shares
+        inside = ops.cast(before < top_p, "int32")
+        count = ops.sum(inside, axis=-1, keepdims=True)
+        least = ops.take_along_axis(best, ops.maximum(count - 1, 0), axis=-1)
+    above, equal = logs > least, ops.cast(logs == least, "int32")
+    room = count - ops.sum(ops.cast(above, "int32"), axis=-1, keepdims=True)
+    kept = ops.logical_and(equal > 0, ops.cumsum(equal, axis=-1) <= room)
+    logs = ops.where(ops.logical_or(above, kept), logs, -np.inf)
+    return ops.log_softmax(logs, axis=-1)
 
 
 def _drawn(logs, noise):
@@ -425,6 +516,26 @@ def _check(decoder, start, length, beams, end, length_penalty, forbidden):
             "`length` must be at most the decoder's, which has no room for "
             f"more steps. Received: length={length}, decoder.length={room}"
         )
+
+
+def _check_chances(temperature, top_k, top_p):
+    if not (_is_real(temperature) and 0 <= temperature < math.inf):
+        raise ValueError(
+            "`temperature` must be a finite number of at least 0, which logits "
+            f"are divided by. Received: temperature={temperature!r}"
+        )
+    check_sizes(
+        "the tokens that one is drawn from", optional=("top_k",), top_k=top_k
+    )
+    if top_p is not None and not (_is_real(top_p) and 0 < top_p <= 1):
+        raise ValueError(
+            "`top_p` must be in (0, 1], the share of the tokens that one is "
+            f"drawn from, or None. Received: top_p={top_p!r}"
+        )
+
+
+def _is_real(value):
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def _vocabulary(logits, start, end, forbidden):

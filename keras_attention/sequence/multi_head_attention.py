@@ -96,6 +96,9 @@ class MultiHeadAttention(keras.layers.Layer):
             `"alibi"`. Both are for self-attention.
         rope_max_wavelength: Positive number. With `"rotary"`, the slowest pair
             of channels turns once in nearly `2 pi` times as many positions.
+        output_initializer: An initializer of Keras, or its name, for the kernel
+            of the last projection, which a residual network may want smaller.
+            `None` takes `kernel_initializer`.
         **kwargs: Keras's own: `name`, `dtype`, `trainable`.
 
     Call arguments:
@@ -199,6 +202,7 @@ class MultiHeadAttention(keras.layers.Layer):
         num_key_value_heads=None,
         position_encoding=None,
         rope_max_wavelength=10000,
+        output_initializer=None,
         **kwargs,
     ):
         check_sizes(
@@ -249,6 +253,7 @@ class MultiHeadAttention(keras.layers.Layer):
         self.num_key_value_heads = num_key_value_heads
         self.position_encoding = position_encoding
         self.rope_max_wavelength = rope_max_wavelength
+        self.output_initializer = output_initializer
         self.supports_masking = True
         self.weights_dropout = keras.layers.Dropout(
             dropout, seed=seed, dtype=self.dtype_policy, name="dropout"
@@ -275,6 +280,7 @@ class MultiHeadAttention(keras.layers.Layer):
             (None, *output_sizes),
             axes,
             "attention_output",
+            kernel_initializer=self.output_initializer,
         )
         self.query_projection.build(query_shape)
         self.key_projection.build(key_shape)
@@ -404,6 +410,7 @@ class MultiHeadAttention(keras.layers.Layer):
             "num_key_value_heads": self.num_key_value_heads,
             "position_encoding": self.position_encoding,
             "rope_max_wavelength": self.rope_max_wavelength,
+            "output_initializer": self.output_initializer,
         }
 
     def _attend(self, query, key, value, mask, bias, training):
@@ -484,9 +491,17 @@ class MultiHeadAttention(keras.layers.Layer):
         )
 
     def _projection(
-        self, equation, output_shape, bias_axes, name, activation=None
+        self,
+        equation,
+        output_shape,
+        bias_axes,
+        name,
+        activation=None,
+        kernel_initializer=None,
     ):
         options = dict(self.projection_options)
+        if kernel_initializer is not None:
+            options["kernel_initializer"] = kernel_initializer
         for key in ("kernel_initializer", "bias_initializer"):
             # One initializer given to two layers would give them equal kernels.
             options[key] = keras.initializers.get(options[key]).clone()

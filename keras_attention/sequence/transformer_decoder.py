@@ -78,6 +78,11 @@ class TransformerDecoder(keras.layers.Layer):
             scores lowered with the distance. Both as in `MultiHeadAttention`.
         rope_max_wavelength: Positive number. With `"rotary"`, the slowest pair
             of channels turns once in nearly `2 pi` times as many positions.
+        kernel_initializer: An initializer of Keras, or its name, for all
+            kernels.
+        output_initializer: The same for the kernels whose products are added to
+            the sums, the last ones of attention and of the small network, which
+            a deep stack wants smaller. `None` takes `kernel_initializer`.
         **kwargs: Keras's own: `name`, `dtype`, `trainable`.
 
     Call arguments:
@@ -180,6 +185,8 @@ class TransformerDecoder(keras.layers.Layer):
         num_key_value_heads=None,
         position_encoding=None,
         rope_max_wavelength=10000,
+        kernel_initializer="glorot_uniform",
+        output_initializer=None,
         **kwargs,
     ):
         check_sizes(
@@ -206,6 +213,8 @@ class TransformerDecoder(keras.layers.Layer):
         self.num_key_value_heads = num_key_value_heads
         self.position_encoding = position_encoding
         self.rope_max_wavelength = rope_max_wavelength
+        self.kernel_initializer = kernel_initializer
+        self.output_initializer = output_initializer
         self.supports_masking = True
         self.residual_dropout = keras.layers.Dropout(
             dropout, dtype=self.dtype_policy, name="dropout"
@@ -240,11 +249,17 @@ class TransformerDecoder(keras.layers.Layer):
         self.expand = keras.layers.Dense(
             self.intermediate_dim,
             activation=self.activation,
+            kernel_initializer=_another(self.kernel_initializer),
             dtype=self.dtype_policy,
             name="expand",
         )
         self.contract = keras.layers.Dense(
-            depth, dtype=self.dtype_policy, name="contract"
+            depth,
+            kernel_initializer=_another(
+                self.output_initializer or self.kernel_initializer
+            ),
+            dtype=self.dtype_policy,
+            name="contract",
         )
         self.feed_forward_norm = self._norm("feed_forward_norm")
         self.expand.build(target_shape)
@@ -358,6 +373,8 @@ class TransformerDecoder(keras.layers.Layer):
             "num_key_value_heads": self.num_key_value_heads,
             "position_encoding": self.position_encoding,
             "rope_max_wavelength": self.rope_max_wavelength,
+            "kernel_initializer": self.kernel_initializer,
+            "output_initializer": self.output_initializer,
         }
 
     def _attend_cached(self, read, mask, attention_mask, cache, index):
@@ -459,6 +476,8 @@ class TransformerDecoder(keras.layers.Layer):
             self.num_heads,
             depth // self.num_heads,
             num_key_value_heads=self.num_key_value_heads,
+            kernel_initializer=self.kernel_initializer,
+            output_initializer=self.output_initializer,
             **options,
             dtype=self.dtype_policy,
             name=name,
@@ -468,6 +487,12 @@ class TransformerDecoder(keras.layers.Layer):
         return keras.layers.LayerNormalization(
             epsilon=self.layer_norm_epsilon, dtype=self.dtype_policy, name=name
         )
+
+
+def _another(initializer):
+    """One of its own: given to two layers, it would draw equal kernels."""
+    named = not isinstance(initializer, keras.initializers.Initializer)
+    return initializer if named else initializer.clone()
 
 
 def _said(memory):

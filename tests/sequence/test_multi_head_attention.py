@@ -48,6 +48,7 @@ def test_contract(tmp_path):
                 "use_gate": True,
                 "seed": 3,
                 "num_key_value_heads": 1,
+                "output_initializer": "glorot_normal",
             },
         ],
         output=[(3, 4, 8), (3, 4, 7, 2)],
@@ -596,6 +597,21 @@ def test_an_initializer_gives_every_kernel_its_own_numbers():
     twin = keras.saving.deserialize_keras_object(recipe)
     (query,) = arrays(twin, "query/kernel")
     assert 0.01 < query.std() < 0.03
+
+
+def test_the_last_projection_may_have_an_initializer_of_its_own():
+    normal = keras.initializers.RandomNormal(stddev=0.02)
+    small = keras.initializers.RandomNormal(stddev=0.001)
+    made = MultiHeadAttention(
+        2, 8, kernel_initializer=normal, output_initializer=small
+    )
+    recipe = keras.saving.serialize_keras_object(made)
+    for layer in (made, keras.saving.deserialize_keras_object(recipe)):
+        layer.build((None, 3, 16), (None, 3, 16))
+        names = ("query", "key", "value", "attention_output")
+        *others, last = arrays(layer, *(f"{name}/kernel" for name in names))
+        assert all(0.015 < kernel.std() < 0.025 for kernel in others)
+        assert 0.0007 < last.std() < 0.0013
 
 
 @pytest.mark.parametrize(

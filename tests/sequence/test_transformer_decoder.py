@@ -28,6 +28,8 @@ INITS = [
         "num_key_value_heads": 2,
         "position_encoding": "rotary",
         "rope_max_wavelength": 100,
+        "kernel_initializer": "he_normal",
+        "output_initializer": "glorot_normal",
     },
 ]
 
@@ -703,6 +705,39 @@ def test_drops_in_training_only():
     close(layer(target), whole)
     dropped = layer(target, training=True)
     assert np.abs(numpy(dropped) - numpy(whole)).max() > 1e-3
+
+
+def test_what_is_added_to_the_sums_may_begin_smaller():
+    normal = keras.initializers.RandomNormal(stddev=0.02)
+    small = keras.initializers.RandomNormal(stddev=0.001)
+    made = TransformerDecoder(
+        32, 2, kernel_initializer=normal, output_initializer=small
+    )
+    recipe = keras.saving.serialize_keras_object(made)
+    for layer in (made, keras.saving.deserialize_keras_object(recipe)):
+        layer.build((None, 3, 16), (None, 4, 16))
+        kernels = {
+            weight.path.split("/", 1)[1]: numpy(weight)
+            for weight in layer.weights
+            if weight.path.endswith("kernel")
+        }
+        assert len(kernels) == 10
+        drawn = {
+            round(float(kernel.flat[0]), 12) for kernel in kernels.values()
+        }
+        assert len(drawn) == 10  # each has numbers of its own
+        for path, kernel in kernels.items():
+            last = path.startswith("contract") or "attention_output" in path
+            wanted = 0.001 if last else 0.02
+            assert 0.7 * wanted < kernel.std() < 1.3 * wanted, path
+
+
+def test_without_initializers_kernels_are_those_of_keras():
+    layer = TransformerDecoder(32, 2)
+    layer.build((None, 3, 16))
+    (kernel,) = arrays(layer, "contract/kernel")
+    limit = (6 / (32 + 16)) ** 0.5
+    assert 0.9 * limit < np.abs(kernel).max() < limit
 
 
 @pytest.mark.parametrize(

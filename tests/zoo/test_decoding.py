@@ -425,8 +425,13 @@ def test_a_seed_draws_the_same_and_a_generator_goes_on():
     assert (ids(None) != ids(None)).any()
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"temperature": 0}, {"temperature": 0.8, "top_k": 3, "top_p": 0.9}],
+    ids=str,
+)
 @pytest.mark.parametrize("decoder", [SpeakingTransformer, SpeakingGRU])
-def test_draws_compiled_as_it_does_step_by_step(decoder, monkeypatch):
+def test_draws_compiled_as_it_does_step_by_step(decoder, options, monkeypatch):
     numbers = np.array([[0.3, 0.8, 0.55]], "float32")
     monkeypatch.setattr(  # XLA's own would be others
         keras.random,
@@ -435,30 +440,55 @@ def test_draws_compiled_as_it_does_step_by_step(decoder, monkeypatch):
     )
     decoder = decoder()
     memory, other = read_by(decoder, rows=3)
-
-    class Drawing(keras.layers.Layer):
-        def __init__(self):
-            super().__init__()
-            self.decoder = decoder
-
-        def call(self, memory):
-            answers, maps = sample(self.decoder, memory, START, STEPS, seed=7)
-            return {**answers, **maps}
-
-    inputs = {
-        name: keras.Input(x.shape[1:], dtype=x.dtype, name=name)
-        for name, x in memory.items()
-    }
-    model = keras.Model(inputs, Drawing()(inputs))
+    model = drawing(decoder, memory, **options)
     model.compile(jit_compile=keras.backend.backend() != "torch")
     for seen in (memory, other):
         found = model.predict_on_batch(seen)
         tensors = {name: ops.convert_to_tensor(x) for name, x in seen.items()}
-        answers, maps = sample(decoder, tensors, START, STEPS, seed=7)
+        answers, maps = sample(
+            decoder, tensors, START, STEPS, seed=7, **options
+        )
         for name, x in {**answers, **maps}.items():
             np.testing.assert_allclose(
                 found[name], ops.convert_to_numpy(x), atol=1e-5
             )
+
+
+@pytest.mark.slow
+def test_all_of_a_draw_but_its_random_numbers_exports_to_litert(
+    tmp_path, monkeypatch
+):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("only TensorFlow exports to LiteRT")
+    import tensorflow as tf
+    from ai_edge_litert.interpreter import Interpreter
+
+    monkeypatch.setattr(
+        keras.random,
+        "uniform",
+        lambda shape, dtype, seed: ops.full(shape, 0.6, dtype),
+    )
+    decoder = SpeakingTransformer()
+    memory, _ = read_by(decoder, rows=3)
+    model = drawing(decoder, memory, temperature=0.8, top_k=3, top_p=0.9)
+    signature = {
+        name: keras.InputSpec(shape=(1, *x.shape[1:]), dtype=x.dtype, name=name)
+        for name, x in memory.items()
+    }
+    file = str(tmp_path / "draw.tflite")
+    model.export(
+        file,
+        input_signature=[signature],
+        format="litert",
+        verbose=False,
+        target_spec={"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]},
+    )
+    run = Interpreter(file).get_signature_runner()
+    for row in range(3):
+        one = {name: x[row : row + 1] for name, x in memory.items()}
+        expected = model.predict_on_batch(one)
+        for name, x in run(**one).items():
+            np.testing.assert_allclose(x, expected[name], atol=1e-5)
 
 
 @pytest.mark.parametrize("number", [0.0, 1 - 2.0**-24])
@@ -485,6 +515,188 @@ def test_what_has_no_probability_is_never_drawn(number, monkeypatch):
     np.testing.assert_allclose(answers["score"], 0, atol=1e-6)
 
 
+CUTS = [
+    {"temperature": 0.6},
+    {"temperature": 1.7},
+    {"top_k": 1},
+    {"top_k": 3},
+    {"top_p": 0.05},
+    {"top_p": 0.7},
+    {"top_k": 3, "top_p": 0.8},
+    {"temperature": 1.6, "top_k": 4, "top_p": 0.75},
+    {"temperature": 0.5, "top_k": 4, "top_p": 0.9, "forbidden": (A,)},
+]
+
+
+@pytest.mark.parametrize("options", CUTS, ids=str)
+def test_tokens_are_drawn_by_what_is_left_and_shared_out_anew(options):
+    options = dict(options)
+    forbidden = options.pop("forbidden", ())
+    kinds, rows = 5, 4000
+    memory = table(rows=kinds, length=1)
+    logits = memory[:, 0, 0, START].astype("float64")
+    logits[:, list(forbidden)] = -np.inf
+    answers, _ = drawn(
+        np.repeat(memory, rows, axis=0), 1, forbidden, 2, **options
+    )
+    ids = answers["token_ids"].reshape(kinds, rows)
+    scores = answers["score"].reshape(kinds, rows)
+    for kind in range(kinds):
+        chances = left(logits[kind], **options)
+        counts = np.bincount(ids[kind], minlength=6)
+        assert not counts[chances == 0].any()
+        assert counts[chances > 2e-3].all()
+        often = rows * chances > 5
+        off = counts - rows * chances
+        chi = (off**2 / np.where(often, rows * chances, 1))[often].sum()
+        assert chi < often.sum() + 5 * math.sqrt(2 * often.sum())
+        np.testing.assert_allclose(
+            np.exp(scores[kind]), chances[ids[kind]], rtol=1e-4
+        )
+
+
+def test_cut_sequences_come_as_often_as_they_are_probable():
+    rows, length = 6000, 3
+    memory = table(rows=1, length=length, words=5)
+    options = {"temperature": 1.4, "top_k": 3, "top_p": 0.9}
+    answers, _ = drawn(
+        np.repeat(memory, rows, axis=0), length, (), 4, **options
+    )
+    expected = {}
+    for ids in itertools.product(range(5), repeat=length):
+        count = [*ids, END].index(END) + 1
+        if any(ids[count:]):
+            continue
+        chance, before = 1.0, (0, START)
+        for index, token in enumerate(ids[:count]):
+            chance *= left(memory[0, index][before], **options)[token]
+            before = (before[1], token)
+        if chance:
+            expected[ids] = chance
+    chances = np.array([*expected.values()])
+    assert chances.sum() == pytest.approx(1, abs=1e-6)
+    found = list(map(tuple, answers["token_ids"].tolist()))
+    assert {*found} <= {*expected}
+    np.testing.assert_allclose(
+        np.exp(answers["score"]), [expected[ids] for ids in found], rtol=1e-4
+    )
+    counts = np.array([found.count(ids) for ids in expected])
+    often = rows * chances > 5
+    assert often.sum() >= 7
+    chi = ((counts - rows * chances) ** 2 / (rows * chances))[often].sum()
+    assert chi < often.sum() + 4 * math.sqrt(2 * often.sum())
+
+
+@pytest.mark.parametrize("forbidden", [(), (A,)])
+def test_a_temperature_of_zero_is_greedy(forbidden):
+    memory = table(rows=40, length=5)
+    greedy, of_greedy = search(memory, 5, forbidden=forbidden)
+    for options in ({}, {"top_k": 2, "top_p": 0.5}):
+        answers, maps = drawn(
+            memory, 5, forbidden, None, temperature=0, **options
+        )
+        np.testing.assert_array_equal(answers["token_ids"], greedy["token_ids"])
+        np.testing.assert_array_equal(answers["score"], np.zeros(40))
+        np.testing.assert_array_equal(maps["read"], of_greedy["read"])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"temperature": 1e-40}, {"top_k": 1}, {"top_p": 1e-9}],
+    ids=str,
+)
+def test_the_likeliest_is_all_that_is_left_in_the_end(options):
+    memory = table(rows=40, length=5)
+    answers, _ = drawn(memory, 5, (START,), 3, **options)
+    greedy, _ = search(memory, 5)
+    np.testing.assert_array_equal(answers["token_ids"], greedy["token_ids"])
+    np.testing.assert_allclose(answers["score"], 0, atol=1e-5)
+
+
+def test_a_high_temperature_makes_all_alike():
+    memory = np.repeat(table(rows=1, length=1), 6000, axis=0)
+    answers, _ = drawn(memory, 1, (A,), 0, temperature=1e300)
+    counts = np.bincount(answers["token_ids"][:, 0], minlength=6)
+    assert counts[A] == 0
+    np.testing.assert_allclose(np.delete(counts, A), 1200, atol=150)
+    np.testing.assert_allclose(answers["score"], -math.log(5), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"temperature": 1}, {"top_k": 6}, {"top_k": 99}, {"top_p": 1}],
+    ids=str,
+)
+def test_what_cuts_nothing_changes_no_draw(options):
+    memory = np.repeat(table(rows=4, length=4), 25, axis=0)
+    plain, _ = drawn(memory, 4, (), 5)
+    answers, _ = drawn(memory, 4, (), 5, **options)
+    for name in plain:
+        np.testing.assert_array_equal(answers[name], plain[name])
+
+
+def test_a_share_of_one_keeps_what_sums_in_float32_would_lose():
+    memory = np.full((500, 1, 6, 6, 6), -20, "float32")
+    memory[..., A] = 0
+    plain, _ = drawn(memory, 1, (), 5)
+    answers, _ = drawn(memory, 1, (), 5, top_p=1.0)
+    np.testing.assert_array_equal(answers["score"], plain["score"])
+
+
+@pytest.mark.parametrize(
+    ("chances", "options", "kept"),
+    [
+        # Equals: the lower tokens stay.
+        ([1, 1, 1, 1, 1, 1], {"top_k": 2}, [0, 1]),
+        ([1, 2, 1, 2, 1, 2], {"top_k": 2}, [1, 3]),
+        ([1, 2, 1, 2, 1, 2], {"top_k": 4}, [0, 1, 3, 5]),
+        ([1, 1, 1, 1, 1, 1], {"top_p": 0.45}, [0, 1, 2]),
+        ([1, 4, 1, 4, 1, 1], {"top_p": 0.5}, [1, 3]),
+        # As many as are needed to reach the share, and no more.
+        ([1, 1, 1, 1, 0, 0], {"top_p": 0.5}, [0, 1]),
+        ([8, 4, 2, 1, 1, 0], {"top_p": 0.49}, [0]),
+        ([8, 4, 2, 1, 1, 0], {"top_p": 0.51}, [0, 1]),
+        ([8, 4, 2, 1, 1, 0], {"top_p": 0.74}, [0, 1]),
+        ([8, 4, 2, 1, 1, 0], {"top_p": 0.76}, [0, 1, 2]),
+        # Shares are of what `top_k` left: 8 and 4 of 14 are 0.86.
+        ([8, 4, 2, 1, 1, 0], {"top_k": 3, "top_p": 0.8}, [0, 1]),
+        ([8, 4, 2, 1, 1, 0], {"top_k": 3, "top_p": 0.9}, [0, 1, 2]),
+        # The temperature comes before shares: 64, 16, 4 of 86; 8 of 11.
+        (
+            [8, 4, 2, 1, 1, 0],
+            {"temperature": 0.5, "top_p": 0.7},
+            [0],
+        ),
+        (
+            [8, 4, 2, 1, 1, 0],
+            {"temperature": 2.0, "top_p": 0.7},
+            [0, 1, 2],
+        ),
+        # More than can be drawn at all.
+        ([0, 0, 3, 0, 1, 0], {"top_k": 4}, [2, 4]),
+        ([0, 0, 3, 0, 1, 0], {"top_k": 4, "top_p": 0.99}, [2, 4]),
+    ],
+)
+def test_what_is_cut_is_known_to_the_token(chances, options, kept):
+    with np.errstate(divide="ignore"):
+        logits = np.maximum(np.log(np.array(chances)), -1e9)
+    memory = np.empty((600, 1, 6, 6, 6), "float32")
+    memory[:] = logits
+    answers, _ = drawn(memory, 1, (), 1, **options)
+    assert {*answers["token_ids"][:, 0].tolist()} == {*kept}
+    assert np.flatnonzero(left(logits, **options)).tolist() == kept
+
+
+@pytest.mark.parametrize(
+    "options", [{"temperature": 0}, {"temperature": 0.5, "top_k": 2}]
+)
+def test_a_score_tells_of_logits_that_are_no_numbers(options):
+    memory = table(rows=3, length=2)
+    memory[0, 0, 0, START, B] = np.nan
+    answers, _ = drawn(memory, 2, (), 1, **options)
+    assert np.isnan(answers["score"]).tolist() == [True, False, False]
+
+
 def test_draws_in_float32_whatever_the_decoder_computes_in():
     memory = np.repeat(table(rows=1, length=4), 50, axis=0).astype("float16")
     half, _ = drawn(memory, 4, (), 0)
@@ -501,6 +713,17 @@ def test_draws_in_float32_whatever_the_decoder_computes_in():
         ({"end": 6}, "among the 6 tokens.*end=6"),
         ({"forbidden": [7]}, r"among the 6 tokens.*forbidden=\(7,\)"),
         ({"forbidden": [END]}, "`forbidden` must not hold `end`"),
+        ({"temperature": -0.1}, "`temperature` must be.*temperature=-0.1"),
+        ({"temperature": math.inf}, "`temperature` must be.*temperature=inf"),
+        ({"temperature": math.nan}, "`temperature` must be.*temperature=nan"),
+        ({"temperature": None}, "`temperature` must be.*temperature=None"),
+        ({"top_k": 0}, "`top_k` must be a positive integer.*top_k=0"),
+        ({"top_k": 2.0}, "`top_k` must be a positive integer.*top_k=2.0"),
+        ({"top_k": True}, "`top_k` must be a positive integer.*top_k=True"),
+        ({"top_p": 0}, r"`top_p` must be in \(0, 1\].*top_p=0"),
+        ({"top_p": 1.1}, r"`top_p` must be in \(0, 1\].*top_p=1.1"),
+        ({"top_p": math.nan}, r"`top_p` must be in \(0, 1\].*top_p=nan"),
+        ({"top_p": True}, r"`top_p` must be in \(0, 1\].*top_p=True"),
     ],
 )
 def test_refuses_a_draw_that_makes_no_sense(options, message):
@@ -560,6 +783,30 @@ class InTurns(Table):
         return logits, after, maps
 
 
+class Drawing(keras.layers.Layer):
+    """A draw as one layer: memory in, answers and maps out."""
+
+    def __init__(self, decoder, options):
+        super().__init__()
+        self.decoder = decoder
+        self.options = options
+
+    def call(self, memory):
+        answers, maps = sample(
+            self.decoder, memory, START, STEPS, seed=7, **self.options
+        )
+        return {**answers, **maps}
+
+
+def drawing(decoder, memory, **options):
+    """A model of a draw, with a free batch."""
+    inputs = {
+        name: keras.Input(x.shape[1:], dtype=x.dtype, name=name)
+        for name, x in memory.items()
+    }
+    return keras.Model(inputs, Drawing(decoder, options)(inputs))
+
+
 def search(memory, length, start=START, **options):
     answers, maps = beam_search(
         Table(), ops.convert_to_tensor(memory), start, length, **options
@@ -584,6 +831,23 @@ def drawn(memory, length, forbidden, seed, **options):
         {name: ops.convert_to_numpy(x) for name, x in group.items()}
         for group in (answers, maps)
     )
+
+
+def left(logits, temperature=1.0, top_k=None, top_p=1.0):
+    """The chances of tokens, by the definition, with lists."""
+    chances = np.asarray(logits, "float64") / temperature
+    chances = np.exp(chances - chances.max())
+    order = sorted(range(len(chances)), key=lambda t: (-chances[t], t))
+    order = order[:top_k]
+    chances /= chances[order].sum()
+    kept, share = [], 0.0
+    for token in order:
+        if share < top_p:
+            kept.append(token)
+        share += chances[token]
+    found = np.zeros(len(chances))
+    found[kept] = chances[kept] / chances[kept].sum()
+    return found
 
 
 def logs(memory, ids, forbidden):

@@ -1,0 +1,1 @@
+"""Language modelling: the beginning of a text in, words that go on out."""
