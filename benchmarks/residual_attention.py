@@ -73,7 +73,7 @@ def main(only: list[str] = (), seeds: int = 3, figures: pathlib.Path = FIGURES):
         "labels": LABELS,
         "runs": {name: recipe(name) for name in RUNS},
     }
-    print(table(follow(figures, setting, only or RUNS, seeds, run)))
+    show(follow(figures, setting, only or RUNS, seeds, run))
 
 
 def recipe(name):
@@ -142,45 +142,40 @@ def run(name, seed):
     return found
 
 
-def table(runs):
-    """A row for each run, seeds together."""
-    header = [
-        "labels",
-        "network",
-        "accuracy",
-        f"gain over {BASELINE}",
-        "memorised",
-        "parameters",
+def show(runs):
+    """Prints a table for each kind of labels, seeds together."""
+    for labels in LABELS:
+        titles = [labels, "accuracy", f"gain over {BASELINE}"]
+        if LABELS[labels]:
+            titles.append("memorised")
+        titles.append("parameters")
+        print(f"\n| {' | '.join(titles)} |")
+        print("|" + " --- |" * len(titles))
+        for network in NETWORKS:
+            if not (found := of_name(runs, f"{labels}, {network}")):
+                continue
+            cells = [mean_and_spread([x["accuracy"] for x in found])]
+            cells.append(mean_and_spread(gains(runs, labels, network)))
+            if LABELS[labels]:
+                cells.append(mean_and_spread([x["memorised"] for x in found]))
+            cells.append(f"{found[0]['parameters']:,}")
+            print(f"| {network} | {' | '.join(cells)} |")
+
+
+def gains(runs, labels, network):
+    """By how much more it answers rightly than the baseline, of each seed."""
+    if network == BASELINE:
+        return []
+    names = [f"{labels}, {each}" for each in (network, BASELINE)]
+    pairs = [
+        [runs.get(f"{name}, {seed}") for name in names]
+        for seed in range(len(runs))
     ]
-    rows = [header, ["---"] * len(header)]
-    for name in RUNS:
-        if not (found := of_name(runs, name)):
-            continue
-        labels, _, network = name.partition(", ")
-        gains = []
-        if network != BASELINE:
-            theirs = {
-                key.rpartition(", ")[2]: x["accuracy"]
-                for key, x in runs.items()
-                if key.rpartition(", ")[0] == f"{labels}, {BASELINE}"
-            }
-            gains = [
-                runs[f"{name}, {seed}"]["accuracy"] - accuracy
-                for seed, accuracy in theirs.items()
-                if f"{name}, {seed}" in runs
-            ]
-        memorised = [x["memorised"] for x in found if "memorised" in x]
-        rows.append(
-            [
-                labels,
-                network,
-                mean_and_spread([x["accuracy"] for x in found]),
-                mean_and_spread(gains),
-                mean_and_spread(memorised),
-                f"{found[0]['parameters']:,}",
-            ]
-        )
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return [
+        own["accuracy"] - other["accuracy"]
+        for own, other in pairs
+        if own and other
+    ]
 
 
 if __name__ == "__main__":

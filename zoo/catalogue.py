@@ -222,9 +222,10 @@ TASKS = {
         "recipes": "zoo.translation.recipes:RECIPES",
         "from_scratch": "zoo.translation.recipes:FROM_SCRATCH",
         "data": (
-            "dates, made here; multi30k_de_en and other pairs of its "
-            "languages; a set of tensorflow-datasets; two files of lines, "
-            "mine.de,mine.en; or a CSV file with the columns source and target."
+            "dates, copying_50, _100 or _200, made here; multi30k_de_en and "
+            "other pairs of its languages; a set of tensorflow-datasets; two "
+            "files of lines, mine.de,mine.en; or a CSV file with the columns "
+            "source and target."
         ),
         "columns": ("source", "target"),
     },

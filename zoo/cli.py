@@ -54,6 +54,7 @@ app = typer.Typer(
 )
 
 settings = {"debug": False}
+DRAWN = 4  # examples of a new model's picture
 
 
 class Runtime(enum.StrEnum):
@@ -566,7 +567,13 @@ def train(
         pathlib.Path, typer.Option(help="The model goes to FOLDER/NAME.")
     ] = pathlib.Path("saved_models"),
     runs: Annotated[
-        pathlib.Path, typer.Option(help="Checkpoint and log go to RUNS/NAME.")
+        pathlib.Path,
+        typer.Option(
+            help=(
+                "Checkpoint and log go to RUNS/NAME, and a picture of masks of "
+                "test images."
+            )
+        ),
     ] = pathlib.Path("runs"),
     seed: Annotated[
         int | None, typer.Option(help="In place of the recipe's.")
@@ -674,7 +681,8 @@ def train(
         recipe=recipe,
         found=found,
     )
-    _print_made(trained, folder / trained.card["name"], parts)
+    name = trained.card["name"]
+    _print_made(trained, folder / name, parts, runs / name)
 
 
 @command(below=data_by_task())
@@ -888,7 +896,7 @@ def finetune(
     )
     tuned.measure(test)
     tuned.save(out)
-    _print_made(tuned, out, [learned, test])
+    _print_made(tuned, out, [learned, test], run)
 
 
 @command()
@@ -1008,8 +1016,11 @@ def _print_found(data):
     console.print(" ".join(data.found().split("\n")), soft_wrap=True)
 
 
-def _print_made(task, folder, parts):
-    """Prints what a new model reached on the last part, and what to try."""
+def _print_made(task, folder, parts, run):
+    """Prints what a new model reached on the last part, and what to try.
+
+    Where answers are pictures, some of that part are drawn in the run's folder.
+    """
     from zoo import asking
 
     test = parts[-1]
@@ -1019,6 +1030,11 @@ def _print_made(task, folder, parts):
         f"try: {asking.command(task, folder, test)}",
     ):
         console.print(line, soft_wrap=True)
+    if hasattr(task.output, "image") and task.has_attention():
+        raws = list(test.take(range(min(DRAWN, len(test)))).raws)
+        out = run / "looked.png"
+        _save_picture(task.picture(raws, task.look(raws)), out)
+        console.print(f"picture: {out}", soft_wrap=True)
 
 
 def _how(given):

@@ -96,9 +96,7 @@ class Task:
         Returns:
             A dict for one, a list of dicts for several.
         """
-        several, raws = self.input.several(raw)
-        answers = self._answers(raws, False, batch_size)
-        return answers if several else answers[0]
+        return self._asked(raw, False, batch_size)
 
     def look(self, raw, batch_size=32):
         """Answers, and says where the model looked.
@@ -117,9 +115,7 @@ class Task:
             ValueError: If the model has no attention layer.
         """
         self.check_attention()
-        several, raws = self.input.several(raw)
-        answers = self._answers(raws, True, batch_size)
-        return answers if several else answers[0]
+        return self._asked(raw, True, batch_size)
 
     def has_attention(self):
         """Whether the model has attention to look at."""
@@ -160,9 +156,18 @@ class Task:
             self.graphs[attention] = keras.Model(inputs, layer(inputs))
         return self.graphs[attention]
 
+    def _asked(self, raw, attention, batch_size):
+        several, raws = self.input.several(raw)
+        # Masks not all at once: their tensors are far larger than answers.
+        few = hasattr(self.output, "condense")
+        step = batch_size if few else max(len(raws), 1)
+        answers = []
+        for start in range(0, len(raws), step):
+            some = raws[start : start + step]
+            answers += self._answers(some, attention, batch_size)
+        return answers if several else answers[0]
+
     def _answers(self, raws, attention, batch_size):
-        if len(raws) == 0:
-            return []
         arrays = self.input.arrays(raws)
         count = len(next(iter(arrays.values())))
         outputs, maps = self.run(

@@ -36,8 +36,8 @@ class RawMask:
         raw: What `read_mask` takes: a path or bytes of an image file, most
             often.
         values: As in `read_mask`.
-        as_ours: 256 bytes, or `None`: what a class, its place, is called by
-            those who read; it is of other data that they are the masks.
+        as_ours: 256 bytes, or `None`: for each class of the mask that of those
+            who read it, where they number the classes in another way.
     """
 
     raw: object

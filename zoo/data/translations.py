@@ -9,15 +9,19 @@ import pathlib
 
 import numpy as np
 
-from zoo.data import dates, examples, labelled, multi30k_names, sources
+from zoo.data import copying, dates, examples, labelled, multi30k_names, sources
 from zoo.data.table_source import Reading, Table, as_table, read_rows
 from zoo.data.tokens import checked_texts
 
 # Licence class of the data sets that presets are trained on: A open,
 # B non-commercial or research terms, C none stated.
-LICENCES = {"dates": "A", **dict.fromkeys(multi30k_names.PAIRS, "B")}
+MADE = ("dates", *copying.BLANKS)
+LICENCES = {
+    **dict.fromkeys(MADE, "A"),
+    **dict.fromkeys(multi30k_names.PAIRS, "B"),
+}
 
-NAMES = ("dates", *multi30k_names.NAMES)
+NAMES = (*MADE, *multi30k_names.NAMES)
 COLUMNS = ("source", "target")
 
 
@@ -106,7 +110,9 @@ def load_translations(source="dates", split="train"):
 
     Args:
         source: `"dates"`, spelled dates and ISO 8601, made here by
-            `zoo.data.dates`, which need no download; `"multi30k_de_en"`,
+            `zoo.data.dates`, or figures to remember, `"copying_50"`,
+            `"copying_100"` and `"copying_200"`, by how long, by
+            `zoo.data.copying`, which need no download; `"multi30k_de_en"`,
             captions of photographs in German and English, or any other pair of
             `cs`, `de`, `en` and `fr`, whose files are downloaded by hand; a
             set of tensorflow-datasets that has translations from one language
@@ -130,7 +136,7 @@ def load_translations(source="dates", split="train"):
 
     Returns:
         `TranslationData`. Lines that are blank on either side are left out and
-        listed as `skipped`. `"dates"` have a `truth`.
+        listed as `skipped`. What is made here has a `truth`.
 
     Raises:
         ValueError: If nothing of that name is known, files have different
@@ -192,9 +198,34 @@ def spelled_dates(count, seed=0):
     )
 
 
+def figures_to_copy(name, count, seed=0):
+    """Figures as `zoo.data.copying` draws them, and the same behind a silence.
+
+    Args:
+        name: String, one of `zoo.data.copying.BLANKS`.
+        count: Positive integer. How many texts.
+        seed: Integer. Seed of the draw.
+
+    Returns:
+        `TranslationData` with a `truth`.
+    """
+    made = copying.copying(count, seed, copying.BLANKS[name])
+    return TranslationData(
+        made.read,
+        [[said] for said in made.said],
+        name,
+        f"{count} of seed {seed}",
+        copying.VERSION,
+        truth={"spans": made.spans},
+    )
+
+
 def _known(name, split):
     if name == "dates":
         found = spelled_dates(*dates.PARTS[split])
+        return dataclasses.replace(found, split=split)
+    if name in copying.BLANKS:
+        found = figures_to_copy(name, *copying.PARTS[split])
         return dataclasses.replace(found, split=split)
     if name in multi30k_names.NAMES:
         return _from_multi30k(name, split)

@@ -44,6 +44,24 @@ def _resnet_20(attention, input_shape=(32, 32, 3)):
     }
 
 
+_ATTENTION_20 = {
+    **RESIDUAL_ATTENTION["attention_20"],
+    "filters": list(RESIDUAL_ATTENTION["attention_20"]["filters"]),
+    "mask": "mixed",
+    "mode": "residual",
+}
+_ATTENTION_20_CIFAR = {
+    "builder": "residual_attention_network",
+    "builder_args": {
+        "input_shape": [32, 32, 3],
+        "num_classes": 10,
+        **_ATTENTION_20,
+    },
+    "data": "cifar10",
+    # Compiling takes longer than it saves on a CPU.
+    "training": {**_CIFAR["training"], "epochs": 6, "jit_compile": False},
+    "half": True,
+}
 _RA_CNN = {
     "builder": "ra_cnn",
     "builder_args": {
@@ -152,6 +170,7 @@ _STN_MOVED = {
 }
 
 RECIPES = {
+    "attention20_cifar10": _ATTENTION_20_CIFAR,
     "dcn_mnist_cluttered_60": _DYNAMIC_CAPACITY,
     "ra_cnn_glyphs": _RA_CNN,
     "ram_digits_translated_40": _ram_translated_40("digits_translated_40", 100),
@@ -236,12 +255,7 @@ FROM_SCRATCH = {
         dict(RECURRENT_ATTENTION["translated_40"]), 60
     ),
     "residual_attention_network": _from_scratch(
-        {
-            **RESIDUAL_ATTENTION["attention_20"],
-            "filters": list(RESIDUAL_ATTENTION["attention_20"]["filters"]),
-            "mask": "mixed",
-            "mode": "residual",
-        },
+        _ATTENTION_20,
         20,
         optimizer="sgd",
         learning_rate=0.05,

@@ -7,7 +7,7 @@ import pytest
 
 import zoo
 from tests.zoo.data.frames import Frame
-from zoo.data import dates
+from zoo.data import copying, dates
 from zoo.data.translations import TranslationData, load_translations
 
 GERMAN = [f"Satz {number}, mit Größe." for number in range(10)]
@@ -34,6 +34,18 @@ def test_dates_need_nothing_and_say_where_each_letter_comes_from():
         part.truth["spans"], test.truth["spans"][[5, 3]]
     )
     assert part.captions == part.translations
+    assert test.describe()["licence_class"] == "A"
+
+
+@pytest.mark.parametrize("name, blanks", copying.BLANKS.items())
+def test_figures_to_copy_have_the_silence_of_their_name(name, blanks):
+    train, test = (load_translations(name, part) for part in ("train", "test"))
+    assert (len(train), len(test), test.name) == (20_000, 1000, name)
+    assert not set(train.texts) & set(test.texts)
+    (said,) = test.translations[7]
+    assert test.texts[7] == said + "." * (blanks - 1) + ":"
+    start, end = test.truth["spans"][7, 3]
+    assert test.texts[7][start:end] == said[3] and (start, end) == (3, 4)
     assert test.describe()["licence_class"] == "A"
 
 

@@ -211,6 +211,24 @@ def test_few_large_images_are_computed_at_once(monkeypatch):
     assert _batches(task, data, 9, monkeypatch) == [9, 9, 6]
 
 
+def test_masks_are_answered_some_at_a_time(monkeypatch):
+    task, _, data = untrained()
+    whole = task.look(data.images[:7])
+    counts, run = [], task.run
+    monkeypatch.setattr(
+        task,
+        "run",
+        lambda read, count, *rest, **more: (
+            counts.append(count) or run(read, count, *rest, **more)
+        ),
+    )
+    parts = task.look(data.images[:7], batch_size=3)
+    assert counts == [3, 3, 1] and len(parts) == 7
+    for one, other in zip(whole, parts):
+        assert (one["mask"] == other["mask"]).mean() > 0.99
+        assert one["attention"].keys() == other["attention"].keys()
+
+
 def _batches(task, data, batch_size, monkeypatch):
     """How many images are computed at once."""
     found, graph = [], task.graph()
@@ -285,6 +303,10 @@ def test_a_user_s_two_folders_train_by_one_line(tmp_path):
     )
     assert found.exit_code == 0, found.output
     assert "mean_iou" in found.output
+    (picture,) = (tmp_path / "runs").glob("*/looked.png")
+    assert str(picture) in "".join(found.output.split())
+    with Pillow.open(picture) as image:
+        assert min(image.size) > 200
     # The two folders by themselves; their card says where they are.
     both = ",".join(str(tmp_path / "mine" / x) for x in ("images", "masks"))
     task = zoo.load(next((tmp_path / "models").glob("*/card.json")).parent)
