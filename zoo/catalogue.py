@@ -181,6 +181,10 @@ TASKS = {
         "input": "zoo.inputs.text:Text",
         "output": "zoo.outputs.label:Label",
         "networks": {
+            "advanced_lstm_classifier": (
+                "zoo.text_classification.advanced_lstm_classifier:"
+                "advanced_lstm_classifier"
+            ),
             "hierarchical_attention_network": (
                 "zoo.text_classification.hierarchical_attention_network:"
                 "hierarchical_attention_network"
