@@ -34,7 +34,7 @@ def needs_public(*names):
 def _source(name):
     """The public set that a set is, or is made of; `None` for none."""
     first = name.split("_")[0]
-    made = "copying dates digits glyphs odd scaled scene scenes"
+    made = "copying dates digits glyphs odd scaled scene scenes stories"
     if first in made.split():
         return None
     return first if first in ("mnist", "multi30k") else name

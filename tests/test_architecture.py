@@ -70,6 +70,7 @@ FLOORS = [
         "zoo/cards",
         "zoo/catalogue",
         "zoo/data",
+        "zoo/language_metrics",
         "zoo/lazy",
         "zoo/losses",
         "zoo/metrics",

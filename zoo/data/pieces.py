@@ -6,7 +6,8 @@ TensorFlow's (`piece_reading`, `piece_joining`) give the same ids.
 
 Text is normalised first, and comes back so: what ends lines or is blank,
 control characters and the no-break space among it, becomes one space, and the
-ends are cut.
+ends are cut. With `keep_lines` a line feed stays, and two, a blank line, do;
+several blank lines become one.
 """
 
 import collections
@@ -33,6 +34,17 @@ NEVER = (*range(0x20), 0x7F, 0xC0, 0xC1, *range(0xF5, 0x100))
 GAP = "[\u0000-\u0020\u007f-\u00a0\u202f]+"
 WORD = " ?[^ ]{1,64}"
 
+# The same where line feeds are kept. Nothing blank is left around them; a word
+# after one is told from the rest of a word by a space that is not in the text.
+LINES = (
+    ("\r\n?|[\u000b\u000c\u0085]", "\n"),
+    ("[\u0000-\u0009\u000b-\u0020\u007f-\u00a0\u202f]+", " "),
+    (" ?\n ?", "\n"),
+    ("\n{2,}", "\n\n"),
+)
+LINE_OR_WORD = "\n| ?[^ \n]{1,64}"
+LINE_BEGIN, SPACED = "\n([^\n])", "\n \\1"
+
 # What no piece goes beyond: letters, a figure, a mark.
 UNIT = re.compile(r" ?(?:[^\W\d_]+|\d|[^\w\s]|_)")
 
@@ -42,13 +54,19 @@ LONGEST_PIECE = 64  # letters
 LONGEST = 10_000  # ids of a text
 
 
-def normal(text):
+def normal(text, keep_lines=False):
     r"""A text as it comes back.
 
     >>> normal("  A dog\n runs. ")
     'A dog runs.'
+    >>> normal("  A dog\r\n runs.\n\n\n\tA  cat. ", keep_lines=True)
+    'A dog\nruns.\n\nA cat.'
     """
-    return re.sub(GAP, " ", text).strip(" ")
+    if not keep_lines:
+        return re.sub(GAP, " ", text).strip(" ")
+    for pattern, replaced in LINES:
+        text = re.sub(pattern, replaced, text)
+    return text.strip(" \n")
 
 
 class Pieces:
@@ -62,6 +80,8 @@ class Pieces:
             byte's, without blanks but for a space that they begin with.
         length: Integer from 2 to 10,000. The most ids of a text, its end
             included.
+        keep_lines: Boolean. Whether line feeds are kept. Each is its byte, and
+            part of no piece.
 
     Call arguments:
         texts: List of strings.
@@ -83,7 +103,7 @@ class Pieces:
     'A dog runs'
     """
 
-    def __init__(self, vocabulary, length):
+    def __init__(self, vocabulary, length, keep_lines=False):
         if (
             isinstance(length, bool)
             or not isinstance(length, int)
@@ -95,6 +115,7 @@ class Pieces:
             )
         self.vocabulary = checked_texts(vocabulary)
         self.length = length
+        self.keep_lines = keep_lines
         bytes_ = [bytes([byte]) for byte in range(256)]
         self.keys = [b""] * BYTES + bytes_
         self.keys += [piece.encode() for piece in vocabulary]
@@ -116,7 +137,14 @@ class Pieces:
         self._spelled = functools.lru_cache(2**16)(self._spell)
 
     @classmethod
-    def learn(cls, texts, vocabulary_size=8_000, length=None, others=()):
+    def learn(
+        cls,
+        texts,
+        vocabulary_size=8_000,
+        length=None,
+        others=(),
+        keep_lines=False,
+    ):
         """Learns pieces from texts, by joining what stands together most.
 
         Byte-pair encoding (Sennrich et al. 2016) on letters, within words,
@@ -124,30 +152,33 @@ class Pieces:
 
         Args:
             texts: List of strings.
-            vocabulary_size: Integer, 259 or more. How many ids there may be.
+            vocabulary_size: Integer, 258 or more. How many ids there may be;
+                258 are the bytes alone, with the end and the start.
             length: As of the class; by default that of the longest text.
             others: List of strings, whose pieces are learned too, such as
                 those of another language that shares the vocabulary.
+            keep_lines: As of the class.
 
         Returns:
             `Pieces`.
         """
-        if not isinstance(vocabulary_size, int) or vocabulary_size <= FIRST:
+        if not isinstance(vocabulary_size, int) or vocabulary_size < FIRST:
             raise ValueError(
-                f"`vocabulary_size` must be an integer above {FIRST}: the end, "
-                "the start, all bytes, and a piece. "
+                f"`vocabulary_size` must be an integer of at least {FIRST}: "
+                "the end, the start and all bytes. "
                 f"Received: vocabulary_size={vocabulary_size!r}"
             )
         units = collections.Counter(
             unit
             for text in checked_texts([*texts, *others])
-            for unit in UNIT.findall(f" {normal(text)}")
+            for unit in UNIT.findall(_spaced(normal(text, keep_lines)))
         )
-        learned = cls(_joined(units, vocabulary_size - FIRST), LONGEST)
+        found = _joined(units, vocabulary_size - FIRST)
+        learned = cls(found, LONGEST, keep_lines)
         if length is None:
             longest = max((len(learned.ids(text)) for text in texts), default=1)
             length = max(2, min(longest + 1, LONGEST))
-        return cls(learned.vocabulary, length)
+        return cls(learned.vocabulary, length, keep_lines)
 
     @property
     def vocabulary_size(self):
@@ -163,7 +194,8 @@ class Pieces:
 
     def ids(self, text):
         """The ids of a text, however many, without an end."""
-        words = re.findall(WORD, f" {normal(text)}")
+        text = _spaced(normal(text, self.keep_lines))
+        words = re.findall(LINE_OR_WORD if self.keep_lines else WORD, text)
         return [place for word in words for place in self._spelled(word)]
 
     def _spell(self, word):
@@ -179,7 +211,8 @@ class Pieces:
     @property
     def forbidden(self):
         """Ids that are never said: of bytes that no text has."""
-        return tuple(BYTES + byte for byte in NEVER)
+        kept = b"\n" if self.keep_lines else b""
+        return tuple(BYTES + byte for byte in NEVER if byte not in kept)
 
     def lines(self):
         """What each id is, in their order; a byte alone is `<0xNN>`."""
@@ -214,11 +247,12 @@ class Pieces:
             that a piece begins with is not counted, and a piece that is a part
             of a letter has that letter.
         """
-        letters = [
-            place
-            for place, letter in enumerate(f" {text}", -1)
-            for _ in letter.encode()
-        ]
+        letters, place = [], -2
+        spaced = _spaced(text)
+        for before, letter in zip(f"\n{spaced}", spaced):
+            # The space that goes before a line is not in the text.
+            place += place == -2 or before != "\n" or letter != " "
+            letters += [place] * len(letter.encode())
         found, start = [], 0
         for place in self.ids(text):
             own = letters[start : start + len(self.keys[place])]
@@ -234,7 +268,8 @@ class Pieces:
         if END in ids:
             ids = ids[: ids.index(END)]
         joined = b"".join(self.keys[place] for place in ids)
-        return joined.decode("utf-8", "ignore").removeprefix(" ")
+        text = joined.decode("utf-8", "ignore").removeprefix(" ")
+        return text.replace("\n ", "\n") if self.keep_lines else text
 
     def unknown(self, texts):
         """The share of texts that cannot be spelled: none."""
@@ -243,6 +278,11 @@ class Pieces:
     def cut(self, texts):
         """How many of the texts are too long to be said whole."""
         return sum(len(self.ids(text)) >= self.length for text in texts)
+
+
+def _spaced(text):
+    """A normal text with a space before its first word, and that of a line."""
+    return " " + re.sub(LINE_BEGIN, SPACED, text)
 
 
 def _shown(key):
@@ -336,16 +376,32 @@ def piece_reading(pieces):
             texts = strings.unicode_transcode(
                 texts, "UTF-8", "UTF-8", "replace"
             )
-            texts = strings.regex_replace(strings.join([" ", texts]), GAP, " ")
-            texts = strings.regex_replace(texts, " $", "")
-            words = strings.split(
-                strings.regex_replace(texts, WORD, "\\0\n"), "\n"
-            )[:, :-1]
+            words = (self.lines if pieces.keep_lines else self.words)(texts)
             # Each word is spelled once, however often it comes.
             distinct, places = tf.unique(words.flat_values)
             spelled = tf.gather(self.spelled(distinct), places)
             ids = words.with_flat_values(spelled).merge_dims(1, 2)
             return ids.to_tensor(END, shape=(None, pieces.length))
+
+        def words(self, texts):
+            """Ragged words, with the space before them."""
+            texts = strings.regex_replace(strings.join([" ", texts]), GAP, " ")
+            texts = strings.regex_replace(texts, " $", "")
+            return strings.split(
+                strings.regex_replace(texts, WORD, "\\0\n"), "\n"
+            )[:, :-1]
+
+        def lines(self, texts):
+            """Ragged words, and the line feeds between them."""
+            for pattern, replaced in LINES:
+                texts = strings.regex_replace(texts, pattern, replaced)
+            texts = strings.regex_replace(texts, "^[ \n]+|[ \n]+$", "")
+            texts = strings.regex_replace(texts, LINE_BEGIN, SPACED)
+            texts = strings.join([" ", texts])
+            # No control character but the line feed is left in a text.
+            return strings.split(
+                strings.regex_replace(texts, LINE_OR_WORD, "\\0\x01"), "\x01"
+            )[:, :-1]
 
         def spelled(self, words):
             """Ragged ids of each word, all words a piece further at a time."""
@@ -398,6 +454,9 @@ def piece_joining(pieces):
             joined = tf.strings.unicode_transcode(
                 joined, "UTF-8", "UTF-8", "ignore"
             )
-            return tf.strings.regex_replace(joined, "^ ", "")
+            joined = tf.strings.regex_replace(joined, "^ ", "")
+            if pieces.keep_lines:
+                joined = tf.strings.regex_replace(joined, "\n ", "\n")
+            return joined
 
     return Joining()

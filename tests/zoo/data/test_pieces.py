@@ -142,7 +142,7 @@ def test_refuses_what_is_no_vocabulary(vocabulary, length, message):
         Pieces(vocabulary, length)
 
 
-@pytest.mark.parametrize("size", [258, 3, 300.0])
+@pytest.mark.parametrize("size", [257, 3, 300.0])
 def test_refuses_a_size_that_holds_no_bytes(size):
     with pytest.raises(ValueError, match=f"vocabulary_size={size}"):
         Pieces.learn(TEXTS, size)
@@ -205,3 +205,74 @@ def test_pieces_are_learned_of_others_that_share_them():
     both = Pieces.learn(texts, 280, others=others)
     assert " blau" in both.vocabulary and " blau" not in apart.vocabulary
     assert both.length == len(both.ids("rot rot")) + 1
+
+
+LINED = [
+    *ODD,
+    "Ein Mann.\nZwei Männer.",
+    "Ein Mann.\r\n\r\n\r\n\tZwei  Männer.\r\n",
+    "a\rb\x0bc\x0cd\x85e\u2028f",
+    "a \n \n b\n\x00\nc",
+    "\n" * 70 + "x" + "\n" * 3,
+    "x" * 100 + "\n" + "x" * 100,
+]
+
+
+def test_lines_are_kept_where_they_are_asked_for():
+    assert normal("\n a\tb \r\n c\n\n\n\nd \n", True) == "a b\nc\n\nd"
+    assert normal("a\rb\x0cc\x85d", True) == "a\nb\nc\nd"
+    lined = Pieces.learn(TEXTS, 320, keep_lines=True)
+    # Where there are no lines, all is as it was.
+    plain = Pieces.learn(TEXTS, 320)
+    assert lined.vocabulary == plain.vocabulary
+    for text in TEXTS:
+        assert lined.ids(text) == plain.ids(text)
+    for text in [*TEXTS, *LINED, *some_strings()]:
+        back = lined.text(lined.ids(text))
+        assert back == normal(text, True) == normal(back, True)
+        assert normal(back) == normal(text)
+
+
+def test_a_line_is_its_byte_and_its_first_word_as_any_other():
+    texts = ["rot\nrot\n\nrot blau"] * 9
+    lined = Pieces.learn(texts, 300, keep_lines=True)
+    assert lined.vocabulary == Pieces.learn(texts, 300).vocabulary
+    red, line = FIRST + lined.vocabulary.index(" rot"), byte("\n")
+    assert lined.ids("rot\nrot\n\nrot") == [red, line, red, line, line, red]
+    assert line not in lined.forbidden
+    assert line in Pieces(lined.vocabulary, 9).forbidden
+    # A network may say a line's first word without a space.
+    assert lined.text([red, line, byte("r"), END]) == "rot\nr"
+    text = "rot\nrötx\n\nrot"
+    found = [text[start:end] for start, end in lined.spans(text)]
+    assert found[:2] == ["rot", "\n"] and found[-3:] == ["\n", "\n", "rot"]
+    assert found[-4] == "x" and "ö" in found
+
+
+def test_bytes_alone_will_do():
+    alone = Pieces.learn(TEXTS, 258)
+    assert alone.vocabulary == [] and alone.vocabulary_size == 258
+    for text in [*TEXTS, *ODD]:
+        content = normal(text).encode()
+        assert len(alone.ids(text)) == len(content) + bool(content)
+        assert alone.text(alone.ids(text)) == normal(text)
+
+
+def test_tensorflow_keeps_lines_alike():
+    tf = pytest.importorskip("tensorflow")
+    lined = Pieces(Pieces.learn(TEXTS, 320).vocabulary, 60, keep_lines=True)
+    read, join = (
+        tf.function(twin, input_signature=[tf.TensorSpec(shape, dtype)])
+        for twin, shape, dtype in (
+            (data.piece_reading(lined), (None,), tf.string),
+            (data.piece_joining(lined), (None, None), tf.int32),
+        )
+    )
+    texts = [*TEXTS[:4], *LINED, *some_strings()]
+    ids = read(tf.constant([text.encode() for text in texts])).numpy()
+    np.testing.assert_array_equal(ids, lined(texts))
+    rng = np.random.default_rng(0)
+    more = rng.choice([0, 12, 34, 99, 100, 262, 270], (200, 60)).astype("int32")
+    ids = np.concatenate([ids, more])
+    joined = [text.decode() for text in join(tf.constant(ids)).numpy()]
+    assert joined == [lined.text(row) for row in ids]
