@@ -212,6 +212,9 @@ TASKS = {
         "input": "zoo.inputs.pieced_text:PiecedText",
         "output": "zoo.outputs.translated_text:TranslatedText",
         "networks": {
+            "long_memory_reader": (
+                "zoo.translation.long_memory_reader:long_memory_reader"
+            ),
             "luong_translator": (
                 "zoo.translation.luong_translator:luong_translator"
             ),
