@@ -184,7 +184,7 @@ def test_sparse_top_k_gives_nothing_to_ties_with_the_threshold(
     scores = np.array([scores], "float32")
     close(sparse_top_k(scores, 2), [expected])
     (slope,) = gradients(
-        lambda x: ops.sum(sparse_top_k(x, 2) * np.array([[3.0, 1, 4, 1]])),
+        lambda x: ops.sum(ops.multiply(sparse_top_k(x, 2), [[3.0, 1, 4, 1]])),
         scores,
     )
     assert np.isfinite(slope).all()
@@ -198,7 +198,8 @@ def test_sparse_top_k_passes_no_gradient_where_it_gives_no_weight(mask):
     mask, values = np.array(mask, "bool"), np.array([1.0, 2.0, 4.0, 8.0])
 
     def read(scores):
-        return ops.sum(sparse_top_k(scores[None], 2, mask[None])[0] * values)
+        weights = sparse_top_k(scores[None], 2, mask[None])[0]
+        return ops.sum(ops.multiply(weights, values.tolist()))
 
     (slope,) = gradients(read, scores)
     weights = as_float32(sparse_top_k(scores[None], 2, mask[None]))[0]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_attention import AdvancedLSTMCell
-from tests.contract import check_cell
+from tests.contract import POLICIES, check_cell
 from tests.numbers import (
     arrays,
     as_float32,
@@ -22,6 +22,8 @@ WORDS = np.random.default_rng(1).normal(size=(2, 11, 5)).astype("float32")
 
 @pytest.mark.slow
 def test_contract(tmp_path):
+    # Other backends make no orthogonal start of an LSTM in float16 on a CPU.
+    halves = keras.backend.backend() == "tensorflow"
     check_cell(
         AdvancedLSTMCell,
         inits=[
@@ -31,6 +33,7 @@ def test_contract(tmp_path):
         output=[6, 5],
         weights=[{"hidden": 3, "cell": 3}, {"hidden": 2, "cell": 2}],
         folder=tmp_path,
+        policies=[p for p in POLICIES if halves or p != "float16"],
     )
 
 

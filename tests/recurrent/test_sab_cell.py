@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_attention import SABCell
-from tests.contract import check_cell
+from tests.contract import POLICIES, check_cell
 from tests.numbers import (
     arrays,
     as_float32,
@@ -22,6 +22,8 @@ WORDS = np.random.default_rng(1).normal(size=(2, 11, 5)).astype("float32")
 
 @pytest.mark.slow
 def test_contract(tmp_path):
+    # Other backends make no orthogonal start of an LSTM in float16 on a CPU.
+    halves = keras.backend.backend() == "tensorflow"
     check_cell(
         SABCell,
         inits=[
@@ -44,6 +46,7 @@ def test_contract(tmp_path):
         output=[6, 10],
         weights=[5, 4],
         folder=tmp_path,
+        policies=[p for p in POLICIES if halves or p != "float16"],
     )
 
 
@@ -217,6 +220,8 @@ def test_the_first_block_passes_a_gradient_to_the_states_given():
 @pytest.mark.slow
 def test_learns_what_lies_beyond_its_blocks():
     """The first word is asked for at the end; a block is two steps long."""
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("a training; what it rests on is tested on every backend")
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 256)
     words = rng.normal(0, 0.1, size=(256, 16, 3)).astype("float32")
