@@ -35,6 +35,11 @@ WORD = {"query": (1, WIDTH), "value": SEQUENCE}  # a decoder's step
 QUESTION = {"query": (WIDTH,), "value": SEQUENCE}
 FIGURES = pathlib.Path(__file__).with_suffix(".json")
 
+
+def running(cell):
+    return keras.layers.RNN(cell, return_sequences=True)
+
+
 # Layer -> how it is made, and the shape of each of its inputs.
 LAYERS = {
     "SEBlock": (ka.SEBlock, {"inputs": MAP}),
@@ -147,6 +152,18 @@ LAYERS = {
     "MixedAggregation": (
         lambda: ka.MixedAggregation(WIDTH // 2),
         {"inputs": (128, 4, WIDTH)},
+    ),
+    "AdvancedLSTMCell": (
+        lambda: running(ka.AdvancedLSTMCell(WIDTH)),
+        {"sequences": SEQUENCE},
+    ),
+    "SABCell": (
+        lambda: running(ka.SABCell(WIDTH, 10, 2, 10, max_memories=64)),
+        {"sequences": SEQUENCE},
+    ),
+    "keras.layers.LSTMCell": (  # what these two are compared with
+        lambda: running(keras.layers.LSTMCell(WIDTH)),
+        {"sequences": SEQUENCE},
     ),
     "MultiGateMixtureOfExperts": (
         lambda: ka.MultiGateMixtureOfExperts(8, 2, WIDTH),

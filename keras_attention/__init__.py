@@ -74,6 +74,10 @@ from keras_attention.pair.pervasive_attention import (
     PervasiveAttention as PervasiveAttention,
 )
 from keras_attention.pair.wide_conv1d import WideConv1D as WideConv1D
+from keras_attention.recurrent.advanced_lstm_cell import (
+    AdvancedLSTMCell as AdvancedLSTMCell,
+)
+from keras_attention.recurrent.sab_cell import SABCell as SABCell
 from keras_attention.rollout import attention_rollout as attention_rollout
 from keras_attention.sequence.attention_layer import (
     AttentionLayer as AttentionLayer,

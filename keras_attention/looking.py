@@ -7,6 +7,7 @@ on the side. Nothing of that stays behind on the model.
 
 import contextlib
 import inspect
+import math
 
 import keras
 import numpy as np
@@ -46,11 +47,12 @@ def attention_maps(model, inputs, batch_size=32):
         inside a model or layer follows after a slash, `"backbone/attention"`.
         A layer that is called again is listed again, as `"attention_2"`, and
         so on; the steps of `keras.layers.TimeDistributed` are one map,
-        `(B, T, ...)`. The weights are a float32 array, or a dict of arrays
-        where the layer returns a dict, shaped as the layer says. Weights
-        without a sample axis (of rank 1 or less) come as they are; those that
-        are the same for all samples, as a layer says by `scores_of_samples =
-        False`, are repeated for each, `(B, ...)`.
+        `(B, T, ...)`, and so are those of `keras.layers.RNN`, in the order of
+        its outputs, with zeros at masked steps. The weights are a float32
+        array, or a dict of arrays where the layer returns a dict, shaped as the
+        layer says. Weights without a sample axis (of rank 1 or less) come as
+        they are; those that are the same for all samples, as a layer says by
+        `scores_of_samples = False`, are repeated for each, `(B, ...)`.
 
     Raises:
         ValueError: If the model has no attention layer, none was called or has
@@ -186,7 +188,7 @@ def _look(model, inputs):
             f"Received: model={model.name!r} with layers of type {kinds}"
         )
     maps = {}
-    with _noting(found, _distributed(model), maps):
+    with _noting(found, _distributed(model), _loops(model, found), maps):
         outputs = model(inputs, training=False)
     if not maps:
         raise ValueError(
@@ -222,13 +224,24 @@ def _distributed(model):
     ]
 
 
+def _loops(model, found):
+    """The `RNN` layers of a model whose cells look, each once."""
+    looking = {id(layer) for _, layer in found}
+    return [
+        layer
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.RNN)
+        and any(id(part) in looking for part in layer._flatten_layers())
+    ]
+
+
 def _is_plain(layer):
     arguments = inspect.signature(type(layer).call).parameters
     return "return_attention_scores" not in arguments
 
 
 @contextlib.contextmanager
-def _noting(found, distributed, maps):
+def _noting(found, distributed, loops, maps):
     """Inside, every call of a found layer from this thread is noted in `maps`.
 
     For that time the layers carry a `call` of their own in front of their
@@ -288,10 +301,122 @@ def _noting(found, distributed, maps):
 
         return in_this_thread(call_by_steps, call)
 
+    def in_loop(layer):
+        """The call of an `RNN`, whose loop keeps its tensors to itself.
+
+        The loop runs once more beforehand, with the weights as its outputs.
+        """
+        call = layer.call
+
+        def noted_step(inputs, states):
+            open_maps.append({})
+            try:
+                _, states = layer.cell(inputs, states)
+                return open_maps[-1], states
+            finally:
+                open_maps.pop()
+
+        def call_and_note(sequences, initial_state=None, mask=None, **kwargs):
+            looks = _run_for_weights(
+                layer, noted_step, sequences, initial_state, mask
+            )
+            open_maps.append({})
+            try:
+                result = call(
+                    sequences, initial_state=initial_state, mask=mask, **kwargs
+                )
+            finally:
+                open_maps.pop()
+            for path, weights in looks.items():
+                note(path, weights)
+            return result
+
+        return in_this_thread(call_and_note, call)
+
     calls = {layer: noted(path, layer) for path, layer in found}
+    calls |= {layer: in_loop(layer) for layer in loops}
     calls |= {layer: in_steps(layer) for layer in distributed}
     with replaced("call", calls):
         yield
+
+
+class _Weighing:
+    """A cell for `keras.layers.RNN` that answers with its weights, flat.
+
+    A step that a mask hides has zeros and keeps the states. Keras's own way
+    takes one of the states for the output on JAX; so the mask comes as a last
+    feature of the inputs.
+    """
+
+    def __init__(self, layer, noted_step, masked):
+        self.state_size = layer.cell.state_size
+        self.output_size = 1  # is not asked in a plain run
+        self.compute_dtype = layer.cell.compute_dtype
+        self.get_initial_state = layer.get_initial_state
+        self.noted_step = noted_step
+        self.masked = masked
+        self.weights, self.shapes = {}, []  # of a step, without samples
+
+    def call(self, inputs, states):
+        if self.masked:
+            inputs, seen = inputs[..., :-1], inputs[..., -1]
+            seen = ops.reshape(seen, (ops.shape(seen)[0], -1))[:, :1] > 0
+        weights, new_states = self.noted_step(inputs, states)
+        parts = keras.tree.flatten(weights)
+        self.weights = keras.tree.map_structure(lambda x: 0, weights)
+        self.shapes = [tuple(x.shape)[1:] for x in parts]
+        flat = ops.concatenate(
+            [
+                ops.reshape(x, (-1, math.prod(shape)))
+                for x, shape in zip(parts, self.shapes)
+            ],
+            axis=-1,
+        )
+        if self.masked:
+            flat = ops.where(seen, flat, 0.0)
+            new_states = keras.tree.map_structure(
+                lambda new, old: ops.where(
+                    ops.reshape(seen, (-1, *[1] * (len(new.shape) - 1))),
+                    new,
+                    old,
+                ),
+                list(new_states),
+                list(states),
+            )
+        return flat, new_states
+
+    __call__ = call
+
+
+def _run_for_weights(layer, noted_step, sequences, initial_state, mask):
+    """Path -> `(B, T, ...)`, what the cell of an `RNN` noted in each step."""
+    if mask is not None:
+        column = ops.ones_like(sequences[..., :1])
+        seen = ops.cast(mask, column.dtype)
+        seen = ops.reshape(
+            seen, (*ops.shape(seen)[:2], *[1] * (len(column.shape) - 2))
+        )
+        sequences = ops.concatenate([sequences, column * seen], axis=-1)
+    if initial_state is None and layer.stateful:
+        initial_state = keras.tree.map_structure(
+            ops.convert_to_tensor, list(layer.states)
+        )
+    cell = _Weighing(layer, noted_step, mask is not None)
+    loop = keras.layers.RNN(
+        cell,
+        return_sequences=True,
+        go_backwards=layer.go_backwards,
+        unroll=layer.unroll,
+        dtype="float32",
+    )
+    flat = loop.call(sequences, initial_state=initial_state)
+    parts, start = [], 0
+    for shape in cell.shapes:
+        part = flat[:, :, start : start + math.prod(shape)]
+        parts.append(ops.reshape(part, (*ops.shape(part)[:2], *shape)))
+        start += math.prod(shape)
+    packed = keras.tree.pack_sequence_as(cell.weights, parts)
+    return {path: packed[path] for path in cell.weights}
 
 
 def _of_each_sample(weights, outputs):
@@ -320,7 +445,7 @@ def _array(weights):
     except Exception as error:
         raise RuntimeError(
             "Every attention layer must be called plainly: this one was called "
-            "inside a loop (`while_loop`, `scan`, an RNN) or a compiled "
+            "inside a loop (`while_loop`, `scan`) or a compiled "
             "function, which keep their tensors to themselves. "
             f"Received: weights={weights}"
         ) from error

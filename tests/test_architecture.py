@@ -13,6 +13,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parent.parent
 BACKENDS = {"tensorflow", "jax", "torch"}
 CONTRACTS = {
+    "check_cell",
     "check_glimpse_layer",
     "check_layer",
     "check_mixture_layer",

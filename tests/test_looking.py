@@ -9,6 +9,8 @@ import pytest
 from keras_attention import (
     ABCNN,
     CBAM,
+    AdvancedLSTMCell,
+    SABCell,
     SEBlock,
     SelfAttention,
     attention_maps,
@@ -438,6 +440,120 @@ def test_a_model_and_time_itself_may_be_distributed_over_time():
         "attention_2",
     }
     assert {x.shape for x in maps.values()} == {(4, 2, 3, 2, 6, 6)}
+
+
+class ReadingCell(keras.layers.Layer):
+    """A cell that reads a table of its own by an attention layer."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.state_size = 4
+        self.dense = keras.layers.Dense(4)
+        self.attention = SelfAttention(2, name="attention")
+
+    def build(self, inputs_shape):
+        self.dense.build(inputs_shape)
+        self.attention.build((None, 2, 4))
+
+    def call(self, inputs, states):
+        rows = keras.ops.stack([self.dense(inputs), states[0]], axis=1)
+        output = keras.ops.sum(self.attention(rows), axis=1)
+        return output, [output]
+
+
+def cells():
+    one = AdvancedLSTMCell(4, lags=(0, 1), update_every=2, name="a")
+    other = SABCell(4, 2, 1, 2, 6, name="b")
+    return {
+        "a": (one, {"rnn/a": {"hidden": (3, 7, 2), "cell": (3, 7, 2)}}),
+        "b": (other, {"rnn/b": (3, 7, 6)}),
+        "stack": (
+            [
+                SABCell(4, 2, 1, 2, 6, name="b"),
+                keras.layers.LSTMCell(4),
+                SABCell(4, 2, 1, 2, 5, include_summary=True, name="c"),
+            ],
+            {
+                "rnn/stacked_rnn_cells/b": (3, 7, 6),
+                "rnn/stacked_rnn_cells/c": (3, 7, 5),
+            },
+        ),
+        "reading": (
+            ReadingCell(name="cell"),
+            {"rnn/cell/attention": (3, 7, 2, 2, 2)},
+        ),
+    }
+
+
+@pytest.mark.parametrize("options", [{}, {"go_backwards": True}])
+@pytest.mark.parametrize("kind", ["a", "b", "stack", "reading"])
+def test_the_steps_of_a_recurrent_layer_are_one_map(kind, options):
+    cell, shapes = cells()[kind]
+    words = keras.Input((None, 5))
+    layer = keras.layers.RNN(cell, name="rnn", **options)
+    model = keras.Model(words, layer(words))
+    data = np.random.default_rng(0).normal(size=(3, 7, 5)).astype("float32")
+    before = model.predict(data, verbose=0)
+    maps = attention_maps(model, data, batch_size=2)
+    if kind == "stack":  # Keras numbers its names
+        shapes = dict(zip(maps, shapes.values(), strict=True))
+    assert keras.tree.map_structure(np.shape, maps) == shapes
+    weights = attention_model(model).predict(data, verbose=0)
+    for path, one in flat(maps).items():
+        np.testing.assert_allclose(one, weights[path], atol=1e-5)
+    np.testing.assert_allclose(model.predict(data, verbose=0), before)
+    if kind in "ab":
+        words = data[:, ::-1] if options else data
+        states = cell.get_initial_state(batch_size=3)
+        for t in range(7):
+            _, states, weights = cell(
+                words[:, t], states, return_attention_scores=True
+            )
+            for path, one in flat({f"rnn/{kind}": weights}).items():
+                np.testing.assert_allclose(
+                    flat(maps)[path][:, t],
+                    keras.ops.convert_to_numpy(one),
+                    atol=1e-5,
+                )
+
+
+def flat(maps):
+    found = {}
+    for path, one in maps.items():
+        parts = one if isinstance(one, dict) else {"": one}
+        found |= {f"{path}/{n}".rstrip("/"): x for n, x in parts.items()}
+    return found
+
+
+def test_masked_steps_of_a_recurrent_layer_have_no_weights():
+    ids = keras.Input((6,), dtype="int32")
+    words = keras.layers.Embedding(9, 5, mask_zero=True)(ids)
+    cell = SABCell(4, 2, 1, 2, 6, name="cell")
+    both = keras.layers.Bidirectional(keras.layers.RNN(cell), name="both")
+    model = keras.Model(ids, both(words))
+    data = np.array([[1, 2, 0, 3, 4, 0], [1, 2, 3, 4, 5, 6]])
+    maps = attention_maps(model, data)
+    short = attention_maps(model, np.array([[1, 2, 3, 4, 0, 0]]))
+    assert len(maps) == 2
+    for path, weights in maps.items():
+        backwards = "backward" in path
+        hidden = (data == 0)[:, :: -1 if backwards else 1]
+        assert not weights[hidden].any()
+        assert (weights[~hidden].sum(axis=-1) > 0.5).sum() == 8  # not first
+        seen = np.flatnonzero(~hidden[0])
+        expected = short[path][0, 2:] if backwards else short[path][0, :4]
+        np.testing.assert_allclose(weights[0, seen], expected, atol=1e-5)
+
+
+def test_a_stateful_recurrent_layer_goes_on_where_it_was():
+    words = keras.Input(batch_shape=(2, 3, 5))
+    cell = SABCell(4, 2, 1, 2, 6, name="cell")
+    layer = keras.layers.RNN(cell, stateful=True, name="rnn")
+    model = keras.Model(words, layer(words))
+    data = np.random.default_rng(0).normal(size=(2, 3, 5)).astype("float32")
+    first, second = (attention_maps(model, data)["rnn/cell"] for _ in range(2))
+    assert (first > 0).sum(axis=-1).tolist() == [[0, 1, 2]] * 2
+    assert (second > 0).sum(axis=-1).tolist() == [[2, 2, 2]] * 2
 
 
 def test_a_model_of_weights_has_the_steps_in_one_map_too():

@@ -8,6 +8,7 @@ ROOMS = {
     "sequence": "Layers for sequences",
     "pair": "Layers for two sequences",
     "glimpse": "Layers that take a glimpse",
+    "recurrent": "Recurrent cells",
     "mixture": "Layers that mix branches",
 }
 

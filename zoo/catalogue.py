@@ -181,6 +181,10 @@ TASKS = {
         "input": "zoo.inputs.text:Text",
         "output": "zoo.outputs.label:Label",
         "networks": {
+            "advanced_lstm_classifier": (
+                "zoo.text_classification.advanced_lstm_classifier:"
+                "advanced_lstm_classifier"
+            ),
             "hierarchical_attention_network": (
                 "zoo.text_classification.hierarchical_attention_network:"
                 "hierarchical_attention_network"
@@ -208,6 +212,9 @@ TASKS = {
         "input": "zoo.inputs.pieced_text:PiecedText",
         "output": "zoo.outputs.translated_text:TranslatedText",
         "networks": {
+            "long_memory_reader": (
+                "zoo.translation.long_memory_reader:long_memory_reader"
+            ),
             "luong_translator": (
                 "zoo.translation.luong_translator:luong_translator"
             ),

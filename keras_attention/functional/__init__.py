@@ -128,4 +128,5 @@ from keras_attention.functional.weights import check_gate as check_gate
 from keras_attention.functional.weights import gate as gate
 from keras_attention.functional.weights import masked_softmax as masked_softmax
 from keras_attention.functional.weights import one_hot_sample as one_hot_sample
+from keras_attention.functional.weights import sparse_top_k as sparse_top_k
 from keras_attention.functional.weights import top_k_softmax as top_k_softmax

@@ -92,6 +92,59 @@ def top_k_softmax(scores, k, mask=None):
     return masked_softmax(scores, share)
 
 
+def sparse_top_k(scores, k, mask=None):
+    """Weights of the `k` best visible positions of a row, zeros elsewhere.
+
+    The rule of sparse attentive backtracking (Ke et al. 2018), linear in the
+    scores but for the division:
+
+        excess[i] = relu(scores[i] - (the k+1-th greatest score))
+        weights[i] = excess[i] / sum_j excess[j]
+
+    A row with no more than `k` visible positions has no such threshold, and
+    gets the softmax over all of them. Positions that tie with the threshold
+    get zero, so a row whose best `k + 1` scores are equal is all zero. Taken
+    in float32. The threshold passes no gradient: a position whose weight is
+    zero gets none.
+
+    Args:
+        scores: Float tensor `(..., Tk)`.
+        k: Positive integer, how many positions have a weight.
+        mask: Boolean tensor broadcastable to `scores`; `True` is visible.
+
+    Returns:
+        Tensor like `scores`, in [0, 1]. Rows sum to one, or to less where
+        the excess is below 1e-7 in sum: scores that close are a tie.
+
+    Raises:
+        ValueError: If `k` is not positive.
+    """
+    if k < 1:
+        raise ValueError(
+            "`k` must be a positive integer, the positions that have a weight. "
+            f"Received: k={k}"
+        )
+    few = masked_softmax(scores, mask)
+    if isinstance(scores.shape[-1], int) and k >= scores.shape[-1]:
+        return few
+    values = ops.cast(scores, "float32")
+    visible = ops.ones_like(values, dtype="bool")
+    if mask is not None:
+        visible = ops.logical_and(visible, ops.cast(mask, "bool"))
+    number = ops.sum(ops.cast(visible, "int32"), axis=-1, keepdims=True)
+    ranked = ops.stop_gradient(ops.where(visible, values, LOWEST))
+    if not isinstance(scores.shape[-1], int):  # there may be no more than `k`
+        sides = [(0, 0)] * (len(scores.shape) - 1) + [(0, k + 1)]
+        ranked = ops.pad(ranked, sides, constant_values=LOWEST)
+    best = ops.top_k(ranked, k + 1)[0]
+    # Where all visible ones share, no position exceeds this.
+    threshold = ops.where(number > k, best[..., -1:], best[..., :1])
+    excess = ops.relu(ops.where(visible, values - threshold, 0.0))
+    total = ops.sum(excess, axis=-1, keepdims=True)
+    weights = cast_back(excess / ops.maximum(total, 1e-7), scores)
+    return ops.where(number > k, weights, few)
+
+
 def one_hot_sample(scores, mask=None, seed=None):
     """One visible position of each row, drawn by the softmax of its scores.
 

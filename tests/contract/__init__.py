@@ -2,6 +2,7 @@
 
 from tests.contract.asking import POLICIES as POLICIES
 from tests.contract.asking import RUN as RUN
+from tests.contract.cell import check_cell as check_cell
 from tests.contract.glimpse import check_glimpse_layer as check_glimpse_layer
 from tests.contract.layer import check_layer as check_layer
 from tests.contract.lifecycle import SAVED as SAVED

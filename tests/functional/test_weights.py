@@ -10,6 +10,7 @@ from keras_attention.functional import (
     gate,
     masked_softmax,
     one_hot_sample,
+    sparse_top_k,
     top_k_softmax,
 )
 from tests.numbers import (
@@ -17,6 +18,7 @@ from tests.numbers import (
     SLACK,
     as_float32,
     close,
+    gradients,
     numpy,
     sigmoid,
     tensor,
@@ -146,6 +148,75 @@ def test_top_k_refuses_to_look_at_nothing():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("k", [1, 3, 4, 5, 9])
+def test_sparse_top_k_subtracts_the_next_score_and_divides(dtype, k):
+    rng = np.random.default_rng(2)
+    held, exact = tensor(rng.permutation(60).reshape(3, 4, 5) / 9, dtype)
+    mask = rng.random((3, 4, 5)) < 0.8
+    mask[0, 0] = False
+    mask[0, 1] = True
+    weights = as_float32(sparse_top_k(held, k, mask))
+    for row in np.ndindex(3, 4):
+        ranked = np.sort(exact[row][mask[row]])[::-1]
+        if len(ranked) > k:
+            excess = np.maximum(exact[row] - ranked[k], 0) * mask[row]
+            expected = excess / excess.sum()
+            assert (weights[row] > 0).sum() == k
+        else:
+            expected = softmax(exact[row], mask[row])
+        close(weights[row], expected, 0, SLACK[dtype])
+    plain = as_float32(sparse_top_k(held, k))
+    assert ((plain > 0).sum(-1) == min(k, 5)).all()
+
+
+@pytest.mark.parametrize(
+    "scores, expected",
+    [
+        ([3.0, 1.0, 1.0, 1.0], [1, 0, 0, 0]),
+        ([3.0, 2.0, 1.0, 1.0], [2 / 3, 1 / 3, 0, 0]),
+        ([1.0, 1.0, 1.0, 0.0], [0, 0, 0, 0]),
+        ([-9e4, -9e4, -9e4, -9e4], [0, 0, 0, 0]),
+    ],
+)
+def test_sparse_top_k_gives_nothing_to_ties_with_the_threshold(
+    scores, expected
+):
+    scores = np.array([scores], "float32")
+    close(sparse_top_k(scores, 2), [expected])
+    (slope,) = gradients(
+        lambda x: ops.sum(ops.multiply(sparse_top_k(x, 2), [[3.0, 1, 4, 1]])),
+        scores,
+    )
+    assert np.isfinite(slope).all()
+    assert (slope[0][np.array(expected) == 0] == 0).all()
+
+
+@pytest.mark.parametrize("mask", [[1, 1, 1, 1], [1, 0, 1, 1], [0, 0, 1, 0]])
+def test_sparse_top_k_passes_no_gradient_where_it_gives_no_weight(mask):
+    scores = np.array([0.5, 6e4, 0.9, -0.3], "float32")
+    scores[1] = scores[1] if mask[1] == 0 else 0.7
+    mask, values = np.array(mask, "bool"), np.array([1.0, 2.0, 4.0, 8.0])
+
+    def read(scores):
+        weights = sparse_top_k(scores[None], 2, mask[None])[0]
+        return ops.sum(ops.multiply(weights, values.tolist()))
+
+    (slope,) = gradients(read, scores)
+    weights = as_float32(sparse_top_k(scores[None], 2, mask[None]))[0]
+    expected = np.zeros(4)
+    if mask.sum() > 2:
+        total = (scores - np.sort(scores[mask])[-3])[weights > 0].sum()
+        expected = (weights > 0) * (values - weights @ values) / total
+    close(slope, expected)
+    assert (slope[weights == 0] == 0).all()
+
+
+def test_sparse_top_k_refuses_to_look_at_nothing():
+    with pytest.raises(ValueError, match="k=0"):
+        sparse_top_k(np.ones((1, 2), "float32"), 0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_a_sample_falls_where_the_softmax_says(dtype):
     scores = np.array([[0.0, 1.0, 2.0, 9.0], [0.0, 0.0, 0.0, 0.0]])
     mask = np.array([[True, True, True, False], [False] * 4])
@@ -167,6 +238,9 @@ def test_choices_take_a_length_that_is_not_known_yet():
         best = keras.layers.Lambda(lambda x, k=k: top_k_softmax(x, k))(row)
         best = never_told(keras.Model(row, best))
         close(best(scores), top_k_softmax(scores, k))
+        best = keras.layers.Lambda(lambda x, k=k: sparse_top_k(x, k))(row)
+        best = never_told(keras.Model(row, best))
+        close(best(scores), sparse_top_k(scores, k))
     seed = keras.random.SeedGenerator(1)  # JAX traces no other
     drawn = keras.layers.Lambda(lambda x: one_hot_sample(x, seed=seed))(row)
     drawn = numpy(never_told(keras.Model(row, drawn))(scores))

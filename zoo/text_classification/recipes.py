@@ -80,6 +80,11 @@ _OWN_TRAINING = {
 }
 
 FROM_SCRATCH = {
+    "advanced_lstm_classifier": {
+        "builder_args": {"pooling": "attention", "dropout": 0.5},
+        "tokens": _OWN_WORDS,
+        "training": _OWN_TRAINING,
+    },
     "hierarchical_attention_network": {
         "builder_args": {"pooling": "attention", "dropout": 0.5},
         "tokens": {**_OWN_WORDS, "sentences": None},

@@ -1,5 +1,6 @@
 """Recipes: how each preset of translation is trained, as data."""
 
+from zoo.translation.long_memory_reader import PRESETS as LONG_MEMORY
 from zoo.translation.luong_translator import PRESETS as LUONG
 from zoo.translation.pervasive_translator import PRESETS as PERVASIVE
 from zoo.translation.rnn_search import PRESETS as RNN_SEARCH
@@ -71,6 +72,10 @@ _FROM_SCRATCH = {
 }
 
 FROM_SCRATCH = {
+    "long_memory_reader": {
+        "builder_args": dict(LONG_MEMORY["copying"]),
+        **_FROM_SCRATCH,
+    },
     "pervasive_translator": {
         "builder_args": dict(PERVASIVE["small"]),
         **_FROM_SCRATCH,

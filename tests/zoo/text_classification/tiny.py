@@ -5,6 +5,7 @@ import numpy as np
 
 from zoo.data.texts import TextData
 from zoo.text_classification import (
+    advanced_lstm_classifier,
     hierarchical_attention_network,
     recurrent_classifier,
     transformer_classifier,
@@ -16,6 +17,7 @@ FILLERS = ["lamp", "house", "tree", "river", "stone", "cloud", "spoon", "road"]
 
 # Builder -> its module, and the tokens that it reads.
 NETWORKS = {
+    "advanced_lstm_classifier": (advanced_lstm_classifier, {"length": 8}),
     "hierarchical_attention_network": (
         hierarchical_attention_network,
         {"length": 4, "sentences": 3},
@@ -23,7 +25,7 @@ NETWORKS = {
     "recurrent_classifier": (recurrent_classifier, {"length": 8}),
     "transformer_classifier": (transformer_classifier, {"length": 8}),
 }
-HAN, RECURRENT, TRANSFORMER = NETWORKS
+_, HAN, RECURRENT, TRANSFORMER = NETWORKS
 
 
 def tiny_texts(count=32, seed=0):

@@ -12,7 +12,11 @@ from zoo import training
 from zoo.data.translations import TranslationData, spelled_dates
 from zoo.plan import Plan
 from zoo.printing import metric_line
-from zoo.translation import luong_translator, transformer_translator
+from zoo.translation import (
+    long_memory_reader,
+    luong_translator,
+    transformer_translator,
+)
 from zoo.translation.task import Translation
 
 RAWS = ["rot Hund", "blau Haus rot", "Haus"]
@@ -22,6 +26,10 @@ RAWS = ["rot Hund", "blau Haus rot", "Haus"]
     "options",
     [
         {},
+        {
+            "builder": "long_memory_reader",
+            "presets": long_memory_reader.PRESETS,
+        },
         {
             "builder": "luong_translator",
             "presets": luong_translator.PRESETS,

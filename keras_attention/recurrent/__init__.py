@@ -1,0 +1,1 @@
+"""Cells for `keras.layers.RNN` that attend to their own past."""
