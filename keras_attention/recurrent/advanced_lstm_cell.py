@@ -74,14 +74,14 @@ class AdvancedLSTMCell(keras.layers.Layer):
 
     Notation: `h'`, `c'` are h', C' and `w` is W in the paper.
 
-    Departures: the paper does not say which recurrence runs between two
-    updates; here it is the plain one, from the last states. Where a listed
+    Departures: that steps between two updates continue from the last states,
+    and not from the last sums, is our reading of the paper. Where a listed
     state lies before the first step the softmax is over the others; where all
     do, the step is plain. A single lag needs no `w`, and has none.
 
     Reference:
         Tao, Liu. Advanced LSTM: A Study about Better Time Dependency Modeling
-        in Emotion Recognition. ICASSP 2018, section 3.
+        in Emotion Recognition. ICASSP 2018, the section on the advanced LSTM.
         https://arxiv.org/abs/1710.10197
     """
 

@@ -92,8 +92,8 @@ class SABCell(keras.layers.Layer):
     the paper.
 
     Departures: exactly `top_k` memories survive, as in the paper; in the
-    authors' code one less do. The paper does not say how no more than `top_k`
-    memories are weighed, for which there is no score to subtract; their code
+    authors' code one less do. While there are no more than `top_k` memories
+    there is no score to subtract: the softmax is our choice, where their code
     takes the raw scores. The scoring network has a hidden layer, as in the
     paper; without it, as in their code, the choice of memories would not
     depend on the step that asks. The memory starts empty, where their code
@@ -104,7 +104,7 @@ class SABCell(keras.layers.Layer):
     Reference:
         Ke, Goyal, Bilaniuk, Binas, Mozer, Pal, Bengio. Sparse Attentive
         Backtracking: Temporal Credit Assignment Through Reminding. NeurIPS
-        2018, section 3. https://arxiv.org/abs/1809.03702
+        2018, the section on the method. https://arxiv.org/abs/1809.03702
     """
 
     def __init__(
