@@ -234,12 +234,29 @@ MEASURED = {
         (TRANSLATION, "dates", ("no attention", "pervasive")),
     ],
     "GlobalAttentionUpsample": [
-        (MASKS, "shapes", ("GAU", "sum", "no skip")),
+        (MASKS, "shapes", ("GAU", "GAU, gate sigmoid", "sum", "no skip")),
     ],
     "FeaturePyramidAttention": [
         (MASKS, "shapes", ("GAU", "GAU, no pyramid")),
     ],
-    "ContextAwarePyramid": [(MASKS, "odd one", ("PFAN", "plain U-Net"))],
+    "ContextAwarePyramid": [
+        (MASKS, "odd one", ("PFAN", "PFAN without gates")),
+    ],
+    "PixelwiseContextualAttention": [
+        (MASKS, "odd one", ("PiCANet", "plain U-Net")),
+    ],
+    "ScaleAttention": [
+        (MASKS, "digits", ("attention", "mean", "maximum", "one scale")),
+    ],
+    "ResidualAttentionModule": [
+        (
+            "Does attention residual learning stack, and is it robust to label "
+            "noise?",
+            labels,
+            ("residual", "naive", "trunk only", "trunk only, wider"),
+        )
+        for labels in ("clean labels", "50 % noise")
+    ],
     "TransparentAttention": [(TRANSLATION, "encoder", None)],
     "SoftVisualAttention": [
         (

@@ -303,6 +303,10 @@ def test_a_user_s_two_folders_train_by_one_line(tmp_path):
     )
     assert found.exit_code == 0, found.output
     assert "mean_iou" in found.output
+    card = json.loads(
+        next((tmp_path / "models").glob("*/card.json")).read_text()
+    )
+    assert card["builder_args"]["gate"] == "sigmoid"
     (picture,) = (tmp_path / "runs").glob("*/looked.png")
     assert str(picture) in "".join(found.output.split())
     with Pillow.open(picture) as image:
