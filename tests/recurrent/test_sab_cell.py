@@ -217,19 +217,23 @@ def test_the_first_block_passes_a_gradient_to_the_states_given():
     assert (np.abs(slope) > 0).any()
 
 
+# Without memories nothing is scored; PyTorch says so of the scoring weights.
+@pytest.mark.filterwarnings("ignore:Gradients do not exist for variables")
 @pytest.mark.slow
 def test_learns_what_lies_beyond_its_blocks():
-    """The first word is asked for at the end; a block is two steps long."""
-    if keras.backend.backend() != "tensorflow":
-        pytest.skip("a training; what it rests on is tested on every backend")
+    """The first word is asked for at the end; a block is two steps long.
+
+    Without memories an LSTM may happen to carry it there, but learns nothing
+    of it: one of two starts at least fails, where none does with them.
+    """
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 256)
     words = rng.normal(0, 0.1, size=(256, 16, 3)).astype("float32")
     words[:, 0, 0] = 2 * labels - 1
     words[:, -1, 1] = 1
 
-    def accuracy(cell):
-        keras.utils.set_random_seed(1)
+    def accuracy(cell, seed):
+        keras.utils.set_random_seed(seed)
         model = keras.Sequential(
             [
                 keras.Input(words.shape[1:]),
@@ -244,8 +248,10 @@ def test_learns_what_lies_beyond_its_blocks():
         model.fit(words, labels[:, None], epochs=20, batch_size=64, verbose=0)
         return np.mean((numpy(model(words))[:, 0] > 0) == labels)
 
-    assert accuracy(SABCell(8, 3, 1, 2, 16)) > 0.95
-    assert accuracy(SABCell(8, 3, 99, 2, 1)) < 0.8  # never recalls anything
+    seeds = (1, 2)
+    assert min(accuracy(SABCell(8, 3, 1, 2, 16), x) for x in seeds) > 0.95
+    # It never recalls anything.
+    assert min(accuracy(SABCell(8, 3, 99, 2, 1), x) for x in seeds) < 0.8
 
 
 def test_counts_its_steps_in_bfloat16():

@@ -78,7 +78,8 @@ def long_memory_reader(
         attend_every: Positive integer. A state is stored once in so many words.
         truncate: Positive integer: the gradient goes back through blocks of so
             many words; or `None`, through all.
-        recall: Boolean. Without it there is no memory.
+        recall: Boolean. Without it there is no memory; the weights that would
+            score one are there, and do nothing.
         dropout: Float in [0, 1). Share of what is set to zero of the vectors of
             words, and before the logits.
         name: String. The model's name.
